@@ -1,0 +1,81 @@
+import { join, resolve } from 'node:path'
+import { homedir } from 'node:os'
+
+/** Where everything of one installation lives; the only absolute path is `home`. Sockets stay ≤ 100 bytes (checked at start). */
+export interface StatePaths {
+  readonly home: string
+  readonly lock: string
+  /** Key that seals secrets, 32 bytes, mode 0600. */
+  readonly key: string
+  readonly run: string
+  readonly serverSocket: string
+  readonly runnerSocket: string
+  readonly gatewaySocket: string
+  readonly storeSocketDir: string
+  readonly storeData: string
+  readonly appsData: string
+  readonly runner: string
+  readonly gateway: string
+  readonly slugs: string
+  readonly mirrors: string
+  readonly uploads: string
+  readonly builds: string
+  readonly logs: string
+  readonly volumes: string
+  readonly runtimes: string
+  readonly replicas: string
+}
+
+/** `/var/lib/weir` as root, else `~/.local/state/weir`; `WEIR_HOME` moves it. */
+export function statePaths(env: NodeJS.ProcessEnv = process.env): StatePaths {
+  const root = process.getuid?.() === 0
+  const home = resolve(env['WEIR_HOME'] ?? (root ? '/var/lib/weir' : join(env['XDG_STATE_HOME'] ?? join(homedir(), '.local/state'), 'weir')))
+  const run = join(home, 'run')
+  return {
+    home,
+    lock: join(home, 'lock'),
+    key: join(home, 'key'),
+    run,
+    serverSocket: join(run, 'server.sock'),
+    runnerSocket: join(run, 'runner.sock'),
+    gatewaySocket: join(run, 'gateway.sock'),
+    storeSocketDir: join(run, 'pg'),
+    storeData: join(home, 'pg/store'),
+    appsData: join(home, 'pg/apps'),
+    runner: join(home, 'runner'),
+    gateway: join(home, 'gateway'),
+    slugs: join(home, 'slugs'),
+    mirrors: join(home, 'mirrors'),
+    uploads: join(home, 'uploads'),
+    builds: join(home, 'builds'),
+    logs: join(home, 'logs'),
+    volumes: join(home, 'volumes'),
+    runtimes: join(home, 'runtimes'),
+    replicas: join(home, 'replicas'),
+  }
+}
+
+/**
+ * Unprivileged accounts of one installation (as root): `base` is Weir's first uid, chosen where neither people nor
+ * systemd's dynamic and container ranges are (1879048192…2147483647 is free in systemd's table).
+ * Without root everything runs as the user, and there is one tenant.
+ */
+export interface Accounts {
+  readonly server: number
+  readonly gateway: number
+  readonly build: number
+  readonly postgres: number
+  /** uid of app number n. */
+  app(n: number): number
+}
+export function accounts(env: NodeJS.ProcessEnv = process.env): Accounts | null {
+  if (process.getuid?.() !== 0) return null
+  const base = Number(env['WEIR_UID_BASE'] ?? 1_900_000_000)
+  return { server: base + 1, gateway: base + 2, build: base + 3, postgres: base + 4, app: (n) => base + 1000 + n }
+}
+
+/** Loopback address on which app number n finds its edges: one an app, so that one firewall rule covers them. */
+export function edgeAddress(app: number): string {
+  const block = app + 255 // 127.64.1.0 on: never 127.0.0.1, never a network address anyone types
+  return `127.${64 + ((block >> 16) & 63)}.${(block >> 8) & 255}.${block & 255}`
+}
