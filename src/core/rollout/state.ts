@@ -1,0 +1,159 @@
+import type { TableVersion } from '../model/routing.ts'
+import type { ExitStatus } from '../model/replica.ts'
+
+/**
+ * All that Weir remembers of one environment between two passes of its controller. One document, saved in one transaction *before*
+ * anything is done about it: a replica id that stands here is the intent to have that process, and the effect creates or adopts by that id.
+ * Times are store time (see controllers/journal.ts): milliseconds that never jump.
+ */
+export interface EnvironmentState {
+  /** The release that serves; null before the first promotion. */
+  readonly current: number | null
+  /** The release promoted before, still running beside, ready to take over at once. */
+  readonly warm: { readonly release: number; readonly until: number } | null
+  readonly rollout: Rollout | null
+  /** Rollouts that wait for the running one to end, oldest first. */
+  readonly waiting: readonly WaitingRollout[]
+  /** Replicas by hand or by an outside scaler; absent: what the manifest says. */
+  readonly wishes: Readonly<Record<string, number>>
+  /** Services that a person stopped; `*`: the whole app. */
+  readonly stopped: readonly string[]
+  readonly removing: { readonly withData: boolean } | null
+  readonly replicas: Readonly<Record<string, ReplicaRecord>>
+  readonly nextSerial: number
+  readonly edges: readonly EdgeRecord[]
+  readonly nextEdgePort: number
+  readonly tasks: Readonly<Record<string, TaskRecord>>
+  /** Next run of each job by wall clock: cron means the calendar. */
+  readonly jobs: Readonly<Record<string, { readonly nextAt: number }>>
+  /** The table last published, by content: another digest gets a new version. */
+  readonly table: { readonly version: TableVersion; readonly digest: string } | null
+  /** Start failures outside a rollout: the next try waits longer each time. Key: `service@origin`. */
+  readonly setbacks: Readonly<Record<string, { readonly count: number; readonly retryAt: number }>>
+  /** Grows with each rollout and names it. */
+  readonly nextRollout: number
+}
+
+export interface ReplicaRecord {
+  readonly service: string
+  readonly origin: number
+  readonly since: number
+  /** null: wanted. Else it is out of the table from `version` on, and is stopped once that is acknowledged and it has drained. */
+  readonly retired: { readonly at: number; readonly version: number } | null
+  /** A person asked for a restart: it is retired as soon as a fresh one is ready. */
+  readonly stale: boolean
+}
+
+/** An inner hop's address: (caller service, in the release that started it → callee). Lives as long as replicas of that caller do. */
+export interface EdgeRecord {
+  readonly id: string
+  readonly caller: string
+  readonly origin: number
+  readonly service: string
+  readonly port: string
+  readonly listen: number
+}
+
+export interface TaskRecord {
+  readonly kind: 'pre_start' | 'job' | 'run'
+  readonly service: string
+  readonly release: number
+  readonly name: string
+  readonly argv: readonly string[]
+  readonly since: number
+  readonly timeoutMs: number
+  readonly outcome: 'pending' | 'succeeded' | 'failed' | 'unknown'
+  readonly exit: ExitStatus | null
+  readonly lastLines: readonly string[]
+}
+
+export interface WaitingRollout {
+  readonly kind: 'deploy' | 'rollback'
+  readonly target: number
+  readonly by: string
+}
+
+/** A release taking over the environment. */
+export interface Rollout {
+  readonly id: string
+  readonly kind: 'deploy' | 'rollback'
+  readonly target: number
+  /** The release that served when it began, to which it goes back. */
+  readonly base: number | null
+  readonly by: string
+  readonly startedAt: number
+  readonly strategy: 'rolling' | 'recreate' | 'canary'
+  /** Services that differ, in stages of dependency order; services of a stage start side by side. */
+  readonly stages: readonly (readonly RolloutService[])[]
+  readonly removed: readonly string[]
+  /** Decided when the rollout starts, then frozen; null without a canary. */
+  readonly split: { readonly by: 'request' | 'client' } | { readonly by: 'header' | 'cookie'; readonly name: string } | null
+  readonly phase: RolloutPhase
+  /** A person holds it where it is. */
+  readonly paused: boolean
+}
+
+export interface RolloutService {
+  readonly service: string
+  /**
+   * beside: the new replicas start while the old ones serve.
+   * replace: the old ones stop first (a volume cannot be shared; strategy recreate).
+   */
+  readonly manner: 'beside' | 'replace'
+}
+
+/**
+ * | phase     | runs                                       | serves              | leaves when                                          |
+ * |-----------|--------------------------------------------|---------------------|------------------------------------------------------|
+ * | starting  | base + target's `beside` services ≤ stage  | base                | stage ready → next; last → splitting or replacing    |
+ * | splitting | base + target                              | both, by weight     | approved past the last step → replacing              |
+ * | replacing | `beside` both; `replace`: none, then target| base, gaps said     | all ready → switching                                |
+ * | switching | base + target                              | target              | every gateway worker has acknowledged → promoted     |
+ * | held      | as it was                                  | base                | a person decides (a migration's outcome is unknown)  |
+ * | restoring | base                                       | base                | base whole again and target gone → ended             |
+ */
+export type RolloutPhase =
+  | { readonly name: 'starting'; readonly stage: number; readonly since: number }
+  | { readonly name: 'splitting'; readonly step: number; readonly weight: number; readonly since: number }
+  | { readonly name: 'replacing'; readonly stage: number; readonly since: number }
+  | { readonly name: 'switching'; readonly since: number }
+  | { readonly name: 'held'; readonly because: Because; readonly since: number; readonly then: 'starting' | 'replacing'; readonly stage: number }
+  | { readonly name: 'restoring'; readonly because: Because; readonly since: number; readonly outcome: 'failed' | 'aborted' | 'superseded' }
+
+/** Why: made once, where it is decided, and carried as data to events, CLI and pages. */
+export interface Because {
+  readonly code: string
+  readonly text: string
+  /** The last lines that the process printed, where that is the evidence. */
+  readonly lines: readonly string[]
+}
+
+/** What people (and the release controller) ask of an environment. Stored when acknowledged, taken in order by its controller. */
+export type Command =
+  | { readonly kind: 'deploy'; readonly release: number; readonly whenBusy: 'wait' | 'supersede' }
+  | { readonly kind: 'rollback'; readonly to: number | null; readonly acceptSchema: boolean }
+  | { readonly kind: 'weight'; readonly weight: number }
+  | { readonly kind: 'promote' | 'abort' | 'pause' | 'resume' }
+  | { readonly kind: 'scale'; readonly service: string; readonly replicas: number | null }
+  | { readonly kind: 'stop' | 'start' | 'restart'; readonly service: string | null }
+  | { readonly kind: 'run'; readonly task: string; readonly service: string; readonly argv: readonly string[]; readonly timeoutMs: number }
+  | { readonly kind: 'remove'; readonly withData: boolean }
+
+export const INITIAL_STATE: EnvironmentState = {
+  current: null,
+  warm: null,
+  rollout: null,
+  waiting: [],
+  wishes: {},
+  stopped: [],
+  removing: null,
+  replicas: {},
+  nextSerial: 1,
+  edges: [],
+  nextEdgePort: 10_000,
+  tasks: {},
+  jobs: {},
+  table: null,
+  setbacks: {},
+  nextRollout: 1,
+}
