@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import { accepted, appPath, because, environmentPath, flag, list, name, page, time } from './common.ts'
+import { rollout } from './rollouts.ts'
+
+const environmentSummary = z
+  .object({
+    name: z.string(),
+    release: z.int().nullable().meta({ description: 'The release that serves; null before the first.' }),
+    status: z.enum(['empty', 'deploying', 'running', 'degraded', 'stopped', 'removing']),
+    urls: z.array(z.string()),
+    changedAt: time,
+  })
+  .meta({ id: 'EnvironmentSummary' })
+
+const app = z.object({ name: z.string(), createdAt: time, environments: z.array(environmentSummary) }).meta({ id: 'App' })
+
+const replica = z
+  .object({
+    id: z.string(),
+    service: z.string(),
+    origin: z.int().meta({ description: 'The release that started it.' }),
+    phase: z.enum(['starting', 'ready', 'unready', 'waiting', 'failed', 'stopping', 'stopped', 'planned']).meta({ description: 'planned: decided, not yet seen.' }),
+    address: z.string().nullable(),
+    ports: z.record(z.string(), z.int()),
+    restarts: z.int(),
+    cause: z.string().nullable().meta({ description: 'Why it is not ready.' }),
+    lastLines: z.array(z.string()),
+    retired: z.boolean().meta({ description: 'It takes no new requests and is stopped once it has drained.' }),
+  })
+  .meta({ id: 'Replica' })
+
+const service = z
+  .object({
+    name: z.string(),
+    kind: z.enum(['web', 'internal', 'worker']).meta({ description: 'Reached from outside; only by other services; by nobody.' }),
+    status: z.enum(['running', 'starting', 'degraded', 'stopped']),
+    cause: z.string().nullable(),
+    origin: z.int().nullable().meta({ description: 'The release that last changed it.' }),
+    wanted: z.int(),
+    ready: z.int(),
+    scaledBy: z.enum(['manifest', 'hand']),
+    strategy: z.string(),
+    urls: z.array(z.string()),
+    dependsOn: z.array(z.string()),
+  })
+  .meta({ id: 'Service' })
+
+const environment = environmentSummary
+  .extend({
+    app: z.string(),
+    services: z.array(service),
+    replicas: z.array(replica),
+    resources: z.array(z.object({ name: z.string(), kind: z.string(), phase: z.enum(['creating', 'ready', 'failed', 'planned']), cause: z.string().nullable() })),
+    rollout: rollout.nullable(),
+    waiting: z.array(z.object({ target: z.int(), kind: z.enum(['deploy', 'rollback']), by: z.string() })).meta({ description: 'Rollouts that wait for the running one.' }),
+    warm: z.object({ release: z.int(), forMs: z.int() }).nullable().meta({ description: 'The release that can take over at once, and for how much longer.' }),
+    problems: z.array(z.string()).meta({ description: 'What a person should know: a port that could not be opened, a service that fails to start.' }),
+  })
+  .meta({ id: 'Environment' })
+
+const removal = z.strictObject({
+  confirm: z.string().max(100).meta({ description: 'The name of what is removed, again.' }),
+  withData: flag.default(false).meta({ description: 'Also delete databases and volumes.' }),
+})
+const oneService = z.strictObject({ service: name.nullable().default(null).meta({ description: 'null: the whole app.' }) })
+
+export const apps = {
+  'apps.list': { query: z.strictObject(page), response: list(app) },
+  'apps.create': { params: appPath, response: app },
+  'apps.show': { params: appPath, response: app },
+  'apps.remove': { params: appPath, query: removal, response: z.object({ commands: z.array(z.object({ environment: z.string(), command: z.int() })) }) },
+  'environments.list': { params: appPath, query: z.strictObject(page), response: list(environmentSummary) },
+  'environments.create': { params: environmentPath, response: environmentSummary },
+  'environments.show': { params: environmentPath, response: environment },
+  'environments.remove': { params: environmentPath, query: removal, response: accepted },
+  'environments.stop': { params: environmentPath, body: oneService, response: accepted },
+  'environments.start': { params: environmentPath, body: oneService, response: accepted },
+  'environments.restart': { params: environmentPath, body: oneService, response: accepted },
+  'services.scale': {
+    params: environmentPath.extend({ service: name }),
+    body: z.strictObject({ replicas: z.int().min(0).max(1000).nullable().meta({ description: 'null: what the manifest says.' }) }),
+    response: accepted,
+  },
+  'commands.show': {
+    params: environmentPath.extend({ command: z.coerce.number<number | string>().int().min(1) }),
+    response: z
+      .object({
+        id: z.int(),
+        kind: z.string(),
+        status: z.enum(['waiting', 'taken', 'refused']),
+        because: because.nullable().meta({ description: 'Why it was refused.' }),
+        rollout: z.string().nullable().meta({ description: 'The rollout that it became, once known.' }),
+      })
+      .meta({ id: 'Command' }),
+  },
+}

@@ -1,0 +1,137 @@
+import { z } from 'zod'
+import { because, environmentPath, list, name, number, page, time } from './common.ts'
+
+const MAX_MANIFEST_BYTES = 1024 * 1024
+
+const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/).meta({ id: 'Digest' })
+const releaseNumber = number(1, 1e9)
+const inside = z.string().max(1000).meta({ description: 'A folder of the repository.' })
+
+const source = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('git'),
+      url: z.string().min(1).max(2000),
+      ref: z.string().min(1).max(250).nullable().default(null).meta({ description: 'Branch or tag; null: the default branch.' }),
+      commit: z.string().min(4).max(64).nullable().default(null),
+      path: inside.default('.'),
+    }),
+    z.strictObject({ kind: z.literal('upload'), digest, label: z.string().max(200).default('upload').meta({ description: 'For people: what was sent.' }) }),
+    z.strictObject({ kind: z.literal('release'), number: z.int().min(1).meta({ description: 'An earlier release of this environment again, with what is staged now.' }) }),
+  ])
+  .meta({ id: 'Source' })
+
+const request = z.strictObject({
+  source,
+  manifest: z
+    .strictObject({ file: z.string().min(1).max(200), text: z.string().max(MAX_MANIFEST_BYTES) })
+    .nullable()
+    .default(null)
+    .meta({ description: 'A manifest beside the source; null: the one in it.' }),
+  whenBusy: z.enum(['wait', 'supersede']).default('wait').meta({ description: 'When a rollout is running: wait for its end, or end it.' }),
+})
+
+const releaseSummary = z
+  .object({
+    number: z.int(),
+    status: z.enum(['queued', 'building', 'ready', 'failed']),
+    because: because.nullable().meta({ description: 'Why it failed.' }),
+    serving: z.boolean(),
+    promoted: z.boolean().meta({ description: 'It has served.' }),
+    source: z.object({
+      kind: z.enum(['git', 'upload', 'release']),
+      label: z.string().meta({ description: 'For people: repository, folder or release.' }),
+      commit: z.string().nullable(),
+      ref: z.string().nullable(),
+      subject: z.string().nullable(),
+      author: z.string().nullable(),
+    }),
+    by: z.string(),
+    createdAt: time,
+    rollout: z.string().nullable().meta({ description: 'The last rollout to it; null before.' }),
+  })
+  .meta({ id: 'ReleaseSummary' })
+
+const releaseService = z.object({
+  name: z.string(),
+  origin: z.int().nullable().meta({ description: 'The release that started its replicas; null before its first rollout.' }),
+  artifact: z.object({ digest: z.string(), bytes: z.number() }).nullable(),
+  command: z.array(z.string()).nullable(),
+  build: z
+    .object({ phase: z.enum(['queued', 'running', 'succeeded', 'failed']), position: z.int().nullable(), cached: z.boolean(), cause: z.string().nullable(), lastLines: z.array(z.string()) })
+    .nullable(),
+})
+const release = releaseSummary
+  .extend({
+    services: z.array(releaseService),
+    variables: z.record(z.string(), z.record(z.string(), z.string())).meta({ description: 'Set outside the manifest, per service; `*` for all.' }),
+    secrets: z.record(z.string(), z.int()).meta({ description: 'Name to version.' }),
+    notes: z.array(z.string()),
+    graph: z.unknown().meta({ description: 'The app graph: the manifest, normalised. null before it is known.' }),
+  })
+  .meta({ id: 'Release' })
+
+const change = z.object({ what: z.string().meta({ description: 'command, environment, routes, artifact, …' }), from: z.string().nullable(), to: z.string().nullable() })
+
+const plan = z
+  .object({
+    app: z.string(),
+    environment: z.string(),
+    from: z.int().nullable().meta({ description: 'The release that serves now.' }),
+    strategy: z.enum(['rolling', 'recreate', 'canary']),
+    changed: z.boolean().meta({ description: 'false: a deploy would touch nothing.' }),
+    services: z.array(
+      z.object({
+        name: z.string(),
+        change: z.enum(['added', 'changed', 'removed', 'unchanged']),
+        because: z.array(z.string()),
+        manner: z.enum(['beside', 'replace']).nullable(),
+        replicas: z.int(),
+        build: z.enum(['none', 'cached', 'needed', 'unknown']),
+      }),
+    ),
+    stages: z.array(z.array(z.string())).meta({ description: 'Order of start; services of a stage start side by side.' }),
+    resources: z.array(z.object({ name: z.string(), kind: z.string(), change: z.enum(['added', 'removed', 'unchanged']) })),
+    migrations: z.array(z.object({ service: z.string(), name: z.string(), command: z.array(z.string()), compatible: z.boolean(), runs: z.boolean() })),
+    routes: z.object({ added: z.array(z.string()), removed: z.array(z.string()) }),
+    weights: z.array(z.number()).meta({ description: 'Steps of a canary in percent; empty without one.' }),
+    breaks: z.array(z.string()).meta({ description: 'Where the track of a request would be lost.' }),
+    notWarm: z.array(z.object({ service: z.string(), because: z.string() })).meta({ description: 'What cannot stay ready for an instant rollback.' }),
+    notes: z.array(z.string()),
+    expectedSeconds: z.number().nullable(),
+    text: z.string().meta({ description: 'All of this as a person reads it.' }),
+  })
+  .meta({ id: 'Plan' })
+
+export const releases = {
+  'uploads.create': { response: z.object({ digest, bytes: z.int() }) },
+  'releases.list': { params: environmentPath, query: z.strictObject({ ...page, status: z.enum(['queued', 'building', 'ready', 'failed']).optional() }), response: list(releaseSummary) },
+  'releases.create': { params: environmentPath, body: request, response: releaseSummary },
+  'releases.show': { params: environmentPath.extend({ release: releaseNumber }), response: release },
+  'releases.diff': {
+    params: environmentPath.extend({ release: releaseNumber, other: releaseNumber }),
+    response: z.object({
+      from: z.int(),
+      to: z.int(),
+      services: z.array(z.object({ name: z.string(), change: z.enum(['added', 'changed', 'removed', 'unchanged']), changes: z.array(change) })),
+      resources: z.array(z.object({ name: z.string(), change: z.enum(['added', 'changed', 'removed']) })),
+      jobs: z.array(z.object({ name: z.string(), change: z.enum(['added', 'changed', 'removed']) })),
+      configuration: z.array(change),
+    }),
+  },
+  'releases.log': {
+    params: environmentPath.extend({ release: releaseNumber }),
+    query: z.strictObject({ service: name.optional() }),
+    response: z.object({ service: z.string(), text: z.string() }).meta({ description: 'Event `log`; the stream ends with event `end`.' }),
+  },
+  'plan.create': { params: environmentPath, body: request, response: plan },
+  'promote.create': {
+    params: environmentPath,
+    body: z.strictObject({
+      from: name.meta({ description: 'The environment whose artifacts are taken.' }),
+      release: z.int().min(1).nullable().default(null).meta({ description: 'null: the one that serves there.' }),
+      whenBusy: z.enum(['wait', 'supersede']).default('wait'),
+    }),
+    response: releaseSummary,
+  },
+}

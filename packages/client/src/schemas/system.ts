@@ -1,0 +1,27 @@
+import { z } from 'zod'
+
+/** The body of every answer that is not a success, as `application/problem+json` (RFC 9457 with Weir's five parts). */
+export const problem = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    code: z.string().meta({ description: 'Stable; see docs/reference/errors.md.' }),
+    message: z.string(),
+    cause: z.string(),
+    evidence: z.string(),
+    state: z.string().meta({ description: 'What runs now.' }),
+    next: z.string().meta({ description: 'A command to type.' }),
+    docs: z.string(),
+    requestId: z.string(),
+    problems: z.array(z.object({ at: z.string(), message: z.string(), hint: z.string().optional() })).optional(),
+  })
+  .meta({ id: 'Problem' })
+
+export const system = {
+  'system.livez': { response: z.object({ ok: z.literal(true) }) },
+  'system.readyz': { response: z.object({ ok: z.literal(true) }) },
+  'system.metrics': { response: z.string() },
+  'system.openapi': { response: z.record(z.string(), z.unknown()) },
+  'system.version': { response: z.object({ version: z.string(), api: z.literal('v1') }) },
+}
