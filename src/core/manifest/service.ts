@@ -1,0 +1,205 @@
+import type { ArtifactSource, CanaryStep, Healthcheck, HealthProbe, Port, PreStart, ReleasePolicy, Route, Service, Split } from '../model/app-graph.ts'
+import type { Check } from './check.ts'
+import { nearest } from './nearest.ts'
+import type { ServiceDocument } from './schema.ts'
+import type { Path } from './tree.ts'
+
+const MINUTE_MS = 60_000
+export const DEFAULTS = {
+  port: 8080,
+  limits: { cpu: 1, memoryBytes: 512 * 2 ** 20 },
+  stop: { signal: 'SIGTERM', graceMs: 10_000 },
+  healthcheck: { intervalMs: 2000, timeoutMs: 1000, retries: 3, startPeriodMs: 30_000 },
+  keepMs: 5 * MINUTE_MS,
+  preStartTimeoutMs: 10 * MINUTE_MS,
+  jobTimeoutMs: 60 * MINUTE_MS,
+  steps: [{ weight: 5 }, { weight: 25 }, { weight: 50 }],
+  maxReplicas: 10,
+} as const
+
+/** What one service's own lines say; `dependsOn`, `calls` and `uses` need the whole app and are added in graph.ts. */
+export type OwnService = Omit<Service, 'dependsOn' | 'calls' | 'uses'>
+
+export function serviceOf(name: string, document: ServiceDocument, check: Check): OwnService {
+  const path: Path = ['services', name]
+  const ports = portsOf(document, path, check)
+  const volumes = (document.volumes ?? []).map((volume) => ({ resource: volume.resource, path: volume.path }))
+  const artifact = artifactOf(document, path, check)
+  return {
+    name,
+    artifact,
+    command: document.command ?? null,
+    ports,
+    routes: routesOf(document, ports, path, check),
+    healthcheck: healthcheckOf(document.healthcheck ?? {}, ports, [...path, 'healthcheck'], check),
+    environment: environmentOf(document, path, check),
+    secrets: (document.secrets ?? []).map((secret) => (typeof secret === 'string' ? { name: secret, environment: null } : { name: secret.name, environment: secret.environment ?? null })),
+    limits: { cpu: document.resources?.cpu ?? DEFAULTS.limits.cpu, memoryBytes: document.resources?.memory ?? DEFAULTS.limits.memoryBytes },
+    stop: { signal: document.stop?.signal ?? DEFAULTS.stop.signal, graceMs: document.stop?.grace ?? DEFAULTS.stop.graceMs },
+    volumes,
+    preStart: preStartOf(document.pre_start ?? [], [...path, 'pre_start'], check),
+    scale: scaleOf(document.scale ?? {}, [...path, 'scale'], check),
+    scaler: document.scaler ?? 'auto',
+    release: releaseOf(document.release ?? {}, volumes.length > 0, [...path, 'release'], check),
+    objectives: objectivesOf(document.slo ?? {}),
+  }
+}
+
+function artifactOf(document: ServiceDocument, path: Path, check: Check): ArtifactSource {
+  if (document.image !== undefined) {
+    check.unsupported([...path, 'image'], '`image`, because no containers run on this machine', 'name the folder of its source: `build: .`')
+    return { kind: 'image', reference: document.image }
+  }
+  if (document.build === undefined && !check.broken([...path, 'build'])) check.problem(path, `service \`${path.at(-1)}\` does not say what it is built from`, 'add `build: .` (a folder of the source)')
+  const build = typeof document.build === 'string' ? { context: document.build } : (document.build ?? {})
+  return { kind: 'build', context: build.context ?? '.', command: build.command ?? null, output: build.output ?? null }
+}
+
+function portsOf(document: ServiceDocument, path: Path, check: Check): Record<string, Port> {
+  const ports: Record<string, Port> = {}
+  const taken = new Map<number, string>()
+  for (const [name, port] of Object.entries(document.ports ?? {})) {
+    const number = typeof port === 'number' ? port : port.port
+    const protocol = typeof port === 'number' ? undefined : port.protocol
+    const other = taken.get(number)
+    if (other) check.problem([...path, 'ports', name], `port ${number} is \`${other}\` already`, 'give each port a number of its own')
+    taken.set(number, name)
+    ports[name] = { number, protocol: protocol ?? (name === 'grpc' ? 'grpc' : 'http') }
+  }
+  const listens = (document.routes?.length ?? 0) > 0 || document.healthcheck?.http !== undefined
+  if (document.ports === undefined && listens && !check.broken([...path, 'ports'])) ports['http'] = { number: DEFAULTS.port, protocol: 'http' }
+  return ports
+}
+
+function routesOf(document: ServiceDocument, ports: Readonly<Record<string, Port>>, path: Path, check: Check): Route[] {
+  return (document.routes ?? []).map((route, index) => {
+    const at: Path = [...path, 'routes', index]
+    const port = route.port ?? (ports['http'] ? 'http' : (Object.keys(ports)[0] ?? 'http'))
+    portProblem(port, ports, ['http', 'grpc'], [...at, 'port'], path, check)
+    return { host: route.host ?? null, path: route.path ?? '/', port }
+  })
+}
+
+function portProblem(port: string, ports: Readonly<Record<string, Port>>, protocols: readonly Port['protocol'][], at: Path, service: Path, check: Check): void {
+  const found = ports[port]
+  if (!found && !check.broken([...service, 'ports'])) {
+    const near = nearest(port, Object.keys(ports))
+    check.problem(at, `no port \`${port}\``, near ? `did you mean \`${near}\`?` : Object.keys(ports).length > 0 ? `there are: ${Object.keys(ports).join(', ')}` : `add \`ports: { ${port}: ${DEFAULTS.port} }\``)
+  }
+  if (found && !protocols.includes(found.protocol)) check.problem(at, `port \`${port}\` speaks ${found.protocol}, which this cannot use`, `name a port that speaks ${protocols.join(' or ')}`)
+}
+
+type HealthDocument = NonNullable<ServiceDocument['healthcheck']>
+function healthcheckOf(document: HealthDocument, ports: Readonly<Record<string, Port>>, path: Path, check: Check): Healthcheck {
+  const chosen = (['http', 'tcp', 'test', 'disable'] as const).filter((key) => document[key] !== undefined)
+  if (chosen.length > 1) check.problem([...path, chosen[1]!], `\`${chosen[0]}\` and \`${chosen[1]}\` exclude each other`, 'keep one of them')
+  const firstHttp = Object.keys(ports).find((name) => ports[name]!.protocol === 'http')
+  if (document.port !== undefined && document.http === undefined) check.problem([...path, 'port'], '`port` belongs to an `http` check', 'write `tcp: NAME` to check that a port accepts connections')
+  return {
+    ...probe(),
+    intervalMs: document.interval ?? DEFAULTS.healthcheck.intervalMs,
+    timeoutMs: document.timeout ?? DEFAULTS.healthcheck.timeoutMs,
+    retries: document.retries ?? DEFAULTS.healthcheck.retries,
+    startPeriodMs: document.start_period ?? DEFAULTS.healthcheck.startPeriodMs,
+  }
+
+  function probe(): HealthProbe {
+    const service = path.slice(0, -1)
+    if (document.http !== undefined) {
+      const port = document.port ?? firstHttp ?? 'http'
+      portProblem(port, ports, ['http'], [...path, document.port === undefined ? 'http' : 'port'], service, check)
+      return { kind: 'http', path: document.http, port }
+    }
+    if (document.tcp !== undefined) {
+      portProblem(document.tcp, ports, ['http', 'grpc', 'tcp'], [...path, 'tcp'], service, check)
+      return { kind: 'tcp', port: document.tcp }
+    }
+    if (document.test !== undefined) return { kind: 'command', argv: document.test }
+    const first = Object.keys(ports)[0]
+    return document.disable || first === undefined ? { kind: 'none' } : { kind: 'tcp', port: first }
+  }
+}
+
+/** Set by Weir for every replica; a value of the manifest would contradict it. */
+const GIVEN = /^(PORT|HOST|SECRETS_DIR|WEIR_[A-Z_]*|PORT_[A-Z0-9_]*)$/
+
+function environmentOf(document: ServiceDocument, path: Path, check: Check): Record<string, string> {
+  const environment = { ...document.environment }
+  for (const name of Object.keys(environment)) {
+    if (GIVEN.test(name)) check.problem([...path, 'environment', name], `\`${name}\` is given to each replica by Weir`, 'take it out, and read it in the app')
+  }
+  return environment
+}
+
+function preStartOf(documents: NonNullable<ServiceDocument['pre_start']>, path: Path, check: Check): PreStart[] {
+  const names = new Set<string>()
+  return documents.map((document, index) => {
+    const name = document.name ?? `pre-start-${index + 1}`
+    if (names.has(name)) check.problem([...path, index, 'name'], `\`${name}\` is here twice`, 'each command needs a name of its own, since it runs once per release and name')
+    names.add(name)
+    return { name, command: document.command, compatible: document.compatible ?? false, timeoutMs: document.timeout ?? DEFAULTS.preStartTimeoutMs }
+  })
+}
+
+function scaleOf(document: NonNullable<ServiceDocument['scale']>, path: Path, check: Check): { min: number; max: number } {
+  if (document.idle !== undefined) check.unsupported([...path, 'idle'], '`idle`, scaling to zero', 'leave it out: `min` replicas keep running')
+  if (document.min === 0) check.unsupported([...path, 'min'], '`min: 0`, scaling to zero', 'write `min: 1`; `weir stop` stops a service')
+  if (document.max === 0) check.problem([...path, 'max'], '`max: 0` would never run', '`weir stop` stops a service')
+  const min = Math.max(1, document.min ?? 1)
+  const max = document.max ?? Math.max(min, DEFAULTS.maxReplicas)
+  if (max > 0 && min > max) check.problem([...path, document.max === undefined ? 'min' : 'max'], `\`min\` ${min} is more than \`max\` ${max}`, `write max: ${min}`)
+  return { min, max }
+}
+
+type ReleaseDocument = NonNullable<ServiceDocument['release']>
+function releaseOf(document: ReleaseDocument, hasVolume: boolean, path: Path, check: Check): ReleasePolicy {
+  for (const [key, what] of [['analysis', 'a canary that judges itself'], ['on_inconclusive', 'a canary that judges itself'], ['shadow', 'shadow traffic']] as const) {
+    if (document[key] !== undefined) check.unsupported([...path, key], `\`${key}\`, ${what}`, 'leave it out: each step of a canary waits for `weir canary promote`')
+  }
+  const wanted = document.strategy ?? (hasVolume ? 'recreate' : 'rolling')
+  if (wanted === 'blue-green' || wanted === 'shadow') check.unsupported([...path, 'strategy'], `the strategy \`${wanted}\``, 'write rolling, recreate or canary')
+  const strategy = wanted === 'blue-green' || wanted === 'shadow' ? 'rolling' : wanted
+  if (hasVolume && strategy !== 'recreate') check.problem([...path, 'strategy'], `a service with a volume cannot be released by \`${strategy}\`: two releases would write to the same files`, 'write strategy: recreate')
+  for (const key of ['steps', 'split'] as const) {
+    if (document[key] !== undefined && wanted !== 'canary' && !check.broken([...path, 'strategy'])) check.problem([...path, key], `\`${key}\` belongs to a canary`, 'add strategy: canary')
+  }
+  return { strategy, steps: strategy === 'canary' ? stepsOf(document.steps, [...path, 'steps'], check) : [], split: splitOf(document.split, [...path, 'split'], check), keepMs: document.keep ?? DEFAULTS.keepMs }
+}
+
+function stepsOf(documents: ReleaseDocument['steps'], path: Path, check: Check): readonly CanaryStep[] {
+  if (documents === undefined) return DEFAULTS.steps
+  let before = 0
+  return documents.map((document, index) => {
+    const at: Path = [...path, index]
+    const share = typeof document === 'number' ? document : document.weight
+    if (typeof document === 'object') {
+      for (const key of ['at_least', 'at_most'] as const) if (document[key] !== undefined) check.unsupported([...at, key], `\`${key}\`, steps by time`, 'leave it out: the step waits for approval')
+      if (document.approve === false) check.unsupported([...at, 'approve'], '`approve: false`, a step that goes on by itself', 'leave it out: the step waits for approval')
+    }
+    const weight = Math.round(share * 1e7) / 1e5
+    if (weight <= before) check.problem(at, weight === 0 ? 'a step of 0 % sends nothing' : `steps must rise: ${weight} % comes after ${before} %`, null)
+    before = weight
+    return { weight }
+  })
+}
+
+function splitOf(document: ReleaseDocument['split'], path: Path, check: Check): Split | null {
+  if (document === undefined) return null
+  const chosen = (['by', 'header', 'cookie'] as const).filter((key) => document[key] !== undefined)
+  if (chosen.length > 1) check.problem([...path, chosen[1]!], `\`${chosen[0]}\` and \`${chosen[1]}\` exclude each other`, 'keep one of them')
+  if (chosen.length === 0 && !check.broken(path)) check.problem(path, '`split` says nothing', 'write `by: request`, `by: client`, `header: NAME` or `cookie: NAME`')
+  if (document.header !== undefined) return { by: 'header', name: document.header }
+  if (document.cookie !== undefined) return { by: 'cookie', name: document.cookie }
+  return document.by ? { by: document.by } : null
+}
+
+function objectivesOf(document: NonNullable<ServiceDocument['slo']>): Service['objectives'] {
+  const { latency_p50: latencyP50, latency_p95: latencyP95, latency_p99: latencyP99, availability, throughput } = document
+  return {
+    ...(latencyP50 === undefined ? {} : { latencyP50 }),
+    ...(latencyP95 === undefined ? {} : { latencyP95 }),
+    ...(latencyP99 === undefined ? {} : { latencyP99 }),
+    ...(availability === undefined ? {} : { availability }),
+    ...(throughput === undefined ? {} : { throughput }),
+  }
+}

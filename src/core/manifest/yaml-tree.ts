@@ -1,0 +1,216 @@
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml'
+import type { Document, Node, Scalar, YAMLMap } from 'yaml'
+import type { Place, Problem } from './problems.ts'
+import type { Tree, TreeEntry } from './tree.ts'
+
+export const MAX_BYTES = 1024 * 1024
+const MAX_DEPTH = 32
+/** Values in one file, aliases counted as often as they are used: what one anchor may explode to. */
+const MAX_VALUES = 20_000
+const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
+/** Keys whose value is a plain number, where `0.50` and `1.0` mean what they say. */
+const DECIMAL_KEYS = new Set(['cpu', 'cpus'])
+
+/**
+ * Bytes of a YAML (or JSON) file as a tree with places; all problems of the text itself at once.
+ *
+ * @example parseYaml('weir.yaml', new TextEncoder().encode('version: 1')) // { tree: …, problems: [] }
+ */
+export function parseYaml(file: string, bytes: Uint8Array): { readonly tree: Tree | null; readonly problems: readonly Problem[] } {
+  const decoded = decode(file, bytes)
+  if ('problem' in decoded) return { tree: null, problems: [decoded.problem] }
+  const lines = new LineCounter()
+  const document = compose(file, decoded.text, lines)
+  if ('problem' in document) return { tree: null, problems: [document.problem] }
+  return new Reader(file, lines, decoded.text).read(document.document)
+}
+
+/** UTF-8 text of at most `MAX_BYTES`, without its byte order mark. */
+export function decode(file: string, bytes: Uint8Array): { readonly text: string } | { readonly problem: Problem } {
+  const start = { file, line: 1, column: 1 }
+  if (bytes.length > MAX_BYTES) return { problem: problem(start, `the file has ${bytes.length} bytes, over the limit of 1 MiB (${MAX_BYTES})`, 'a manifest describes an app; put data into files of their own') }
+  if (bytes.length >= 2 && ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))) return { problem: problem(start, 'the file is UTF-16, not UTF-8', 'save it as UTF-8') }
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const control = text.search(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/)
+    if (control >= 0) return { problem: problem(placeIn(file, text, control), `control character 0x${text.charCodeAt(control).toString(16).padStart(2, '0')}`, 'remove it') }
+    return { text }
+  } catch {
+    return { problem: problem(placeOfBadByte(file, bytes), 'not valid UTF-8', 'save the file as UTF-8') }
+  }
+}
+
+function compose(file: string, text: string, lines: LineCounter): { readonly document: Document.Parsed } | { readonly problem: Problem } {
+  const parser = new Parser(lines.addNewLine)
+  const composer = new Composer({ lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: false, logLevel: 'silent' })
+  lines.addNewLine(0)
+  let tokens = 0
+  const documents: Document.Parsed[] = []
+  for (const lexeme of new Lexer().lex(text)) {
+    tokens += 1
+    if (tokens > MAX_VALUES * 8) return { problem: problem(placeIn(file, text, parser.offset), `the file holds more than ${MAX_VALUES} values`, 'split the app') }
+    for (const token of parser.next(lexeme)) for (const document of composer.next(token)) documents.push(document as Document.Parsed)
+    // A stack this deep would overflow the composer, which recurses; the exact limit is checked on the values.
+    if (parser.stack.length > MAX_DEPTH * 3) return { problem: tooDeep(placeIn(file, text, parser.offset)) }
+  }
+  for (const token of parser.end()) for (const document of composer.next(token)) documents.push(document as Document.Parsed)
+  for (const document of composer.end(true, text.length)) documents.push(document as Document.Parsed)
+  const [first, second] = documents
+  if (second) return { problem: problem(placeIn(file, text, second.range[0]), 'a second document begins here', 'one manifest a file: remove the `---`') }
+  if (!first) return { problem: problem({ file, line: 1, column: 1 }, 'the file is empty', null) }
+  return { document: first }
+}
+
+/** Turns the parser's nodes into a tree, and collects what is wrong with them. */
+class Reader {
+  readonly #file: string
+  readonly #lines: LineCounter
+  readonly #text: string
+  readonly #problems: Problem[] = []
+  /** In the order of the text, so that an alias means the last anchor before it. */
+  readonly #anchors = new Map<string, Node>()
+  /** Aliases being resolved, so that one that contains itself ends. */
+  readonly #open = new Set<Node>()
+  #values = 0
+
+  constructor(file: string, lines: LineCounter, text: string) {
+    this.#file = file
+    this.#lines = lines
+    this.#text = text
+  }
+
+  read(document: Document.Parsed): { tree: Tree | null; problems: readonly Problem[] } {
+    for (const error of document.errors) this.#problems.push(syntaxProblem(this.#place(error.pos[0]), error.code, error.message))
+    for (const warning of document.warnings) this.#problems.push(syntaxProblem(this.#place(warning.pos[0]), warning.code, warning.message))
+    if (document.errors.length > 0) return { tree: null, problems: this.#problems }
+    const tree = document.contents ? this.#tree(document.contents as Node, 0, '') : null
+    if (!tree && this.#problems.length === 0) this.#problems.push(problem({ file: this.#file, line: 1, column: 1 }, 'the file is empty', null))
+    return { tree, problems: this.#problems }
+  }
+
+  #tree(node: Node | null, depth: number, key: string): Tree | null {
+    const place = this.#placeOf(node)
+    this.#values += 1
+    if (this.#values > MAX_VALUES) {
+      if (this.#values === MAX_VALUES + 1) this.#problems.push(problem(place, `the file holds more than ${MAX_VALUES} values, aliases included`, 'write it without nested anchors, or split the app'))
+      return null
+    }
+    if (depth > MAX_DEPTH) {
+      this.#problems.push(tooDeep(place))
+      return null
+    }
+    if (node === null) return { kind: 'scalar', place, value: null }
+    if (isAlias(node)) return this.#alias(node.source, node, depth, key)
+    if (node.tag && !/^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/.test(node.tag)) {
+      this.#problems.push(problem(place, `the tag \`${node.tag}\` is not used here`, 'remove it'))
+      return null
+    }
+    if ('anchor' in node && node.anchor && this.#open.size === 0) this.#anchors.set(String(node.anchor), node)
+    if (isMap(node)) return this.#map(node as YAMLMap<Node, Node | null>, place, depth)
+    if (isSeq(node)) return { kind: 'list', place, items: (node.items as (Node | null)[]).map((item) => this.#tree(item, depth + 1, key)).filter((item) => item !== null) }
+    return isScalar(node) ? this.#scalar(node, place, key) : null
+  }
+
+  #alias(anchor: string, alias: Node, depth: number, key: string): Tree | null {
+    const target = this.#anchors.get(anchor)
+    if (!target || this.#open.has(target)) {
+      this.#problems.push(problem(this.#placeOf(alias), target ? `the alias \`*${anchor}\` contains itself` : `no anchor \`&${anchor}\` before this alias`, null))
+      return null
+    }
+    this.#open.add(target)
+    const tree = this.#tree(target, depth, key)
+    this.#open.delete(target)
+    return tree
+  }
+
+  #map(node: YAMLMap<Node, Node | null>, place: Place, depth: number): Tree {
+    const entries = new Map<string, TreeEntry>()
+    const merged: Tree[] = []
+    for (const pair of node.items) {
+      const keyPlace = this.#placeOf(pair.key)
+      const key = isScalar(pair.key) ? String(pair.key.value ?? '') : null
+      if (key === null) this.#problems.push(problem(keyPlace, 'a key must be plain text', null))
+      else if (FORBIDDEN_KEYS.has(key)) this.#problems.push(problem(keyPlace, `the key \`${key}\` cannot be used`, 'choose another name'))
+      else if (key === '<<' && (pair.key as Scalar).type === 'PLAIN') {
+        const tree = this.#tree(pair.value, depth + 1, key)
+        merged.push(...(tree?.kind === 'list' ? tree.items : tree ? [tree] : []))
+      } else if (entries.has(key)) {
+        const before = entries.get(key)!.key
+        this.#problems.push(problem(keyPlace, `the key \`${key}\` is here twice (first at ${before.line}:${before.column})`, 'keep one of them'))
+      } else {
+        const tree = this.#tree(pair.value, depth + 1, key)
+        if (tree) entries.set(key, { key: keyPlace, tree: tree.kind === 'scalar' && tree.value === null ? { ...tree, place: keyPlace } : tree })
+      }
+    }
+    // As in YAML 1.1: own keys come first, then the maps of `<<` in their order.
+    for (const tree of merged) {
+      if (tree.kind !== 'map') this.#problems.push(problem(tree.place, '`<<` takes a map or a list of maps', null))
+      else for (const [key, entry] of tree.entries) if (!entries.has(key)) entries.set(key, entry)
+    }
+    return { kind: 'map', place, entries }
+  }
+
+  #scalar(node: Scalar, place: Place, key: string): Tree | null {
+    const value = node.value
+    if (typeof value === 'string' || typeof value === 'boolean' || value === null || value === undefined) return { kind: 'scalar', place, value: value ?? null }
+    const source = (node.source ?? '').trim()
+    if (typeof value !== 'number' || (String(value) !== source && !(DECIMAL_KEYS.has(key) && /^\d+\.\d+$/.test(source)))) {
+      this.#problems.push(problem(place, `YAML reads \`${source}\` as the number ${String(value)}`, `quote it: "${source}"`))
+      return null
+    }
+    return { kind: 'scalar', place, value }
+  }
+
+  #placeOf(node: Node | null): Place {
+    return this.#place(node?.range?.[0] ?? this.#text.length)
+  }
+
+  #place(offset: number): Place {
+    const at = this.#lines.linePos(Math.max(0, Math.min(offset, this.#text.length)))
+    return { file: this.#file, line: Math.max(1, at.line), column: Math.max(1, at.col) }
+  }
+}
+
+function problem(place: Place, message: string, hint: string | null): Problem {
+  return { ...place, code: 'E_MANIFEST', path: '', message, hint }
+}
+
+function tooDeep(place: Place): Problem {
+  return problem(place, `nested more than ${MAX_DEPTH} deep`, 'nothing in a manifest needs that')
+}
+
+const SYNTAX: Readonly<Record<string, readonly [message: string, hint: string | null]>> = {
+  TAB_AS_INDENT: ['a tab where YAML wants spaces', 'indent with spaces'],
+  BAD_INDENT: ['the indentation does not fit the lines around it', 'items of one map or list begin in the same column'],
+  MISSING_CHAR: ['a character is missing here', 'look for an unclosed quote or bracket'],
+  BLOCK_AS_IMPLICIT_KEY: ['a nested map is not possible here', 'quote the value if it contains `: `'],
+  MULTILINE_IMPLICIT_KEY: ['a key must stand on one line', 'is a `:` missing?'],
+  TAG_RESOLVE_FAILED: ['this tag is not used here', 'remove it'],
+}
+
+function syntaxProblem(place: Place, code: string, message: string): Problem {
+  const [text, hint] = SYNTAX[code] ?? [message.split('\n')[0] ?? code, null]
+  return problem(place, `not valid YAML: ${text}`, hint)
+}
+
+function placeIn(file: string, text: string, offset: number): Place {
+  const before = text.slice(0, offset)
+  const newline = before.lastIndexOf('\n')
+  return { file, line: before.split('\n').length, column: before.length - newline }
+}
+
+/** The longest valid prefix ends where the bad byte is: found by halving. */
+function placeOfBadByte(file: string, bytes: Uint8Array): Place {
+  let good = 0
+  let bad = bytes.length
+  while (bad - good > 1) {
+    const middle = (good + bad) >> 1
+    try {
+      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, middle), { stream: true })
+      good = middle
+    } catch {
+      bad = middle
+    }
+  }
+  return placeIn(file, new TextDecoder().decode(bytes.subarray(0, good), { stream: true }), Number.POSITIVE_INFINITY)
+}
