@@ -24,26 +24,24 @@ export interface RouteEntry {
   readonly stream?: 'sse' | 'upload' | 'upgrade' | 'text'
 }
 
-/**
- * What a token may be allowed to do.
- *
- * | verb      | lets one                                                                        |
- * |-----------|---------------------------------------------------------------------------------|
- * | public    | anyone, without a token                                                         |
- * | self      | anyone with a token, about themselves                                           |
- * | read      | see apps, releases, logs, events                                                |
- * | deploy    | make apps, environments, uploads and releases                                   |
- * | scale     | set a service's replicas: all that an outside scaler needs                      |
- * | operate   | stop, start, restart, roll back, steer a rollout, run a job                     |
- * | configure | set variables, secrets, credentials, followed branches                          |
- * | exec      | run commands inside an app                                                      |
- * | remove    | remove apps and environments                                                    |
- * | manage    | accounts and tokens of one's tenant                                             |
- * | metrics   | read the platform's own numbers                                                 |
- * | admin     | the whole installation                                                          |
- */
-export const VERBS = ['public', 'self', 'read', 'deploy', 'scale', 'operate', 'configure', 'exec', 'remove', 'manage', 'metrics', 'admin'] as const
-export type Verb = (typeof VERBS)[number]
+/** What can be done inside a tenant, in one environment or in all. */
+export type TenantVerb =
+  | 'app:read'
+  | 'logs:read'
+  | 'app:deploy'
+  | 'app:operate'
+  | 'app:exec'
+  | 'app:remove'
+  | 'config:write'
+  | 'secret:write'
+  | 'credential:write'
+  | 'token:manage'
+  | 'member:manage'
+  | 'audit:read'
+/** What can be done to the whole installation; only its admins may. */
+export type InstallationVerb = 'account:manage' | 'tenant:manage' | 'installation:read' | 'installation:write'
+/** `public`: anyone, without a token. `self`: anyone with a token, about themselves. */
+export type Verb = 'public' | 'self' | TenantVerb | InstallationVerb
 
 const V1 = '/api/v1'
 const APP = `${V1}/apps/{app}`
@@ -52,81 +50,85 @@ const ENV = `${APP}/environments/{environment}`
 export const ROUTES = {
   'system.livez': { method: 'GET', path: '/livez', verb: 'public', status: 200, retry: 'safe', summary: 'The process runs' },
   'system.readyz': { method: 'GET', path: '/readyz', verb: 'public', status: 200, retry: 'safe', summary: 'It can reach its store; 503 when not' },
-  'system.metrics': { method: 'GET', path: '/metrics', verb: 'metrics', status: 200, retry: 'safe', stream: 'text', summary: "The platform's own numbers for Prometheus" },
+  'system.metrics': { method: 'GET', path: '/metrics', verb: 'installation:read', status: 200, retry: 'safe', stream: 'text', summary: "The platform's own numbers for Prometheus" },
   'system.openapi': { method: 'GET', path: `${V1}/openapi.json`, verb: 'public', status: 200, retry: 'safe', summary: 'This description' },
   'system.version': { method: 'GET', path: `${V1}/version`, verb: 'public', status: 200, retry: 'safe', summary: 'Version of the server' },
-  'settings.show': { method: 'GET', path: `${V1}/settings`, verb: 'admin', status: 200, retry: 'safe', summary: 'Settings of the installation' },
-  'settings.update': { method: 'PATCH', path: `${V1}/settings`, verb: 'admin', status: 200, retry: 'key', summary: 'Open or close registration' },
+  'system.health': { method: 'GET', path: `${V1}/health`, verb: 'installation:read', status: 200, retry: 'safe', summary: 'How the server and its store stand' },
+  'settings.show': { method: 'GET', path: `${V1}/settings`, verb: 'installation:read', status: 200, retry: 'safe', summary: 'Settings of the installation' },
+  'settings.update': { method: 'PATCH', path: `${V1}/settings`, verb: 'installation:write', status: 200, retry: 'key', summary: 'Open or close registration' },
 
   'identity.whoami': { method: 'GET', path: `${V1}/whoami`, verb: 'self', status: 200, retry: 'safe', summary: 'Who the token belongs to and what it may do' },
   'identity.login': { method: 'POST', path: `${V1}/login`, verb: 'public', status: 201, retry: 'never', summary: 'Name and password for a token, shown once' },
   'accounts.create': { method: 'POST', path: `${V1}/accounts`, verb: 'public', status: 201, retry: 'never', summary: 'Make an account: anyone while registration is open, else an admin' },
-  'accounts.list': { method: 'GET', path: `${V1}/accounts`, verb: 'manage', status: 200, retry: 'safe', summary: 'Accounts of the tenant' },
-  'tokens.create': { method: 'POST', path: `${V1}/tokens`, verb: 'self', status: 201, retry: 'never', summary: 'Make a token with at most the rights one has, shown once' },
-  'tokens.list': { method: 'GET', path: `${V1}/tokens`, verb: 'self', status: 200, retry: 'safe', summary: "One's tokens, without their secrets" },
+  'accounts.list': { method: 'GET', path: `${V1}/accounts`, verb: 'account:manage', status: 200, retry: 'safe', summary: 'Accounts of the tenant' },
+  'tokens.create': { method: 'POST', path: `${V1}/tokens`, verb: 'token:manage', status: 201, retry: 'never', summary: 'Make a token with at most the rights one has, shown once' },
+  'tokens.list': { method: 'GET', path: `${V1}/tokens`, verb: 'token:manage', status: 200, retry: 'safe', summary: "One's tokens, without their secrets" },
   'tokens.revoke': { method: 'DELETE', path: `${V1}/tokens/{token}`, verb: 'self', status: 200, retry: 'key', summary: 'End a token; `current` is the one that asks' },
   'tenants.list': { method: 'GET', path: `${V1}/tenants`, verb: 'self', status: 200, retry: 'safe', summary: 'Tenants one belongs to' },
-  'tenants.create': { method: 'POST', path: `${V1}/tenants`, verb: 'admin', status: 201, retry: 'key', summary: 'Make a tenant' },
+  'tenants.create': { method: 'POST', path: `${V1}/tenants`, verb: 'tenant:manage', status: 201, retry: 'key', summary: 'Make a tenant' },
+  'members.list': { method: 'GET', path: `${V1}/members`, verb: 'member:manage', status: 200, retry: 'safe', summary: 'Accounts of the tenant and their roles' },
+  'members.set': { method: 'PUT', path: `${V1}/members/{account}`, verb: 'member:manage', status: 200, retry: 'key', summary: 'Give an account a role in the tenant, or take it away' },
 
-  'apps.list': { method: 'GET', path: `${V1}/apps`, verb: 'read', status: 200, retry: 'safe', summary: 'Apps of the tenant' },
-  'apps.create': { method: 'PUT', path: APP, verb: 'deploy', status: 200, retry: 'key', summary: 'Make the app unless it is there' },
-  'apps.show': { method: 'GET', path: APP, verb: 'read', status: 200, retry: 'safe', summary: 'One app with its environments' },
-  'apps.remove': { method: 'DELETE', path: APP, verb: 'remove', status: 202, retry: 'key', summary: 'Remove the app with all its environments; data stays unless asked' },
-  'environments.list': { method: 'GET', path: `${APP}/environments`, verb: 'read', status: 200, retry: 'safe', summary: 'Environments of an app' },
-  'environments.create': { method: 'PUT', path: ENV, verb: 'deploy', status: 200, retry: 'key', summary: 'Make the environment unless it is there' },
-  'environments.show': { method: 'GET', path: ENV, verb: 'read', status: 200, retry: 'safe', summary: 'Services, replicas, addresses, release and rollout' },
-  'environments.remove': { method: 'DELETE', path: ENV, verb: 'remove', status: 202, retry: 'key', summary: 'Remove the environment; data stays unless asked' },
-  'environments.stop': { method: 'POST', path: `${ENV}/stop`, verb: 'operate', status: 202, retry: 'key', summary: 'Stop a service or the whole app, keeping data' },
-  'environments.start': { method: 'POST', path: `${ENV}/start`, verb: 'operate', status: 202, retry: 'key', summary: 'Start what was stopped' },
-  'environments.restart': { method: 'POST', path: `${ENV}/restart`, verb: 'operate', status: 202, retry: 'key', summary: 'Replace the replicas one after the other' },
-  'services.scale': { method: 'PUT', path: `${ENV}/services/{service}/scale`, verb: 'scale', status: 202, retry: 'key', summary: 'Replicas by hand or by an outside scaler; null gives the decision back' },
+  'apps.list': { method: 'GET', path: `${V1}/apps`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Apps of the tenant' },
+  'apps.create': { method: 'PUT', path: APP, verb: 'app:deploy', status: 200, retry: 'key', summary: 'Make the app unless it is there' },
+  'apps.show': { method: 'GET', path: APP, verb: 'app:read', status: 200, retry: 'safe', summary: 'One app with its environments' },
+  'apps.remove': { method: 'DELETE', path: APP, verb: 'app:remove', status: 202, retry: 'key', summary: 'Remove the app with all its environments; data stays unless asked' },
+  'environments.list': { method: 'GET', path: `${APP}/environments`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Environments of an app' },
+  'environments.create': { method: 'PUT', path: ENV, verb: 'app:deploy', status: 200, retry: 'key', summary: 'Make the environment unless it is there' },
+  'environments.show': { method: 'GET', path: ENV, verb: 'app:read', status: 200, retry: 'safe', summary: 'Services, replicas, addresses, release and rollout' },
+  'environments.remove': { method: 'DELETE', path: ENV, verb: 'app:remove', status: 202, retry: 'key', summary: 'Remove the environment; data stays unless asked' },
+  'environments.stop': { method: 'POST', path: `${ENV}/stop`, verb: 'app:operate', status: 202, retry: 'key', summary: 'Stop a service or the whole app, keeping data' },
+  'environments.start': { method: 'POST', path: `${ENV}/start`, verb: 'app:operate', status: 202, retry: 'key', summary: 'Start what was stopped' },
+  'environments.restart': { method: 'POST', path: `${ENV}/restart`, verb: 'app:operate', status: 202, retry: 'key', summary: 'Replace the replicas one after the other' },
+  'services.scale': { method: 'PUT', path: `${ENV}/services/{service}/scale`, verb: 'app:operate', status: 202, retry: 'key', summary: 'Replicas by hand or by an outside scaler; null gives the decision back' },
 
-  'uploads.create': { method: 'POST', path: `${V1}/uploads`, verb: 'deploy', status: 201, retry: 'safe', stream: 'upload', summary: 'Send a folder as a tar; answers its digest' },
-  'releases.list': { method: 'GET', path: `${ENV}/releases`, verb: 'read', status: 200, retry: 'safe', summary: 'Releases, newest first' },
-  'releases.create': { method: 'POST', path: `${ENV}/releases`, verb: 'deploy', status: 202, retry: 'key', summary: 'Build a release and roll it out' },
-  'releases.show': { method: 'GET', path: `${ENV}/releases/{release}`, verb: 'read', status: 200, retry: 'safe', summary: 'One release' },
-  'releases.diff': { method: 'GET', path: `${ENV}/releases/{release}/diff/{other}`, verb: 'read', status: 200, retry: 'safe', summary: 'What differs between two releases' },
-  'releases.log': { method: 'GET', path: `${ENV}/releases/{release}/log`, verb: 'read', status: 200, retry: 'safe', stream: 'sse', summary: 'Build log, to its end' },
-  'plan.create': { method: 'POST', path: `${ENV}/plan`, verb: 'deploy', status: 200, retry: 'safe', summary: 'What a deploy would do; changes nothing' },
-  'promote.create': { method: 'POST', path: `${ENV}/promote`, verb: 'deploy', status: 202, retry: 'key', summary: 'The same artifacts from another environment of the app' },
+  'uploads.create': { method: 'POST', path: `${V1}/uploads`, verb: 'app:deploy', status: 201, retry: 'safe', stream: 'upload', summary: 'Send a folder as a tar; answers its digest' },
+  'releases.list': { method: 'GET', path: `${ENV}/releases`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Releases, newest first' },
+  'releases.create': { method: 'POST', path: `${ENV}/releases`, verb: 'app:deploy', status: 202, retry: 'key', summary: 'Build a release and roll it out' },
+  'releases.show': { method: 'GET', path: `${ENV}/releases/{release}`, verb: 'app:read', status: 200, retry: 'safe', summary: 'One release' },
+  'releases.diff': { method: 'GET', path: `${ENV}/releases/{release}/diff/{other}`, verb: 'app:read', status: 200, retry: 'safe', summary: 'What differs between two releases' },
+  'releases.log': { method: 'GET', path: `${ENV}/releases/{release}/log`, verb: 'logs:read', status: 200, retry: 'safe', stream: 'sse', summary: 'Build log, to its end' },
+  'plan.create': { method: 'POST', path: `${ENV}/plan`, verb: 'app:deploy', status: 200, retry: 'safe', summary: 'What a deploy would do; changes nothing' },
+  'build.verify': { method: 'POST', path: `${ENV}/verify`, verb: 'app:deploy', status: 200, retry: 'never', summary: 'Build twice from nothing and list what differs; changes nothing' },
+  'promote.create': { method: 'POST', path: `${ENV}/promote`, verb: 'app:deploy', status: 202, retry: 'key', summary: 'The same artifacts from another environment of the app' },
 
-  'rollouts.list': { method: 'GET', path: `${ENV}/rollouts`, verb: 'read', status: 200, retry: 'safe', summary: 'Rollouts, newest first' },
-  'rollouts.show': { method: 'GET', path: `${ENV}/rollouts/{rollout}`, verb: 'read', status: 200, retry: 'safe', summary: 'One rollout' },
-  'rollout.current': { method: 'GET', path: `${ENV}/rollout`, verb: 'read', status: 200, retry: 'safe', summary: 'The running rollout, or null' },
-  'rollout.weight': { method: 'PUT', path: `${ENV}/rollout/weight`, verb: 'operate', status: 202, retry: 'key', summary: "Set the new release's share of the traffic" },
-  'rollout.promote': { method: 'POST', path: `${ENV}/rollout/promote`, verb: 'operate', status: 202, retry: 'key', summary: 'Give the new release everything' },
-  'rollout.abort': { method: 'POST', path: `${ENV}/rollout/abort`, verb: 'operate', status: 202, retry: 'key', summary: 'Take the new release back' },
-  'rollout.pause': { method: 'POST', path: `${ENV}/rollout/pause`, verb: 'operate', status: 202, retry: 'key', summary: 'Hold the rollout where it is' },
-  'rollout.resume': { method: 'POST', path: `${ENV}/rollout/resume`, verb: 'operate', status: 202, retry: 'key', summary: 'Go on; for a waiting canary step: approve it' },
-  'rollback.create': { method: 'POST', path: `${ENV}/rollback`, verb: 'operate', status: 202, retry: 'key', summary: 'Back to an earlier release, configuration included' },
-  'commands.show': { method: 'GET', path: `${ENV}/commands/{command}`, verb: 'read', status: 200, retry: 'safe', summary: 'What became of an accepted command' },
+  'rollouts.list': { method: 'GET', path: `${ENV}/rollouts`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Rollouts, newest first' },
+  'rollouts.show': { method: 'GET', path: `${ENV}/rollouts/{rollout}`, verb: 'app:read', status: 200, retry: 'safe', summary: 'One rollout' },
+  'rollout.current': { method: 'GET', path: `${ENV}/rollout`, verb: 'app:read', status: 200, retry: 'safe', summary: 'The running rollout, or null' },
+  'rollout.weight': { method: 'PUT', path: `${ENV}/rollout/weight`, verb: 'app:operate', status: 202, retry: 'key', summary: "Set the new release's share of the traffic" },
+  'rollout.promote': { method: 'POST', path: `${ENV}/rollout/promote`, verb: 'app:operate', status: 202, retry: 'key', summary: 'Give the new release everything' },
+  'rollout.abort': { method: 'POST', path: `${ENV}/rollout/abort`, verb: 'app:operate', status: 202, retry: 'key', summary: 'Take the new release back' },
+  'rollout.pause': { method: 'POST', path: `${ENV}/rollout/pause`, verb: 'app:operate', status: 202, retry: 'key', summary: 'Hold the rollout where it is' },
+  'rollout.resume': { method: 'POST', path: `${ENV}/rollout/resume`, verb: 'app:operate', status: 202, retry: 'key', summary: 'Go on; for a waiting canary step: approve it' },
+  'rollback.create': { method: 'POST', path: `${ENV}/rollback`, verb: 'app:operate', status: 202, retry: 'key', summary: 'Back to an earlier release, configuration included' },
+  'commands.show': { method: 'GET', path: `${ENV}/commands/{command}`, verb: 'app:read', status: 200, retry: 'safe', summary: 'What became of an accepted command' },
 
-  'variables.show': { method: 'GET', path: `${ENV}/variables`, verb: 'read', status: 200, retry: 'safe', summary: 'Environment variables, staged and current; carries an ETag' },
-  'variables.update': { method: 'PATCH', path: `${ENV}/variables`, verb: 'configure', status: 200, retry: 'key', summary: 'Stage variables for the next release; honours If-Match' },
-  'secrets.list': { method: 'GET', path: `${ENV}/secrets`, verb: 'read', status: 200, retry: 'safe', summary: 'Names and versions; values are never read back' },
-  'secrets.set': { method: 'PUT', path: `${ENV}/secrets/{secret}`, verb: 'configure', status: 200, retry: 'key', summary: 'Write a new version of a secret' },
-  'secrets.remove': { method: 'DELETE', path: `${ENV}/secrets/{secret}`, verb: 'configure', status: 200, retry: 'key', summary: 'Forget a secret' },
-  'credentials.list': { method: 'GET', path: `${V1}/credentials`, verb: 'read', status: 200, retry: 'safe', summary: 'Credentials for repositories, without their values' },
-  'credentials.set': { method: 'PUT', path: `${V1}/credentials/{credential}`, verb: 'configure', status: 200, retry: 'key', summary: 'Keep a git token, a deploy key or known hosts' },
-  'credentials.remove': { method: 'DELETE', path: `${V1}/credentials/{credential}`, verb: 'configure', status: 200, retry: 'key', summary: 'Forget a credential' },
-  'follow.list': { method: 'GET', path: `${ENV}/follow`, verb: 'read', status: 200, retry: 'safe', summary: 'Branches whose commits become releases' },
-  'follow.create': { method: 'POST', path: `${ENV}/follow`, verb: 'configure', status: 201, retry: 'key', summary: 'Follow a branch' },
-  'follow.remove': { method: 'DELETE', path: `${ENV}/follow/{follow}`, verb: 'configure', status: 200, retry: 'key', summary: 'Follow it no more' },
+  'variables.show': { method: 'GET', path: `${ENV}/variables`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Environment variables, staged and current; carries an ETag' },
+  'variables.update': { method: 'PATCH', path: `${ENV}/variables`, verb: 'config:write', status: 200, retry: 'key', summary: 'Stage variables for the next release; honours If-Match' },
+  'secrets.list': { method: 'GET', path: `${ENV}/secrets`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Names and versions; values are never read back' },
+  'secrets.set': { method: 'PUT', path: `${ENV}/secrets/{secret}`, verb: 'secret:write', status: 200, retry: 'key', summary: 'Write a new version of a secret' },
+  'secrets.remove': { method: 'DELETE', path: `${ENV}/secrets/{secret}`, verb: 'secret:write', status: 200, retry: 'key', summary: 'Forget a secret' },
+  'credentials.list': { method: 'GET', path: `${V1}/credentials`, verb: 'credential:write', status: 200, retry: 'safe', summary: 'Credentials for repositories, without their values' },
+  'credentials.set': { method: 'PUT', path: `${V1}/credentials`, verb: 'credential:write', status: 200, retry: 'key', summary: 'Keep a git token, a deploy key or known hosts' },
+  'credentials.remove': { method: 'DELETE', path: `${V1}/credentials`, verb: 'credential:write', status: 200, retry: 'key', summary: 'Forget a credential' },
+  'follow.list': { method: 'GET', path: `${ENV}/follow`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Branches whose commits become releases' },
+  'follow.create': { method: 'POST', path: `${ENV}/follow`, verb: 'config:write', status: 201, retry: 'key', summary: 'Follow a branch' },
+  'follow.remove': { method: 'DELETE', path: `${ENV}/follow/{follow}`, verb: 'config:write', status: 200, retry: 'key', summary: 'Follow it no more' },
 
-  'jobs.list': { method: 'GET', path: `${ENV}/jobs`, verb: 'read', status: 200, retry: 'safe', summary: 'Scheduled jobs' },
-  'jobs.run': { method: 'POST', path: `${ENV}/jobs/{job}/run`, verb: 'operate', status: 202, retry: 'key', summary: 'Run a job now' },
-  'tasks.create': { method: 'POST', path: `${ENV}/run`, verb: 'exec', status: 202, retry: 'key', summary: 'Run a command once, in a process of its own' },
-  'tasks.show': { method: 'GET', path: `${ENV}/tasks/{task}`, verb: 'read', status: 200, retry: 'safe', summary: 'How a task stands or ended' },
-  'tasks.output': { method: 'GET', path: `${ENV}/tasks/{task}/output`, verb: 'read', status: 200, retry: 'safe', stream: 'sse', summary: 'What a task prints, to its end' },
-  'exec.open': { method: 'GET', path: `${ENV}/exec`, verb: 'exec', status: 200, retry: 'never', stream: 'upgrade', summary: 'Run a command inside a running replica' },
+  'jobs.list': { method: 'GET', path: `${ENV}/jobs`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Scheduled jobs' },
+  'jobs.run': { method: 'POST', path: `${ENV}/jobs/{job}/run`, verb: 'app:operate', status: 202, retry: 'key', summary: 'Run a job now' },
+  'tasks.create': { method: 'POST', path: `${ENV}/run`, verb: 'app:exec', status: 202, retry: 'key', summary: 'Run a command once, in a process of its own' },
+  'tasks.show': { method: 'GET', path: `${ENV}/tasks/{task}`, verb: 'app:read', status: 200, retry: 'safe', summary: 'How a task stands or ended' },
+  'tasks.output': { method: 'GET', path: `${ENV}/tasks/{task}/output`, verb: 'logs:read', status: 200, retry: 'safe', stream: 'sse', summary: 'What a task prints, to its end' },
+  'exec.open': { method: 'GET', path: `${ENV}/exec`, verb: 'app:exec', status: 200, retry: 'never', stream: 'upgrade', summary: 'Run a command inside a running replica' },
 
-  'logs.list': { method: 'GET', path: `${ENV}/logs`, verb: 'read', status: 200, retry: 'safe', summary: 'Lines of all services, merged by time' },
-  'logs.follow': { method: 'GET', path: `${ENV}/logs/follow`, verb: 'read', status: 200, retry: 'safe', stream: 'sse', summary: 'Lines as they come' },
-  'counters.show': { method: 'GET', path: `${ENV}/counters`, verb: 'read', status: 200, retry: 'safe', summary: 'Requests, errors and latency per service over the last minutes' },
-  'operations.list': { method: 'GET', path: `${ENV}/operations`, verb: 'read', status: 200, retry: 'safe', summary: 'Effects on the world, with their outcome' },
-  'events.list': { method: 'GET', path: `${V1}/events`, verb: 'read', status: 200, retry: 'safe', summary: 'What happened, newest first' },
-  'events.follow': { method: 'GET', path: `${V1}/events/follow`, verb: 'read', status: 200, retry: 'safe', stream: 'sse', summary: 'What happens; resumes after Last-Event-ID' },
-  'audit.list': { method: 'GET', path: `${V1}/audit`, verb: 'manage', status: 200, retry: 'safe', summary: 'Who changed what, newest first' },
+  'logs.list': { method: 'GET', path: `${ENV}/logs`, verb: 'logs:read', status: 200, retry: 'safe', summary: 'Lines of all services, merged by time' },
+  'logs.follow': { method: 'GET', path: `${ENV}/logs/follow`, verb: 'logs:read', status: 200, retry: 'safe', stream: 'sse', summary: 'Lines as they come' },
+  'counters.show': { method: 'GET', path: `${ENV}/counters`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Requests, errors and latency per service over the last minutes' },
+  'operations.list': { method: 'GET', path: `${ENV}/operations`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Effects on the world, with their outcome' },
+  'events.list': { method: 'GET', path: `${V1}/events`, verb: 'app:read', status: 200, retry: 'safe', summary: 'What happened, oldest first' },
+  'events.follow': { method: 'GET', path: `${V1}/events/follow`, verb: 'app:read', status: 200, retry: 'safe', stream: 'sse', summary: 'What happens; resumes after Last-Event-ID' },
+  'audit.list': { method: 'GET', path: `${V1}/audit`, verb: 'audit:read', status: 200, retry: 'safe', summary: 'Who changed what, newest first' },
 } as const satisfies Record<string, RouteEntry>
 
 export type RouteId = keyof typeof ROUTES

@@ -5,14 +5,18 @@ import { rollout } from './rollouts.ts'
 const environmentSummary = z
   .object({
     name: z.string(),
+    status: z.enum(['new', 'running', 'rolling', 'stopped', 'failing', 'removing']),
     release: z.int().nullable().meta({ description: 'The release that serves; null before the first.' }),
-    status: z.enum(['empty', 'deploying', 'running', 'degraded', 'stopped', 'removing']),
+    newest: z.object({ number: z.int(), status: z.enum(['queued', 'building', 'ready', 'failed']) }).nullable(),
+    rollout: z.object({ id: z.string(), target: z.int(), phase: z.string(), weight: z.number() }).nullable().meta({ description: 'The running one.' }),
+    serviceCount: z.int(),
+    replicaCount: z.int(),
     urls: z.array(z.string()),
-    changedAt: time,
+    updatedAt: time,
   })
   .meta({ id: 'EnvironmentSummary' })
 
-const app = z.object({ name: z.string(), createdAt: time, environments: z.array(environmentSummary) }).meta({ id: 'App' })
+const app = z.object({ name: z.string(), createdAt: time.nullable(), environments: z.array(environmentSummary) }).meta({ id: 'App' })
 
 const replica = z
   .object({
@@ -46,14 +50,16 @@ const service = z
   .meta({ id: 'Service' })
 
 const environment = environmentSummary
+  .omit({ rollout: true })
   .extend({
     app: z.string(),
+    createdAt: time,
     services: z.array(service),
     replicas: z.array(replica),
     resources: z.array(z.object({ name: z.string(), kind: z.string(), phase: z.enum(['creating', 'ready', 'failed', 'planned']), cause: z.string().nullable() })),
     rollout: rollout.nullable(),
     waiting: z.array(z.object({ target: z.int(), kind: z.enum(['deploy', 'rollback']), by: z.string() })).meta({ description: 'Rollouts that wait for the running one.' }),
-    warm: z.object({ release: z.int(), forMs: z.int() }).nullable().meta({ description: 'The release that can take over at once, and for how much longer.' }),
+    warm: z.int().nullable().meta({ description: 'The release that can take over at once.' }),
     problems: z.array(z.string()).meta({ description: 'What a person should know: a port that could not be opened, a service that fails to start.' }),
   })
   .meta({ id: 'Environment' })
@@ -87,9 +93,11 @@ export const apps = {
       .object({
         id: z.int(),
         kind: z.string(),
-        status: z.enum(['waiting', 'taken', 'refused']),
+        by: z.string(),
+        at: time,
+        outcome: z.enum(['pending', 'consumed', 'refused']),
         because: because.nullable().meta({ description: 'Why it was refused.' }),
-        rollout: z.string().nullable().meta({ description: 'The rollout that it became, once known.' }),
+        rollout: z.string().nullable().meta({ description: 'The rollout that it started or changed, once known.' }),
       })
       .meta({ id: 'Command' }),
   },

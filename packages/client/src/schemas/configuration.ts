@@ -17,14 +17,14 @@ const variables = z
   })
   .meta({ id: 'Variables' })
 
-const secret = z.object({ name: z.string(), version: z.int(), updatedAt: time, by: z.string() }).meta({ id: 'Secret' })
+const secret = z.object({ name: z.string(), version: z.int(), by: z.string(), at: time }).meta({ id: 'Secret' })
 const secretPath = environmentPath.extend({ secret: name })
 
-const credential = z
-  .object({ name: z.string(), kind: z.enum(['token', 'deploy-key', 'known-hosts']), host: z.string(), updatedAt: time })
-  .meta({ id: 'Credential', description: 'Without its value.' })
-const host = z.string().min(1).max(253)
-const credentialPath = z.strictObject({ credential: name })
+const credentialKey = {
+  kind: z.enum(['token', 'deploy-key', 'known-hosts']),
+  urlPrefix: z.string().min(1).max(500).meta({ description: 'Repositories whose address starts so: `https://git.example.com/team/`.' }),
+}
+const credential = z.object({ kind: credentialKey.kind, urlPrefix: z.string(), by: z.string(), at: time }).meta({ id: 'Credential', description: 'Without its value.' })
 
 const followed = z
   .object({
@@ -34,6 +34,7 @@ const followed = z
     path: z.string(),
     lastCommit: z.string().nullable(),
     problem: z.string().nullable().meta({ description: 'Why the last look at the repository failed.' }),
+    checkedAt: time.nullable(),
   })
   .meta({ id: 'Followed' })
 
@@ -45,24 +46,19 @@ export const configuration = {
     response: variables,
   },
   'secrets.list': { params: environmentPath, query: z.strictObject(page), response: list(secret) },
-  'secrets.set': { params: secretPath, body: z.strictObject({ value: text }), response: secret },
+  'secrets.set': { params: secretPath, body: z.strictObject({ value: text }), response: z.object({ name: z.string(), version: z.int() }) },
   'secrets.remove': { params: secretPath, response: done },
   'credentials.list': { query: z.strictObject(page), response: list(credential) },
   'credentials.set': {
-    params: credentialPath,
-    body: z.discriminatedUnion('kind', [
-      z.strictObject({ kind: z.literal('token'), host, username: z.string().max(200).default('git'), value: text }),
-      z.strictObject({ kind: z.literal('deploy-key'), host, value: text.meta({ description: 'The private key, in OpenSSH form.' }) }),
-      z.strictObject({ kind: z.literal('known-hosts'), host, value: text.meta({ description: 'Lines of a known_hosts file.' }) }),
-    ]),
-    response: credential,
+    body: z.strictObject({ ...credentialKey, value: text.meta({ description: 'A token (`user:token` where the host asks for a user), a private key in OpenSSH form, or lines of a known_hosts file.' }) }),
+    response: done,
   },
-  'credentials.remove': { params: credentialPath, response: done },
+  'credentials.remove': { query: z.strictObject(credentialKey), response: done },
   'follow.list': { params: environmentPath, query: z.strictObject(page), response: list(followed) },
   'follow.create': {
     params: environmentPath,
     body: z.strictObject({ url: z.string().min(1).max(2000), ref: z.string().min(1).max(250), path: z.string().max(1000).default('.') }),
-    response: followed,
+    response: z.object({ id: z.int() }),
   },
   'follow.remove': { params: environmentPath.extend({ follow: z.coerce.number<number | string>().int().min(1) }), response: done },
 }

@@ -1,72 +1,93 @@
 import { z } from 'zod'
-import { VERBS } from '../routes.ts'
-import { list, name, page, time } from './common.ts'
+import { done, list, name, page, time } from './common.ts'
 
 const MAX_TOKEN_DAYS = 90
 
-export const role = z.enum(['viewer', 'developer', 'admin']).meta({ id: 'Role', description: 'Within a tenant: sees; changes; also manages its accounts and tokens.' })
+const role = z.enum(['viewer', 'developer', 'admin']).meta({ id: 'Role', description: 'Within a tenant: sees; changes; also manages its members and tokens.' })
+const verb = z
+  .enum([
+    'app:read',
+    'logs:read',
+    'app:deploy',
+    'app:operate',
+    'app:exec',
+    'app:remove',
+    'config:write',
+    'secret:write',
+    'credential:write',
+    'token:manage',
+    'member:manage',
+    'audit:read',
+  ])
+  .meta({ id: 'Verb' })
 const password = z.string().min(10).max(200)
-const verb = z.enum(VERBS)
-
-/** What a token is cut down to; absent parts are as wide as the account's role. */
-const limits = {
-  app: name.nullable().default(null).meta({ description: 'Only this app.' }),
-  environment: name.nullable().default(null).meta({ description: 'Only environments of this name.' }),
-  verbs: z.array(verb).min(1).max(VERBS.length).nullable().default(null).meta({ description: 'Only these verbs.' }),
-}
+const place = z
+  .string()
+  .regex(/^[a-z][-a-z0-9]{0,39}\/[a-z][-a-z0-9]{0,39}$/)
+  .nullable()
+  .meta({ description: '`shop/production`: it works there only; null: in the whole tenant.' })
 
 export const token = z
   .object({
-    id: z.string(),
+    id: z.int(),
     label: z.string(),
-    account: z.string(),
-    tenant: z.string().nullable(),
-    app: z.string().nullable(),
-    environment: z.string().nullable(),
-    verbs: z.array(verb).nullable(),
+    account: z.string().nullable(),
+    environment: place,
+    verbs: z.array(verb).nullable().meta({ description: 'null: all that its account may do.' }),
     createdAt: time,
     expiresAt: time,
-    lastUsedAt: time.nullable(),
+    revokedAt: time.nullable(),
   })
   .meta({ id: 'Token' })
-const newToken = z.object({ token, secret: z.string().meta({ description: 'Shown this once; only its hash is kept.' }) })
+const newToken = z.object({ id: z.int(), secret: z.string().meta({ description: 'Shown this once; only its hash is kept.' }), expiresInDays: z.int() }).meta({ id: 'NewToken' })
 
-const account = z.object({ name: z.string(), tenant: z.string().nullable(), role, admin: z.boolean(), createdAt: time }).meta({ id: 'Account' })
-const tenant = z.object({ name: z.string(), role, createdAt: time }).meta({ id: 'Tenant' })
+const account = z
+  .object({ name: z.string(), admin: z.boolean().meta({ description: 'Of the whole installation.' }), createdAt: time, tenants: z.array(z.object({ tenant: z.string(), role })) })
+  .meta({ id: 'Account' })
+const member = z.object({ account: z.string(), role }).meta({ id: 'Member' })
+const tenant = z.object({ name: z.string(), createdAt: time.nullable(), apps: z.int().nullable().meta({ description: 'For admins of the installation.' }) }).meta({ id: 'Tenant' })
 const settings = z.object({ registration: z.enum(['open', 'closed']) }).meta({ id: 'Settings' })
 
 export const identity = {
   'settings.show': { response: settings },
   'settings.update': { body: z.strictObject({ registration: z.enum(['open', 'closed']) }), response: settings },
   'identity.whoami': {
-    response: z.object({
-      account: z.string().meta({ description: '`local` for whoever reaches the unix socket.' }),
-      tenant: z.string().meta({ description: 'The tenant that requests are about, unless `Weir-Tenant` says another.' }),
-      role,
-      admin: z.boolean().meta({ description: 'Of the whole installation.' }),
-      app: z.string().nullable(),
-      environment: z.string().nullable(),
-      verbs: z.array(verb),
-      expiresAt: time.nullable(),
-    }),
+    response: z
+      .object({
+        name: z.string().meta({ description: '`local` for whoever reaches the unix socket.' }),
+        account: z.string().nullable(),
+        admin: z.boolean().meta({ description: 'Of the whole installation.' }),
+        tenant: z.string().meta({ description: 'The tenant that requests are about, unless the header `Weir-Tenant` says another.' }),
+        tenants: z.array(z.object({ tenant: z.string(), verbs: z.array(verb) })),
+        environment: place,
+      })
+      .meta({ id: 'Whoami' }),
   },
-  'identity.login': { body: z.strictObject({ name, password: z.string().min(1).max(200), label: z.string().max(100).default('login') }), response: newToken },
+  'identity.login': { body: z.strictObject({ name: z.string().min(1).max(100), password: z.string().min(1).max(200), label: z.string().min(1).max(100).default('login') }), response: newToken },
   'accounts.create': {
     body: z.strictObject({
       name,
       password,
       tenant: name.optional().meta({ description: 'Only for an admin: an existing tenant to join. Default: a tenant of its own, with the name of the account.' }),
-      role: role.optional(),
+      role: role.optional().meta({ description: 'Only with `tenant`; default developer.' }),
+      admin: z.boolean().default(false).meta({ description: 'Only for an admin: of the whole installation.' }),
     }),
-    response: account,
+    response: z.object({ name: z.string(), tenant: z.string(), role, admin: z.boolean() }),
   },
   'accounts.list': { query: z.strictObject(page), response: list(account) },
   'tokens.create': {
-    body: z.strictObject({ label: z.string().min(1).max(100), ...limits, days: z.int().min(1).max(MAX_TOKEN_DAYS).default(30) }),
+    body: z.strictObject({
+      label: z.string().min(1).max(100),
+      environment: place.default(null),
+      verbs: z.array(verb).min(1).max(20).nullable().default(null).meta({ description: 'null: all that one may do oneself.' }),
+      days: z.int().min(1).max(MAX_TOKEN_DAYS).default(30),
+    }),
     response: newToken,
   },
   'tokens.list': { query: z.strictObject(page), response: list(token) },
-  'tokens.revoke': { params: z.strictObject({ token: z.string().min(1).max(64) }), response: z.object({ ok: z.literal(true) }) },
+  'tokens.revoke': { params: z.strictObject({ token: z.string().regex(/^(current|[1-9][0-9]{0,14})$/) }), response: done },
   'tenants.list': { query: z.strictObject(page), response: list(tenant) },
-  'tenants.create': { body: z.strictObject({ name }), response: tenant },
+  'tenants.create': { body: z.strictObject({ name }), response: z.object({ name: z.string() }) },
+  'members.list': { query: z.strictObject(page), response: list(member) },
+  'members.set': { params: z.strictObject({ account: name }), body: z.strictObject({ role: role.nullable().meta({ description: 'null: no longer a member.' }) }), response: done },
 }

@@ -5,9 +5,9 @@ const logLine = z
   .object({
     at: time,
     service: z.string(),
-    release: z.int(),
-    replica: z.string(),
-    stream: z.enum(['stdout', 'stderr']),
+    release: z.int().nullable(),
+    replica: z.string().meta({ description: 'Or the task.' }),
+    stream: z.enum(['stdout', 'stderr', 'weir']).meta({ description: 'weir: said about the process, not by it.' }),
     text: z.string(),
   })
   .meta({ id: 'LogLine' })
@@ -24,8 +24,8 @@ const event = z
     at: time,
     kind: z.string().meta({ description: '`rollout.started`, `replica.failed`, …' }),
     text: z.string(),
-    app: z.string().nullable(),
-    environment: z.string().nullable(),
+    app: z.string(),
+    environment: z.string(),
     service: z.string().nullable(),
     release: z.int().nullable(),
     data: z.record(z.string(), z.unknown()),
@@ -36,12 +36,12 @@ const eventFilter = { app: name.optional(), environment: name.optional() }
 export const observing = {
   'logs.list': {
     params: environmentPath,
-    query: z.strictObject({ ...page, ...logFilter, until: z.iso.datetime().optional(), tail: z.enum(['first', 'last']).default('last').meta({ description: 'Which end of the lines the first page holds.' }) }),
-    response: list(logLine),
+    query: z.strictObject({ ...page, limit: number(1, 5000).default(200), ...logFilter, until: z.iso.datetime().optional() }),
+    response: list(logLine).meta({ description: 'The newest lines, oldest of them first; the cursor leads to earlier ones.' }),
   },
   'logs.follow': {
     params: environmentPath,
-    query: z.strictObject({ ...logFilter, backlog: number(0, 500).default(0).meta({ description: 'Earlier lines to begin with.' }) }),
+    query: z.strictObject({ ...logFilter, backlog: number(0, 5000).default(0).meta({ description: 'Earlier lines to begin with.' }) }),
     response: logLine.meta({ description: 'Event `line`.' }),
   },
   'counters.show': {
@@ -68,25 +68,20 @@ export const observing = {
     query: z.strictObject(page),
     response: list(
       z
-        .object({ id: z.string(), kind: z.string(), target: z.string(), outcome: z.enum(['intended', 'done', 'failed']), cause: z.string().nullable(), at: time })
+        .object({ id: z.string(), kind: z.string(), target: z.string(), outcome: z.enum(['intended', 'done', 'failed']), cause: z.string().nullable(), intendedAt: time, endedAt: time.nullable() })
         .meta({ id: 'Operation' }),
     ),
   },
-  'events.list': { query: z.strictObject({ ...page, ...eventFilter }), response: list(event) },
+  'events.list': {
+    query: z.strictObject({ ...page, ...eventFilter }),
+    response: list(event).meta({ description: 'Oldest first; the cursor is also good as Last-Event-ID.' }),
+  },
   'events.follow': { query: z.strictObject(eventFilter), response: event.meta({ description: 'The SSE event is named by its `kind`.' }) },
   'audit.list': {
-    query: z.strictObject({ ...page, ...eventFilter }),
+    query: z.strictObject(page),
     response: list(
       z
-        .object({
-          id: z.int(),
-          at: time,
-          by: z.string(),
-          action: z.string().meta({ description: 'The route: `releases.create`, …' }),
-          app: z.string().nullable(),
-          environment: z.string().nullable(),
-          data: z.record(z.string(), z.unknown()),
-        })
+        .object({ id: z.int(), at: time, by: z.string(), action: z.string().meta({ description: '`release.create`, `secret.set`, …' }), target: z.string(), detail: z.record(z.string(), z.unknown()) })
         .meta({ id: 'AuditRecord' }),
     ),
   },

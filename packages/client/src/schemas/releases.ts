@@ -37,7 +37,6 @@ const releaseSummary = z
     status: z.enum(['queued', 'building', 'ready', 'failed']),
     because: because.nullable().meta({ description: 'Why it failed.' }),
     serving: z.boolean(),
-    promoted: z.boolean().meta({ description: 'It has served.' }),
     source: z.object({
       kind: z.enum(['git', 'upload', 'release']),
       label: z.string().meta({ description: 'For people: repository, folder or release.' }),
@@ -47,8 +46,10 @@ const releaseSummary = z
       author: z.string().nullable(),
     }),
     by: z.string(),
+    followed: z.boolean().meta({ description: 'Made because a followed branch moved.' }),
     createdAt: time,
-    rollout: z.string().nullable().meta({ description: 'The last rollout to it; null before.' }),
+    readyAt: time.nullable(),
+    promotedAt: time.nullable().meta({ description: 'When it first served.' }),
   })
   .meta({ id: 'ReleaseSummary' })
 
@@ -59,47 +60,44 @@ const releaseService = z.object({
   command: z.array(z.string()).nullable(),
   build: z
     .object({ phase: z.enum(['queued', 'running', 'succeeded', 'failed']), position: z.int().nullable(), cached: z.boolean(), cause: z.string().nullable(), lastLines: z.array(z.string()) })
-    .nullable(),
+    .nullable()
+    .meta({ description: 'While it is being built, and shortly after.' }),
 })
 const release = releaseSummary
   .extend({
     services: z.array(releaseService),
+    rollout: z.string().nullable().meta({ description: 'The last rollout to it; null before.' }),
     variables: z.record(z.string(), z.record(z.string(), z.string())).meta({ description: 'Set outside the manifest, per service; `*` for all.' }),
     secrets: z.record(z.string(), z.int()).meta({ description: 'Name to version.' }),
     notes: z.array(z.string()),
+    manifest: z.object({ file: z.string(), text: z.string() }).nullable().meta({ description: 'Given beside the source.' }),
     graph: z.unknown().meta({ description: 'The app graph: the manifest, normalised. null before it is known.' }),
   })
   .meta({ id: 'Release' })
 
 const change = z.object({ what: z.string().meta({ description: 'command, environment, routes, artifact, …' }), from: z.string().nullable(), to: z.string().nullable() })
 
+const kindOfChange = z.enum(['added', 'changed', 'removed'])
+
 const plan = z
   .object({
     app: z.string(),
     environment: z.string(),
-    from: z.int().nullable().meta({ description: 'The release that serves now.' }),
+    base: z.int().nullable().meta({ description: 'The release that serves now.' }),
     strategy: z.enum(['rolling', 'recreate', 'canary']),
-    changed: z.boolean().meta({ description: 'false: a deploy would touch nothing.' }),
-    services: z.array(
-      z.object({
-        name: z.string(),
-        change: z.enum(['added', 'changed', 'removed', 'unchanged']),
-        because: z.array(z.string()),
-        manner: z.enum(['beside', 'replace']).nullable(),
-        replicas: z.int(),
-        build: z.enum(['none', 'cached', 'needed', 'unknown']),
-      }),
-    ),
-    stages: z.array(z.array(z.string())).meta({ description: 'Order of start; services of a stage start side by side.' }),
-    resources: z.array(z.object({ name: z.string(), kind: z.string(), change: z.enum(['added', 'removed', 'unchanged']) })),
-    migrations: z.array(z.object({ service: z.string(), name: z.string(), command: z.array(z.string()), compatible: z.boolean(), runs: z.boolean() })),
+    steps: z.array(z.number()).meta({ description: 'Weights of a canary in percent; empty without one.' }),
+    changes: z.array(z.object({ service: z.string(), kind: kindOfChange, reasons: z.array(z.string()) })).meta({ description: 'Empty: a deploy would touch no service.' }),
+    untouched: z.array(z.string()),
+    stages: z
+      .array(z.object({ services: z.array(z.object({ service: z.string(), manner: z.enum(['beside', 'replace']), preStart: z.array(z.object({ name: z.string(), compatible: z.boolean() })) })) }))
+      .meta({ description: 'Order of start; services of a stage start side by side.' }),
+    resources: z.array(z.object({ name: z.string(), kind: z.string(), action: z.enum(['create', 'keep', 'detach']) })),
     routes: z.object({ added: z.array(z.string()), removed: z.array(z.string()) }),
-    weights: z.array(z.number()).meta({ description: 'Steps of a canary in percent; empty without one.' }),
     breaks: z.array(z.string()).meta({ description: 'Where the track of a request would be lost.' }),
     notWarm: z.array(z.object({ service: z.string(), because: z.string() })).meta({ description: 'What cannot stay ready for an instant rollback.' }),
-    notes: z.array(z.string()),
-    expectedSeconds: z.number().nullable(),
-    text: z.string().meta({ description: 'All of this as a person reads it.' }),
+    keepMs: z.number(),
+    refusal: z.string().nullable().meta({ description: 'Not null: the deploy would be refused with this.' }),
+    notes: z.array(z.string()).meta({ description: 'Fields without effect, builds that would be needed.' }),
   })
   .meta({ id: 'Plan' })
 
@@ -113,9 +111,9 @@ export const releases = {
     response: z.object({
       from: z.int(),
       to: z.int(),
-      services: z.array(z.object({ name: z.string(), change: z.enum(['added', 'changed', 'removed', 'unchanged']), changes: z.array(change) })),
-      resources: z.array(z.object({ name: z.string(), change: z.enum(['added', 'changed', 'removed']) })),
-      jobs: z.array(z.object({ name: z.string(), change: z.enum(['added', 'changed', 'removed']) })),
+      services: z.array(z.object({ name: z.string(), change: kindOfChange, reasons: z.array(z.string()), changes: z.array(change) })),
+      resources: z.array(z.object({ name: z.string(), change: kindOfChange })),
+      jobs: z.array(z.object({ name: z.string(), change: kindOfChange })),
       configuration: z.array(change),
     }),
   },
@@ -125,6 +123,11 @@ export const releases = {
     response: z.object({ service: z.string(), text: z.string() }).meta({ description: 'Event `log`; the stream ends with event `end`.' }),
   },
   'plan.create': { params: environmentPath, body: request, response: plan },
+  'build.verify': {
+    params: environmentPath,
+    body: request.omit({ whenBusy: true }).extend({ service: name.nullable().default(null).meta({ description: 'null: all services.' }) }),
+    response: z.object({ services: z.array(z.object({ service: z.string(), differs: z.array(z.string()).meta({ description: 'Empty: reproducible.' }) })) }),
+  },
   'promote.create': {
     params: environmentPath,
     body: z.strictObject({

@@ -24,4 +24,5 @@ export const system = {
   'system.metrics': { response: z.string() },
   'system.openapi': { response: z.record(z.string(), z.unknown()) },
   'system.version': { response: z.object({ version: z.string(), api: z.literal('v1') }) },
+  'system.health': { response: z.object({ version: z.string(), schema: z.int(), epoch: z.int(), holder: z.string().nullable() }) },
 }
