@@ -83,6 +83,10 @@ export interface Rollout {
   readonly by: string
   readonly startedAt: number
   readonly strategy: 'rolling' | 'recreate' | 'canary'
+  /** Weights of the canary in percent; each waits for approval. */
+  readonly steps: readonly number[]
+  /** How long the base stays warm after the promotion. */
+  readonly keepMs: number
   /** Services that differ, in stages of dependency order; services of a stage start side by side. */
   readonly stages: readonly (readonly RolloutService[])[]
   readonly removed: readonly string[]

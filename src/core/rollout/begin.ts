@@ -1,0 +1,79 @@
+import { breakingMigrations, isReplaced, originsOf } from '../plan/changes.ts'
+import type { Releases, RunningRelease } from '../plan/desired.ts'
+import { stagesOf } from '../plan/order.ts'
+import { shapeOf } from '../plan/strategy.ts'
+import type { Release } from '../model/release.ts'
+import type { Because, EnvironmentState, Rollout, WaitingRollout } from './state.ts'
+
+/** What the journal knows of a release: its origins once it has started to run. */
+export interface KnownRelease extends Release {
+  readonly origins: Readonly<Record<string, number>> | null
+  readonly promoted: boolean
+}
+
+export type Begun = { readonly rollout: Rollout; readonly origins: Readonly<Record<string, number>> } | { readonly refused: Because }
+
+/** The rollout that takes the environment from what serves to `next.target`; everything that must not change on the way is decided here. */
+export function begin(state: EnvironmentState, next: WaitingRollout, releases: Readonly<Record<number, KnownRelease>>, now: number): Begun {
+  const target = releases[next.target]
+  if (!target) return { refused: because('E_NOT_FOUND', `there is no release v${next.target} that could run`) }
+  const base = state.current === null ? null : (releases[state.current] ?? null)
+  const origins = target.origins ?? originsOf(base, target)
+  const changed = Object.keys(target.graph.services).filter((it) => base?.origins?.[it] !== origins[it])
+  const shape = shapeOf(target.graph, changed, base === null)
+  if (next.kind === 'deploy' && shape.refusal) return { refused: because('E_UNSUPPORTED', shape.refusal) }
+  const stages = stagesOf(target.graph, new Set(changed)).map((stage) =>
+    stage.map((service) => ({ service, manner: base !== null && base.graph.services[service] && isReplaced(target.graph, service) ? ('replace' as const) : ('beside' as const) })),
+  )
+  const canary = next.kind === 'deploy' && shape.strategy === 'canary'
+  return {
+    origins,
+    rollout: {
+      id: `r${state.nextRollout}`,
+      kind: next.kind,
+      target: next.target,
+      base: state.current,
+      by: next.by,
+      startedAt: now,
+      strategy: canary ? 'canary' : shape.strategy === 'recreate' ? 'recreate' : 'rolling',
+      steps: canary ? shape.steps.map((it) => it.weight) : [],
+      stages,
+      removed: Object.keys(base?.graph.services ?? {}).filter((it) => !target.graph.services[it]),
+      split: canary ? (shape.split ?? { by: 'request' }) : null,
+      keepMs: Math.max(shape.keepMs, base ? shapeOf(base.graph, Object.keys(base.graph.services), true).keepMs : 0),
+      phase: { name: 'starting', stage: 0, since: now },
+      paused: false,
+    },
+  }
+}
+
+/**
+ * Going back from `current` to `target` would run old code on a schema that it may not fit: names the commands in the way.
+ * The schema itself is never rolled back.
+ */
+export function schemaBreaks(current: RunningRelease, target: KnownRelease): readonly string[] {
+  if (target.number >= current.number) return []
+  const changed = Object.keys(current.origins).filter((it) => (current.origins[it] ?? 0) > target.number)
+  return breakingMigrations(current.graph, changed)
+}
+
+/** The release that a rollback without a number means: the warm one, else the newest promoted one below the current. */
+export function previousRelease(state: EnvironmentState, releases: Readonly<Record<number, KnownRelease>>): number | null {
+  if (state.warm) return state.warm.release
+  const before = Object.values(releases).filter((it) => it.promoted && it.number !== state.current && it.number < (state.current ?? 0))
+  return before.reduce<number | null>((newest, it) => (newest === null || it.number > newest ? it.number : newest), null)
+}
+
+export function because(code: string, text: string, lines: readonly string[] = []): Because {
+  return { code, text, lines }
+}
+
+/** Those of the known releases that have origins: what desired, tables and replicas are made from. */
+export function running(releases: Readonly<Record<number, KnownRelease>>, begun: Readonly<Record<number, Readonly<Record<string, number>>>>): Releases {
+  const result: Record<number, RunningRelease> = {}
+  for (const release of Object.values(releases)) {
+    const origins = begun[release.number] ?? release.origins
+    if (origins) result[release.number] = { ...release, origins }
+  }
+  return result
+}

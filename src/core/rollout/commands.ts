@@ -1,0 +1,146 @@
+import type { AppGraph } from '../model/app-graph.ts'
+import type { Releases } from '../plan/desired.ts'
+import { because, type KnownRelease, previousRelease, schemaBreaks } from './begin.ts'
+import type { Because, Command, EnvironmentState, ReplicaRecord, Rollout } from './state.ts'
+
+export interface TakeInput {
+  readonly state: EnvironmentState
+  readonly command: Command
+  readonly by: string
+  readonly known: Readonly<Record<number, KnownRelease>>
+  readonly releases: Releases
+  readonly now: number
+}
+
+export type Taken = { readonly state: EnvironmentState } | { readonly refused: Because }
+
+/** One command of a person (or of the release controller) becomes part of the state, or is refused with the reason. Acts on nothing. */
+export function take({ state, command, by, known, releases, now }: TakeInput): Taken {
+  if (state.removing && command.kind !== 'remove') return { refused: because('E_CONFLICT', 'the environment is being removed') }
+  const { rollout } = state
+  switch (command.kind) {
+    case 'deploy': {
+      const next = { kind: 'deploy' as const, target: command.release, by }
+      if (command.whenBusy === 'wait' || !rollout || !canGoBack(rollout)) return { state: { ...state, waiting: [...state.waiting, next] } }
+      return { state: { ...state, waiting: [next], rollout: goBack(rollout, because('E_CONFLICT', `superseded by v${command.release}`), 'superseded', now) } }
+    }
+    case 'rollback':
+      return takeRollback(state, command, by, known, releases, now)
+    case 'weight': {
+      if (rollout?.phase.name !== 'splitting') return { refused: noCanary(rollout) }
+      if (command.weight >= 100) return { state: withRollout(state, { ...rollout, paused: false, phase: { name: 'replacing', stage: 0, since: now } }) }
+      return { state: withRollout(state, { ...rollout, phase: { ...rollout.phase, weight: command.weight, since: now } }) }
+    }
+    case 'promote': {
+      if (rollout?.phase.name !== 'splitting') return { refused: noCanary(rollout) }
+      const step = rollout.phase.step + 1
+      const weight = rollout.steps[step]
+      const phase = weight === undefined ? ({ name: 'replacing', stage: 0, since: now } as const) : ({ name: 'splitting', step, weight, since: now } as const)
+      return { state: withRollout(state, { ...rollout, paused: false, phase }) }
+    }
+    case 'abort': {
+      if (!rollout) return { refused: because('E_NOT_FOUND', 'no rollout is running') }
+      if (!canGoBack(rollout)) return { refused: because('E_CONFLICT', `v${rollout.target} has taken over already; use rollback`) }
+      return { state: withRollout(state, goBack(rollout, because('E_REJECTED', `aborted by ${by}`), 'aborted', now)) }
+    }
+    case 'pause':
+      if (!rollout) return { refused: because('E_NOT_FOUND', 'no rollout is running') }
+      return { state: withRollout(state, { ...rollout, paused: true }) }
+    case 'resume': {
+      if (!rollout) return { refused: because('E_NOT_FOUND', 'no rollout is running') }
+      return { state: rollout.phase.name === 'held' ? releaseHeld(state, rollout, now) : withRollout(state, { ...rollout, paused: false }) }
+    }
+    case 'scale': {
+      const unknown = unknownService(state, releases, command.service)
+      if (unknown) return { refused: unknown }
+      const wishes = { ...state.wishes }
+      if (command.replicas === null) delete wishes[command.service]
+      else wishes[command.service] = command.replicas
+      return { state: { ...state, wishes } }
+    }
+    case 'stop':
+    case 'start':
+    case 'restart': {
+      const unknown = command.service === null ? null : unknownService(state, releases, command.service)
+      if (unknown) return { refused: unknown }
+      if (command.kind === 'restart') return { state: { ...state, replicas: stale(state.replicas, command.service) } }
+      const name = command.service ?? '*'
+      const others = state.stopped.filter((it) => it !== name && name !== '*')
+      return { state: { ...state, stopped: command.kind === 'stop' ? [...others, name] : others } }
+    }
+    case 'run': {
+      const release = state.current === null ? undefined : releases[state.current]
+      if (!release?.graph.services[command.service]) return { refused: unknownService(state, releases, command.service) ?? because('E_CONFLICT', 'nothing has been released yet') }
+      const record = {
+        kind: 'run' as const,
+        service: command.service,
+        release: release.number,
+        name: 'run',
+        argv: command.argv,
+        since: now,
+        timeoutMs: command.timeoutMs,
+        outcome: 'pending' as const,
+        exit: null,
+        lastLines: [],
+      }
+      return { state: { ...state, tasks: { ...state.tasks, [command.task]: record } } }
+    }
+    case 'remove':
+      return { state: { ...state, removing: { withData: command.withData || (state.removing?.withData ?? false) }, rollout: null, waiting: [], warm: null } }
+  }
+}
+
+/** Until the target has taken over, the base is whole: going back is always possible. */
+export function canGoBack(rollout: Rollout): boolean {
+  return rollout.phase.name !== 'switching' && rollout.phase.name !== 'restoring'
+}
+
+export function goBack(rollout: Rollout, reason: Because, outcome: 'failed' | 'aborted' | 'superseded', now: number): Rollout {
+  return { ...rollout, paused: false, phase: { name: 'restoring', because: reason, since: now, outcome } }
+}
+
+function takeRollback(state: EnvironmentState, command: Extract<Command, { kind: 'rollback' }>, by: string, known: TakeInput['known'], releases: Releases, now: number): Taken {
+  const { rollout } = state
+  if (rollout && canGoBack(rollout) && (command.to === null || command.to === rollout.base)) {
+    return { state: withRollout(state, goBack(rollout, because('E_REJECTED', `rolled back by ${by}`), 'aborted', now)) }
+  }
+  const to = command.to ?? previousRelease(state, known)
+  const current = state.current === null ? undefined : releases[state.current]
+  if (to === null || !current) return { refused: because('E_NOT_FOUND', 'there is no earlier release to go back to') }
+  const target = known[to]
+  if (!target?.promoted) return { refused: because('E_NOT_FOUND', `release v${to} never served here, or is no longer kept`) }
+  if (to === state.current && !rollout) return { refused: because('E_CONFLICT', `v${to} serves already`) }
+  const breaks = schemaBreaks(current, target)
+  if (breaks.length > 0 && !command.acceptSchema) {
+    return { refused: because('E_SCHEMA_BREAK', `${breaks.join(', ')} is not declared \`compatible: true\`: v${to} may not fit the schema, which is not rolled back`) }
+  }
+  const waiting = [{ kind: 'rollback' as const, target: to, by }]
+  if (rollout && canGoBack(rollout)) return { state: { ...state, waiting, rollout: goBack(rollout, because('E_REJECTED', `rolled back by ${by}`), 'aborted', now) } }
+  return { state: { ...state, waiting } }
+}
+
+/** A person has looked at the interrupted command and says that it is done. */
+function releaseHeld(state: EnvironmentState, rollout: Rollout, now: number): EnvironmentState {
+  if (rollout.phase.name !== 'held') return state
+  const tasks = Object.fromEntries(Object.entries(state.tasks).map(([id, it]) => [id, it.kind === 'pre_start' && it.outcome === 'unknown' ? { ...it, outcome: 'succeeded' as const } : it]))
+  return { ...state, tasks, rollout: { ...rollout, paused: false, phase: { name: rollout.phase.then, stage: rollout.phase.stage, since: now } } }
+}
+
+function stale(replicas: EnvironmentState['replicas'], service: string | null): EnvironmentState['replicas'] {
+  const result: Record<string, ReplicaRecord> = {}
+  for (const [id, record] of Object.entries(replicas)) result[id] = service === null || record.service === service ? { ...record, stale: true } : record
+  return result
+}
+
+function unknownService(state: EnvironmentState, releases: Releases, service: string): Because | null {
+  const graphs = [state.current, state.rollout?.target].flatMap((it): AppGraph[] => (it != null && releases[it] ? [releases[it].graph] : []))
+  return graphs.some((graph) => graph.services[service]) ? null : because('E_NOT_FOUND', `there is no service ${service}`)
+}
+
+function withRollout(state: EnvironmentState, rollout: Rollout): EnvironmentState {
+  return { ...state, rollout }
+}
+
+function noCanary(rollout: Rollout | null): Because {
+  return rollout ? because('E_CONFLICT', `the rollout of v${rollout.target} is not splitting traffic (${rollout.phase.name})`) : because('E_NOT_FOUND', 'no rollout is running')
+}

@@ -1,0 +1,153 @@
+import type { Epoch } from '../model/epoch.ts'
+import { decideEdges } from '../plan/edges.ts'
+import { desiredGroups, groupKey, type RunningRelease } from '../plan/desired.ts'
+import type { Operation } from '../plan/operations.ts'
+import { decideReplicas } from '../plan/replicas.ts'
+import type { Seen } from '../plan/seen.ts'
+import { decideTable, type Place } from '../plan/table.ts'
+import { decideTasks } from '../plan/tasks.ts'
+import { begin, type KnownRelease, running } from './begin.ts'
+import { take } from './commands.ts'
+import { decideJobs } from './jobs.ts'
+import type { Because, Command, EnvironmentState, Rollout } from './state.ts'
+import { type Stepped, step } from './step.ts'
+
+export interface DecideInput {
+  readonly place: Place
+  readonly state: EnvironmentState
+  readonly commands: readonly { readonly id: number; readonly by: string; readonly command: Command }[]
+  readonly known: Readonly<Record<number, KnownRelease>>
+  readonly seen: Seen
+  readonly epoch: Epoch
+  /** Store time. */
+  readonly now: number
+  /** Wall clock, for cron only. */
+  readonly wall: number
+}
+
+export interface Decision {
+  readonly state: EnvironmentState
+  readonly operations: readonly Operation[]
+  readonly consumed: readonly { readonly id: number; readonly refused: Because | null; readonly rollout: string | null }[]
+  readonly origins: Readonly<Record<number, Readonly<Record<string, number>>>>
+  readonly began: readonly Rollout[]
+  readonly ended: readonly NonNullable<Stepped['ended']>[]
+  /** Deploys whose turn came and which cannot be done as they are. */
+  readonly refused: readonly { readonly release: number; readonly because: Because }[]
+  /** Milliseconds until it must be looked at again though nothing changes; null: never. */
+  readonly wakeInMs: number | null
+  /** Nothing is left of a removed environment. */
+  readonly gone: boolean
+}
+
+/**
+ * One pass over an environment, decided: commands → rollout → replicas wanted → tasks, edges, replicas, table, resources. Pure: what it
+ * returns is saved first and done afterwards, so a crash anywhere is repaired by deciding again.
+ */
+export function decide(input: DecideInput): Decision {
+  const { place, known, seen, epoch, now, wall } = input
+  const environment = place.environment
+  const consumed: { id: number; refused: Because | null; rollout: string | null }[] = []
+  const began: Rollout[] = []
+  const ended: NonNullable<Stepped['ended']>[] = []
+  const refused: { release: number; because: Because }[] = []
+  const origins: Record<number, Readonly<Record<string, number>>> = {}
+  let state = input.state
+
+  for (const { id, by, command } of input.commands) {
+    const taken = take({ state, command, by, known, releases: running(known, origins), now })
+    if ('refused' in taken) consumed.push({ id, refused: taken.refused, rollout: null })
+    else {
+      state = taken.state
+      consumed.push({ id, refused: null, rollout: state.rollout?.id ?? null })
+    }
+  }
+
+  if (state.removing) state = { ...state, tasks: {} }
+
+  // A rollout that ends makes room for the next one in the same pass.
+  let wakeAt: number | null = null
+  for (;;) {
+    const stepped = step({ state, releases: running(known, origins), seen, now })
+    state = stepped.state
+    wakeAt = stepped.wakeAt
+    if (stepped.ended) ended.push(stepped.ended)
+    const [next, ...rest] = state.waiting
+    if (state.rollout || !next || state.removing) break
+    state = { ...state, waiting: rest }
+    const begun = begin(state, next, known, now)
+    if ('refused' in begun) refused.push({ release: next.target, because: begun.refused })
+    else {
+      origins[next.target] = begun.origins
+      state = { ...state, rollout: begun.rollout, nextRollout: state.nextRollout + 1 }
+      began.push(begun.rollout)
+    }
+  }
+
+  const releases = running(known, origins)
+  const current: RunningRelease | null = state.current === null ? null : (releases[state.current] ?? null)
+  const jobs = decideJobs(environment, state, current, now, wall)
+  state = { ...state, jobs: jobs.jobs, tasks: jobs.tasks }
+
+  const groups = desiredGroups(state, releases)
+  const tasks = decideTasks(environment, state, releases, seen, now)
+  const edges = decideEdges(environment, state, groups, releases)
+  const openEdges = new Set(isTableKnown(state, seen) ? state.edges.map((it) => it.id) : [])
+  const blocked = new Set<string>()
+  for (const service of tasks.blocked) blocked.add(groupKey(service, state.rollout?.target ?? 0))
+  // A caller starts once every worker listens on the addresses that it will be given.
+  for (const edge of edges.edges) if (!openEdges.has(edge.id)) blocked.add(groupKey(edge.caller, edge.origin))
+  state = { ...state, tasks: tasks.tasks, ...edges }
+
+  const replicas = decideReplicas({ environment, state, groups, releases, seen, blocked, now })
+  state = { ...state, replicas: replicas.replicas, setbacks: replicas.setbacks, nextSerial: replicas.nextSerial }
+
+  const gone = state.removing !== null && Object.keys(state.replicas).length === 0 && seen.replicas.size === 0 && seen.tasks.size === 0
+  const table = state.removing ? removal(state, seen, gone) : decideTable(place, state, releases, seen, epoch)
+  state = { ...state, table: table.table, replicas: table.replicas }
+
+  const operations = [...resources(state, releases, seen), ...tasks.operations, ...table.operations, ...replicas.operations]
+  const wakes = [wakeAt, replicas.wakeAt].flatMap((it) => (it === null ? [] : [Math.max(0, it - now)])).concat(jobs.inMs === null ? [] : [jobs.inMs])
+  const switching = state.rollout?.phase.name === 'switching' && table.operations.length === 0
+  return {
+    state,
+    operations,
+    consumed,
+    origins,
+    began,
+    ended,
+    refused,
+    wakeInMs: switching || began.length > 0 ? 0 : wakes.length > 0 ? Math.min(...wakes) : null,
+    gone: gone && !seen.hasTable && seen.resources.size === 0,
+  }
+}
+
+function isTableKnown(state: EnvironmentState, seen: Seen): boolean {
+  return state.table !== null && seen.traffic.acknowledged !== null && seen.traffic.acknowledged.n >= state.table.version.n
+}
+
+/** Removing: the table goes once nothing serves any more; until then it answers that the app is being removed. */
+function removal(state: EnvironmentState, seen: Seen, gone: boolean): Pick<ReturnType<typeof decideTable>, 'table' | 'replicas' | 'operations'> {
+  const version = { epoch: state.table?.version.epoch ?? 0, n: (state.table?.version.n ?? 0) + (gone ? 1 : 0) }
+  const withdraw: Operation[] = seen.hasTable ? [{ kind: 'withdraw-table', version: { ...version, n: version.n + 1 } }] : []
+  return { table: state.table, replicas: state.replicas, operations: withdraw }
+}
+
+/** Resources of everything that runs or is about to; what a removed environment leaves is detached, with its data only on demand. */
+function resources(state: EnvironmentState, releases: Readonly<Record<number, RunningRelease>>, seen: Seen): readonly Operation[] {
+  if (state.removing) {
+    const { withData } = state.removing
+    return Object.keys(state.replicas).length > 0 ? [] : [...seen.resources.keys()].map((name) => ({ kind: 'remove-resource', name, withData }))
+  }
+  const operations: Operation[] = []
+  const wanted = new Set<string>()
+  for (const number of [state.rollout?.phase.name === 'restoring' ? null : state.rollout?.target, state.current]) {
+    const release = number == null ? undefined : releases[number]
+    for (const name of Object.keys(release?.graph.resources ?? {})) {
+      if (wanted.has(name)) continue
+      wanted.add(name)
+      if (seen.resources.get(name)?.phase !== 'ready') operations.push({ kind: 'ensure-resource', name, release: number as number })
+    }
+  }
+  return operations
+}
