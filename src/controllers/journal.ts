@@ -4,6 +4,11 @@ import type { CounterBlock } from '../core/model/routing.ts'
 import type { Because, Command, EnvironmentState } from '../core/rollout/state.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
 
+/** A holder of the lease whose renewals stand still for this long is gone. */
+export const LEASE_MS = 5_000
+/** How often the holder renews. */
+export const RENEW_MS = 1_000
+
 /**
  * The narrow face of the store: what controllers need to remember, and nothing to search by. PostgreSQL implements it, and so does the
  * simulation; `store/journal-contract.ts` holds the suite both pass. Every `commit…` is one transaction that also checks the epoch.
@@ -28,6 +33,11 @@ export interface Journal {
   /** Releases whose source or build is not finished, oldest first. */
   unfinishedReleases(): Promise<readonly ReleaseKey[]>
   loadRelease(key: ReleaseKey): Promise<ReleaseRecord | null>
+  /**
+   * `ready` also claims the graph's routes for the environment and stores the deploy command. When another app holds one of them, or another
+   * tenant its host, throws `E_CONFLICT` and changes nothing; the message names the route, never its holder. A release that is already
+   * `ready` or `failed` stays as it is: `E_CONFLICT`. `notes` are added to those it has; what is absent stays.
+   */
   commitRelease(epoch: Epoch, key: ReleaseKey, changes: ReleaseChanges): Promise<void>
 
   followedBranches(): Promise<readonly FollowedBranch[]>

@@ -1,0 +1,151 @@
+import type { Epoch } from '../core/model/epoch.ts'
+import type { ObservedReplica } from '../core/model/replica.ts'
+import type { Clock } from '../core/model/world.ts'
+import type { Place } from '../core/plan/table.ts'
+import { type Operation, operationTarget } from '../core/plan/operations.ts'
+import { type Decision, decide } from '../core/rollout/decide.ts'
+import type { EnvironmentState } from '../core/rollout/state.ts'
+import type { Seen } from '../core/plan/seen.ts'
+import type { Driver } from '../drivers/driver.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import { apply, type ApplyPorts, type Outcome } from './apply.ts'
+import { eventsOf } from './narrate.ts'
+import type { EnvironmentRecord, Journal, OperationRow, RolloutSummary } from './journal.ts'
+
+export interface EnvironmentPorts extends ApplyPorts {
+  readonly journal: Journal
+  readonly driver: Driver
+  readonly gateway: Gateway
+  readonly clock: Clock
+  readonly epoch: () => Epoch
+  /** Address of an environment's edges. */
+  readonly edgeAddress: (environment: string) => string
+  /** Told of every step of a pass; tests crash there. */
+  readonly point?: (name: 'before-save' | 'after-save' | 'after-effect' | 'after-outcome') => void
+}
+
+/** Nothing changed and nothing is due: look again all the same, because a hint may have been lost. */
+const RESYNC_MS = 15_000
+
+/**
+ * One actor per environment: whatever is wanted (rollout, scaling, a person's command) becomes reality here and nowhere else.
+ *
+ * observe → decide → save (state, intents, consumed commands: one transaction) → apply → record outcomes → when to wake
+ */
+export async function reconcileEnvironment(ports: EnvironmentPorts, id: string): Promise<number | null> {
+  const record = await ports.journal.loadEnvironment(id)
+  if (!record) return clearOrphan(ports, id)
+  const epoch = ports.epoch()
+  const seen = await observe(ports, id)
+  const decision = decide({
+    place: placeOf(ports, record),
+    state: record.state,
+    commands: record.commands,
+    known: record.releases,
+    seen,
+    epoch,
+    now: ports.journal.now(),
+    wall: ports.clock.wall(),
+  })
+
+  ports.point?.('before-save')
+  const intents = decision.operations.filter(isNoteworthy).map((it) => operationRow(record, it, epoch, null))
+  if (hasChanges(record.state, decision, intents)) {
+    await ports.journal.commitEnvironment(epoch, id, {
+      state: decision.state,
+      consumed: decision.consumed,
+      origins: Object.entries(decision.origins).map(([release, origins]) => ({ release: Number(release), origins })),
+      promoted: decision.ended.filter((it) => it.outcome === 'promoted').map((it) => it.rollout.target),
+      rollouts: rolloutSummaries(record.state, decision),
+      operations: intents,
+      events: eventsOf(record, decision, seen),
+      removed: decision.gone,
+    })
+  }
+  ports.point?.('after-save')
+  const outcomes = await apply(ports, { record, state: decision.state, releases: record.releases, origins: decision.origins, operations: decision.operations, epoch })
+  ports.point?.('after-effect')
+  await recordOutcomes(ports, record, decision, outcomes, epoch)
+  ports.point?.('after-outcome')
+
+  const failed = outcomes.find((it) => it.error !== null)
+  if (failed) throw failed.error
+  return decision.gone ? null : Math.min(decision.wakeInMs ?? RESYNC_MS, RESYNC_MS)
+}
+
+/** A look at everything of the environment. Whoever cannot be asked makes the pass fail: blindness is not absence. */
+async function observe(ports: EnvironmentPorts, id: string): Promise<Seen> {
+  const [there, traffic, tables] = await Promise.all([ports.driver.observe(id), ports.gateway.observe(id), ports.gateway.environments()])
+  return {
+    replicas: new Map(there.replicas.map((it): [string, ObservedReplica] => [it.id, it])),
+    tasks: new Map(there.tasks.map((it) => [it.id, it])),
+    resources: new Map(there.resources.map((it) => [it.name, it])),
+    traffic,
+    hasTable: tables.includes(id),
+  }
+}
+
+function placeOf(ports: EnvironmentPorts, record: EnvironmentRecord): Place {
+  return { environment: record.id, label: `${record.app}/${record.environment}`, port: record.port, edgeAddress: ports.edgeAddress(record.id) }
+}
+
+function hasChanges(before: EnvironmentState, decision: Decision, intents: readonly OperationRow[]): boolean {
+  if (decision.consumed.length > 0 || decision.gone || decision.ended.length > 0 || decision.refused.length > 0 || intents.length > 0) return true
+  return JSON.stringify(before) !== JSON.stringify(decision.state)
+}
+
+/** Publishing a table again is routine, not history. */
+function isNoteworthy(operation: Operation): boolean {
+  return operation.kind !== 'publish-table'
+}
+
+function operationRow(record: EnvironmentRecord, operation: Operation, epoch: Epoch, outcome: Outcome | null): OperationRow {
+  const target = operationTarget(operation)
+  const cause = outcome?.error instanceof Error ? outcome.error.message : null
+  return { id: `${record.id}:${operation.kind}:${target}:${epoch}`, kind: operation.kind, target, outcome: outcome === null ? 'intended' : outcome.error === null ? 'done' : 'failed', cause }
+}
+
+async function recordOutcomes(ports: EnvironmentPorts, record: EnvironmentRecord, decision: Decision, outcomes: readonly Outcome[], epoch: Epoch): Promise<void> {
+  const rows = outcomes.filter((it) => isNoteworthy(it.operation)).map((it) => operationRow(record, it.operation, epoch, it))
+  if (rows.length === 0 || decision.gone) return
+  await ports.journal.commitEnvironment(epoch, record.id, {
+    state: decision.state,
+    consumed: [],
+    origins: [],
+    promoted: [],
+    rollouts: [],
+    operations: rows,
+    events: [],
+    removed: false,
+  })
+}
+
+function rolloutSummaries(before: EnvironmentState, decision: Decision): readonly RolloutSummary[] {
+  const summaries = new Map<string, RolloutSummary>()
+  const running = decision.state.rollout
+  for (const rollout of [...decision.began, ...(running && JSON.stringify(running) !== JSON.stringify(before.rollout) ? [running] : [])]) {
+    const { phase } = rollout
+    const because = phase.name === 'held' || phase.name === 'restoring' ? phase.because : null
+    const weight = phase.name === 'splitting' ? phase.weight : phase.name === 'switching' ? 100 : 0
+    summaries.set(rollout.id, { ...headOf(rollout), phase: rollout.paused ? 'paused' : phase.name, weight, outcome: null, because })
+  }
+  for (const { rollout, outcome, because } of decision.ended) {
+    summaries.set(rollout.id, { ...headOf(rollout), phase: 'ended', weight: outcome === 'promoted' ? 100 : 0, outcome, because })
+  }
+  return [...summaries.values()]
+}
+
+function headOf(rollout: NonNullable<EnvironmentState['rollout']>): Pick<RolloutSummary, 'id' | 'kind' | 'target' | 'base' | 'by' | 'strategy'> {
+  return { id: rollout.id, kind: rollout.kind, target: rollout.target, base: rollout.base, by: rollout.by, strategy: rollout.strategy }
+}
+
+/** Something runs under an environment that no longer exists: what a crash between removal and clean-up left. */
+async function clearOrphan(ports: EnvironmentPorts, id: string): Promise<null> {
+  const epoch = ports.epoch()
+  const { replicas, tasks } = await ports.driver.observe(id)
+  for (const replica of replicas) await ports.driver.stopReplica(replica.id, epoch)
+  for (const task of tasks) await ports.driver.forgetTask(task.id, epoch)
+  const traffic = await ports.gateway.observe(id)
+  if (traffic.acknowledged) await ports.gateway.withdraw(id, { epoch, n: traffic.acknowledged.n + 1 })
+  return null
+}
