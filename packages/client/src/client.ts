@@ -1,5 +1,10 @@
-import type { RouteId } from './routes.ts'
+import { asClientError, callRoute, type Connection } from './call.ts'
+import { type RouteEntry, type RouteId, ROUTES } from './routes.ts'
+import { type Given, targetOf } from './target.ts'
+import { transportTo } from './transport.ts'
 import type { RequestOf, ResponseOf } from './types.ts'
+
+export { ClientError } from './client-error.ts'
 
 export interface ClientOptions {
   /** `unix:/path/to/server.sock`, `http://host:port` or `https://host`. */
@@ -16,7 +21,7 @@ export interface CallOptions {
   /** `If-Match`, for routes that answer an etag. */
   readonly ifMatch?: string
 }
-/** One server-sent event: `data` typed by the route, `event` names what it is (`log`, `line`, `output`, `exit`, `end`, an event's kind). */
+/** One server-sent event: `data` typed by the route, `event` names what it is (`log`, `line`, `output`, an event's kind). */
 export interface StreamEvent<Data> {
   readonly event: string
   readonly id: string | null
@@ -51,4 +56,46 @@ export interface ExecSession {
   resize(columns: number, rows: number): void
   readonly exit: Promise<ResponseOf<'exec.open'>['exit']>
   close(): void
+}
+
+/** How long an answer's head may take. */
+const TIMEOUT_MS = 30_000
+
+/**
+ * A client of Weir's API.
+ *
+ * @example
+ * const client = createClient({ address: 'unix:/var/lib/weir/run/server.sock' })
+ * const release = await client.call('releases.create', { params: { app: 'shop', environment: 'production' }, body: { source: { kind: 'git', url } } })
+ */
+export function createClient(options: ClientOptions): Client {
+  const transport = transportTo(options.address)
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
+  const identity: Record<string, string> = {
+    ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+    ...(options.tenant === undefined ? {} : { 'weir-tenant': options.tenant }),
+  }
+  const connection: Connection = { transport, timeoutMs, identity }
+  return {
+    async call(route, request, callOptions) {
+      const text = await callRoute(connection, ROUTES[route], request as Given, callOptions)
+      const isText = (ROUTES[route] as RouteEntry).stream === 'text'
+      return (isText ? text : JSON.parse(text)) as never
+    },
+    async *stream(route, request, streamOptions) {
+      const { streamRoute } = await import('./stream.ts')
+      yield* streamRoute(connection, targetOf(ROUTES[route], request as Given), streamOptions) as AsyncIterable<never>
+    },
+    async upload(tar, callOptions) {
+      const { uploadTo } = await import('./upload.ts')
+      return uploadTo(connection, tar, callOptions?.signal)
+    },
+    async exec(request, command, callOptions) {
+      const { execOver } = await import('./exec-session.ts')
+      const { method, path } = ROUTES['exec.open']
+      const opened = await transport.open(method, targetOf({ path }, request), { ...identity, connection: 'Upgrade', upgrade: 'weir-exec' }, callOptions?.signal)
+      return execOver(opened, command, timeoutMs).catch((error) => Promise.reject(asClientError(transport, error)))
+    },
+    close: () => transport.close(),
+  }
 }

@@ -7,6 +7,7 @@ export const problem = z
     title: z.string(),
     status: z.int(),
     code: z.string().meta({ description: 'Stable; see docs/reference/errors.md.' }),
+    exit: z.int().meta({ description: 'What `weir` exits with.' }),
     message: z.string(),
     cause: z.string(),
     evidence: z.string(),

@@ -47,7 +47,7 @@ export const tasks = {
     params: taskPath,
     response: z
       .object({ stream: z.enum(['stdout', 'stderr']), text: z.string() })
-      .meta({ description: 'Event `output`; the stream ends with event `exit`, whose data is the task.' }),
+      .meta({ description: 'Event `output`; the stream ends with event `end`, then `tasks.show` knows the exit.' }),
   },
   'exec.open': {
     params: environmentPath,
