@@ -1,0 +1,57 @@
+import type { AppGraph, Service } from '../core/model/app-graph.ts'
+import { graphFor, MANIFEST_FILES, readManifest } from '../core/manifest/manifest.ts'
+import { problemsCode, problemsError } from '../core/manifest/problems.ts'
+import type { Builder, BuildRequest } from '../build/builder.ts'
+import type { Source, SourceTree } from '../source/source.ts'
+import { WeirError } from '../errors.ts'
+
+const MAX_MANIFEST_BYTES = 1024 * 1024
+
+export interface DraftPorts {
+  readonly source: Source
+  readonly builder: Builder
+}
+
+/** What a source says it is, before anything is built. */
+export interface Draft {
+  readonly graph: AppGraph
+  readonly tree: SourceTree
+  readonly notes: readonly string[]
+}
+
+export interface DraftRequest {
+  readonly tenant: string
+  readonly app: string
+  readonly environment: string
+  readonly source: Parameters<Source['fetch']>[1]
+  readonly manifest: { readonly file: string; readonly text: string } | null
+}
+
+/**
+ * Fetches the source and reads its manifest for one environment. Throws `E_SOURCE_…`, or `E_MANIFEST` with all problems.
+ * A file over the limit is cut by one byte beyond it, so that the parser itself says that it is too large.
+ */
+export async function draft({ source }: DraftPorts, request: DraftRequest): Promise<Draft> {
+  const tree = await source.fetch(request.tenant, request.source)
+  const listing = (await source.list(tree, '.')) ?? []
+  const files = new Map<string, Uint8Array>()
+  if (request.manifest) files.set(request.manifest.file, new TextEncoder().encode(request.manifest.text))
+  else
+    for (const name of MANIFEST_FILES) {
+      if (!listing.includes(name)) continue
+      const bytes = await source.readFile(tree, name, MAX_MANIFEST_BYTES + 1)
+      if (bytes) files.set(name, bytes)
+    }
+  const read = readManifest({ files, listing, name: request.app })
+  if (!read.ok) throw new WeirError(problemsCode(read.problems), problemsError(read.problems))
+  const graph = graphFor(read.manifest, request.environment)
+  if ('length' in graph) throw new WeirError(problemsCode(graph), problemsError(graph))
+  return { graph, tree, notes: read.notes.map((it) => `${it.file}:${it.line} ${it.path}: ${it.effect}`) }
+}
+
+/** The services that are built from the source, with what the builder needs to know. */
+export function buildsOf(request: { readonly tenant: string; readonly app: string }, { graph, tree }: Draft): readonly BuildRequest[] {
+  return Object.values(graph.services).flatMap((service: Service): BuildRequest[] =>
+    service.artifact.kind === 'build' ? [{ ...request, service: service.name, tree, context: service.artifact.context, command: service.artifact.command, output: service.artifact.output }] : [],
+  )
+}

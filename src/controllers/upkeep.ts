@@ -1,0 +1,40 @@
+import type { Epoch } from '../core/model/epoch.ts'
+import type { Driver } from '../drivers/driver.ts'
+import type { Gateway } from '../gateway/gateway.ts'
+import type { Journal, Kept, RetentionPolicy } from './journal.ts'
+
+const COUNTERS_EVERY_MS = 2_000
+const BLOCKS_AT_ONCE = 500
+const COLLECT_EVERY_MS = 10 * 60 * 1000
+const SWEEP_EVERY_MS = 30_000
+
+/** Takes the gateway's closed counter blocks into the store, then lets the gateway forget them; none counts twice, none is lost between. */
+export async function takeCounters(ports: { journal: Journal; gateway: Gateway; epoch: () => Epoch }): Promise<number> {
+  const blocks = await ports.gateway.counters(BLOCKS_AT_ONCE)
+  if (blocks.length === 0) return COUNTERS_EVERY_MS
+  await ports.journal.commitCounters(ports.epoch(), blocks)
+  await ports.gateway.acknowledgeCounters(blocks.map(({ incarnation, sequence }) => ({ incarnation, sequence })))
+  return blocks.length < BLOCKS_AT_ONCE ? COUNTERS_EVERY_MS : 0
+}
+
+export interface CollectPorts {
+  readonly journal: Journal
+  readonly epoch: () => Epoch
+  readonly policy: RetentionPolicy
+  /** The file stores: each forgets what is not in `kept`. */
+  readonly stores: readonly { collect(kept: Kept): Promise<void> }[]
+}
+
+/** Retention: the journal says what history still needs, the file stores drop the rest. */
+export async function collect(ports: CollectPorts): Promise<number> {
+  const kept = await ports.journal.collect(ports.epoch(), ports.policy)
+  for (const store of ports.stores) await store.collect(kept)
+  return COLLECT_EVERY_MS
+}
+
+/** Environments that run something or that exist: whoever was forgotten by a lost hint is looked at again. */
+export async function sweep(ports: { journal: Journal; driver: Driver; gateway: Gateway; enqueue: (environment: string) => void }): Promise<number> {
+  const ids = new Set([...(await ports.journal.environments()), ...(await ports.driver.environments()), ...(await ports.gateway.environments())])
+  for (const id of ids) ports.enqueue(id)
+  return SWEEP_EVERY_MS
+}
