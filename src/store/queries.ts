@@ -27,6 +27,8 @@ export interface Queries {
 
   /** Oldest first, after a sequence number. `environment: null` of the filter: the whole app; `app: null`: the whole tenant. */
   events(filter: EventFilter, after: number, limit: number): Promise<readonly StoredEvent[]>
+  /** Sequence number of the newest event of the installation, 0 without one: where a stream that wants only what is new begins. */
+  lastEvent(): Promise<number>
   /** Newest first. `tenant: null`: what concerns the installation itself. */
   audit(tenant: string | null, page: PageRequest): Promise<Page<AuditEntry>>
 
@@ -224,6 +226,8 @@ export interface TrafficRow {
   readonly errors: number
   readonly rejected4xx: number
   readonly aborted: number
+  /** Sparse sketch, merged over the blocks; see core/model/latency-sketch.ts. */
+  readonly latency: readonly number[]
 }
 
 export interface TokenDetail {

@@ -59,9 +59,9 @@ export const ROUTES = {
 
   'identity.whoami': { method: 'GET', path: `${V1}/whoami`, verb: 'self', status: 200, retry: 'safe', summary: 'Who the token belongs to and what it may do' },
   'identity.login': { method: 'POST', path: `${V1}/login`, verb: 'public', status: 201, retry: 'never', summary: 'Name and password for a token, shown once' },
-  'accounts.create': { method: 'POST', path: `${V1}/accounts`, verb: 'public', status: 201, retry: 'never', summary: 'Make an account: anyone while registration is open, else an admin' },
+  'accounts.create': { method: 'POST', path: `${V1}/accounts`, verb: 'public', status: 201, retry: 'key', summary: 'Make an account: anyone while registration is open, else an admin' },
   'accounts.list': { method: 'GET', path: `${V1}/accounts`, verb: 'account:manage', status: 200, retry: 'safe', summary: 'Accounts of the tenant' },
-  'tokens.create': { method: 'POST', path: `${V1}/tokens`, verb: 'token:manage', status: 201, retry: 'never', summary: 'Make a token with at most the rights one has, shown once' },
+  'tokens.create': { method: 'POST', path: `${V1}/tokens`, verb: 'token:manage', status: 201, retry: 'key', summary: 'Make a token with at most the rights one has, shown once' },
   'tokens.list': { method: 'GET', path: `${V1}/tokens`, verb: 'token:manage', status: 200, retry: 'safe', summary: "One's tokens, without their secrets" },
   'tokens.revoke': { method: 'DELETE', path: `${V1}/tokens/{token}`, verb: 'self', status: 200, retry: 'key', summary: 'End a token; `current` is the one that asks' },
   'tenants.list': { method: 'GET', path: `${V1}/tenants`, verb: 'self', status: 200, retry: 'safe', summary: 'Tenants one belongs to' },

@@ -17,8 +17,8 @@ export interface Artifact {
 export type SourceRef =
   | { readonly kind: 'git'; readonly url: string; readonly ref: string | null; readonly commit: string | null; readonly path: string }
   | { readonly kind: 'upload'; readonly digest: string; readonly label: string }
-  /** The source of an earlier release again: `env apply`, `restart`, a changed secret. */
-  | { readonly kind: 'release'; readonly number: number }
+  /** The source of an earlier release again: `env apply`, a changed secret. With `environment`: of another one of the app, whose artifacts are taken by digest. */
+  | { readonly kind: 'release'; readonly number: number; readonly environment?: string }
 
 /** Immutable once `ready`: app graph + artifact digests + configuration. Numbers grow by one per environment. */
 export interface Release {

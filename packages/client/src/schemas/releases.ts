@@ -102,7 +102,7 @@ const plan = z
   .meta({ id: 'Plan' })
 
 export const releases = {
-  'uploads.create': { response: z.object({ digest, bytes: z.int() }) },
+  'uploads.create': { response: z.object({ digest, files: z.int() }) },
   'releases.list': { params: environmentPath, query: z.strictObject({ ...page, status: z.enum(['queued', 'building', 'ready', 'failed']).optional() }), response: list(releaseSummary) },
   'releases.create': { params: environmentPath, body: request, response: releaseSummary },
   'releases.show': { params: environmentPath.extend({ release: releaseNumber }), response: release },
