@@ -1,0 +1,33 @@
+/** Weir's own long-running processes, kept alive by the runner: gateway, PostgreSQLs, server, telemetry. */
+export interface Daemons {
+  /**
+   * Accepts it durably and starts it; the same spec again changes nothing, another one replaces the process.
+   * A new runner finds it in its records and keeps it.
+   */
+  ensure(spec: DaemonSpec): Promise<void>
+  /** Asks it to end, kills it after its grace, and forgets it. Returns when it has ended. */
+  stop(name: string): Promise<void>
+  list(): Promise<readonly ObservedDaemon[]>
+}
+
+export interface DaemonSpec {
+  /** Letters, digits and `-`. */
+  readonly name: string
+  readonly argv: readonly string[]
+  /** Complete: nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>
+  /** Which of the installation's accounts it runs as; without root all run as the user. */
+  readonly account: 'root' | 'server' | 'gateway' | 'postgres'
+  readonly stop: { readonly signal: NodeJS.Signals; readonly graceMs: number }
+  /** `keep`: when the main process dies, what it started goes on beside its successor (the gateway's workers). */
+  readonly leftovers: 'kill' | 'keep'
+}
+
+export interface ObservedDaemon {
+  readonly name: string
+  readonly phase: 'running' | 'waiting'
+  readonly pid: number | null
+  readonly restarts: number
+  /** How it ended last; null when it never did. */
+  readonly cause: string | null
+}

@@ -1,0 +1,38 @@
+import { chmodSync, chownSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Accounts, type StatePaths } from '../../../config.ts'
+import { WeirError } from '../../../errors.ts'
+
+/** A unix socket's address has room for 107 bytes; some more are kept for names that are still to come. */
+const MAX_SOCKET_PATH = 100
+
+/**
+ * Makes the state folder's tree with its owners: what unprivileged accounts walk through is 0711, what the server writes is the
+ * server's, what only the runner knows is root's.
+ */
+export function layOut(paths: StatePaths, accounts: Accounts | null): void {
+  if (Buffer.byteLength(paths.gatewaySocket) > MAX_SOCKET_PATH) {
+    throw new WeirError('E_STATE', { message: 'the path of the state folder is too long for sockets', cause: `${paths.gatewaySocket} has more than ${MAX_SOCKET_PATH} bytes`, next: 'set WEIR_HOME to a shorter path' })
+  }
+  const folders: [path: string, mode: number, owner: number | undefined][] = [
+    [paths.home, 0o711, undefined],
+    [paths.run, 0o711, undefined],
+    [paths.runner, 0o711, undefined],
+    ...['replicas', 'tasks', 'jobs', 'daemons', 'resources', 'databases'].map((name): [string, number, undefined] => [join(paths.runner, name), 0o700, undefined]),
+    [paths.replicas, 0o711, undefined],
+    [paths.volumes, 0o711, undefined],
+    [paths.runtimes, 0o755, undefined],
+    [paths.logs, 0o711, undefined],
+    [paths.slugs, 0o711, accounts?.server],
+    [paths.builds, 0o711, accounts?.server],
+  ]
+  for (const [path, mode, owner] of folders) {
+    try {
+      mkdirSync(path, { recursive: true, mode })
+      chmodSync(path, mode)
+      if (owner !== undefined) chownSync(path, owner, owner)
+    } catch (error) {
+      throw new WeirError('E_STATE', { message: `the state folder cannot be used`, cause: error instanceof Error ? error.message : String(error), next: 'set WEIR_HOME to a folder that can be written' }, { cause: error })
+    }
+  }
+}

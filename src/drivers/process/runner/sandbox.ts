@@ -1,0 +1,157 @@
+import type { ChildProcess } from 'node:child_process'
+import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ReplicaSpec, TaskSpec } from '../../driver.ts'
+import { replaceFile } from './durable.ts'
+import { type EnvironmentInput, processEnvironment } from './environment.ts'
+import type { FifoPool } from './fifos.ts'
+import { LogFile } from './log-file.ts'
+import type { Machine } from './machine.ts'
+import type { ProcessIdentity } from './proc.ts'
+import { openForChild, OutputReader } from './output.ts'
+import type { Resources } from './resources.ts'
+import type { Slugs } from './slugs.ts'
+import { killTree, ProcessTree, spawnInside, type TreeAccount } from './tree.ts'
+
+/** Threads count too; far above what a service needs, far below what stops a machine. */
+const MAX_PIDS = 1024
+
+/** Where and as whom its processes start. */
+export interface Place {
+  readonly cwd: string
+  readonly account: TreeAccount | null
+  readonly env: Readonly<Record<string, string>>
+}
+export interface Running {
+  readonly tree: ProcessTree
+  readonly output: OutputReader
+}
+
+export interface SandboxTools {
+  readonly machine: Machine
+  readonly fifos: FifoPool
+  readonly slugs: Slugs
+  readonly resources: Resources
+}
+
+/**
+ * The place in which one replica's or task's processes run: account, cgroup, private folders, secrets, pipes and log.
+ * It stays over restarts of the process and of the runner.
+ *
+ *   replicas/<id>/            root, entered by all
+ *     home/ tmp/ secrets/     the app's alone
+ *     out err                 pipes
+ */
+export class Sandbox {
+  readonly log: LogFile
+  readonly #tools: SandboxTools
+  readonly #spec: ReplicaSpec | TaskSpec
+  readonly #token: string
+  readonly #folder: string
+  readonly #uid: number | null
+
+  constructor(tools: SandboxTools, spec: ReplicaSpec | TaskSpec, token: string) {
+    const { machine } = tools
+    this.#tools = tools
+    this.#spec = spec
+    this.#token = token
+    this.#folder = join(machine.paths.replicas, spec.id)
+    this.#uid = machine.accounts?.app(spec.account.app) ?? null
+    this.log = new LogFile(join(machine.paths.logs, spec.environment, `${spec.id}.jsonl`), machine.accounts?.server ?? null)
+  }
+
+  /** Keeps the secrets where only the app (and root) can read them; they are nowhere else on this machine in clear. */
+  keepSecrets(values: Readonly<Record<string, string>>): void {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o711 })
+    const folder = this.#private('secrets', 0o700)
+    for (const { name } of this.#spec.secrets) {
+      const file = join(folder, name)
+      replaceFile(file, values[name] ?? '', { durable: true, mode: 0o400 })
+      this.#give(file)
+    }
+    if (this.#uid !== null) chmodSync(folder, 0o500)
+  }
+
+  /** Makes what a process needs; can be repeated. Waits for resources that are being made. */
+  async prepare(ports: Readonly<Record<string, number>>): Promise<Place> {
+    const { machine, slugs } = this.#tools
+    mkdirSync(this.#folder, { recursive: true, mode: 0o711 })
+    const cwd = await slugs.unpacked(this.#spec.slug)
+    machine.cgroups?.create(this.#spec.id, { ...this.#spec.limits, pids: MAX_PIDS })
+    return { cwd, account: this.#uid === null ? null : { uid: this.#uid, groups: [statSync(cwd).gid] }, env: await this.#environment(ports) }
+  }
+
+  async #environment(ports: Readonly<Record<string, number>>): Promise<Record<string, string>> {
+    const spec = this.#spec
+    const secretVariables: Record<string, string> = {}
+    for (const { name, environment } of spec.secrets) {
+      if (environment !== null) secretVariables[environment] = readFileSync(join(this.#folder, 'secrets', name), 'utf8')
+    }
+    const resources: Record<string, EnvironmentInput['resources'][string]> = {}
+    for (const name of spec.uses) resources[name] = await this.#tools.resources.fields(spec.environment, name)
+    return processEnvironment(this.#tools.machine, {
+      runtime: spec.runtime,
+      environmentVariables: spec.environmentVariables,
+      secretVariables,
+      resources,
+      ports,
+      folders: { home: this.#private('home', 0o700), tmp: this.#private('tmp', 0o700), secrets: join(this.#folder, 'secrets') },
+    })
+  }
+
+  async start(place: Place): Promise<Running> {
+    const pipes = this.#pipes()
+    this.#tools.fifos.take(pipes.out)
+    this.#tools.fifos.take(pipes.err)
+    const output = new OutputReader(pipes, this.log)
+    const child = openForChild(pipes, this.#uid)
+    try {
+      const { id, argv } = this.#spec
+      const tree = await ProcessTree.start(this.#tools.machine, { id, token: this.#token, argv, ...place, stdio: ['ignore', child.out, child.err] })
+      return { tree, output }
+    } catch (error) {
+      output.close()
+      throw error
+    } finally {
+      child.close()
+    }
+  }
+
+  /** What an earlier runner started, with its pipes opened again; null when nothing of it runs. */
+  adopt(main: ProcessIdentity | null): Running | null {
+    const tree = ProcessTree.adopt(this.#tools.machine, { id: this.#spec.id, token: this.#token, main })
+    return tree && { tree, output: new OutputReader(this.#pipes(), this.log) }
+  }
+
+  /** Another command in the same account, group and environment; for health checks and `exec`. */
+  async beside(argv: readonly string[], ports: Readonly<Record<string, number>>): Promise<ChildProcess> {
+    const place = await this.prepare(ports)
+    return spawnInside(this.#tools.machine, { id: this.#spec.id, token: this.#token, argv, ...place, stdio: ['pipe', 'pipe', 'pipe'] })
+  }
+
+  kill(): Promise<void> {
+    return killTree(this.#tools.machine, this.#spec.id, this.#token)
+  }
+
+  /** Leaves nothing but the log. */
+  remove(): void {
+    this.log.close()
+    this.#tools.machine.cgroups?.remove(this.#spec.id)
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  #pipes() {
+    return { out: join(this.#folder, 'out'), err: join(this.#folder, 'err') }
+  }
+
+  #private(name: string, mode: number): string {
+    const path = join(this.#folder, name)
+    mkdirSync(path, { recursive: true, mode })
+    this.#give(path)
+    return path
+  }
+
+  #give(path: string): void {
+    if (this.#uid !== null) chownSync(path, this.#uid, this.#uid)
+  }
+}
