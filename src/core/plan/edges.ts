@@ -18,6 +18,7 @@ export function decideEdges(environment: string, state: EnvironmentState, groups
   const edges = [...kept]
   let next = state.nextEdgePort
   for (const group of groups) {
+    if (group.count === 0) continue
     const release = releases[group.release]
     for (const callee of release?.graph.services[group.service]?.calls ?? []) {
       for (const [port, { protocol }] of Object.entries(release?.graph.services[callee]?.ports ?? {})) {
