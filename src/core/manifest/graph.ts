@@ -3,7 +3,7 @@ import { Check } from './check.ts'
 import { nameRefusal, variableRefusal } from './leaves.ts'
 import { nearest } from './nearest.ts'
 import type { Note, Problem } from './problems.ts'
-import { cyclesIn, duplicateRoutes } from './relations.ts'
+import { cyclesIn, duplicateRoutes, environmentsOf } from './relations.ts'
 import type { ManifestDocument, ServiceDocument } from './schema.ts'
 import { DEFAULTS, serviceOf } from './service.ts'
 import type { OwnService } from './service.ts'
@@ -23,9 +23,9 @@ export interface GraphResult {
 
 /** One environment's merged document as an app graph; all problems at once, and no graph while there is one. */
 export function graphOf(tree: Tree, app: string, format: AppGraph['format'], preferredEntry: string | null): GraphResult {
-  const { document, problems, broken } = validate(tree)
+  const { document, rest, problems, broken } = validate(tree)
   if (!document) return { graph: null, problems, notes: [] }
-  const check = new Check(tree, broken)
+  const check = new Check(rest, broken)
   const notes: Note[] = []
   const documents = document.services ?? {}
   namesOf(document, check)
@@ -35,7 +35,8 @@ export function graphOf(tree: Tree, app: string, format: AppGraph['format'], pre
   const jobs = jobsOf(document, names, check)
   const services = own.map((service) => related(service, documents[service.name]!, Object.values(jobs), resources, names, check))
   if (services.length === 0 && !check.broken(['services'])) check.problem(['services'], 'the app has no service', 'add `services: { web: { build: . } }`')
-  for (const key of ['kubernetes'] as const) if (document[key] !== undefined) check.unsupported([key], '`kubernetes`, manifests applied as they are', 'leave it out')
+  if (document.kubernetes !== undefined) check.unsupported(['kubernetes'], '`kubernetes`, manifests applied as they are', 'leave it out')
+  environmentsOf(document, check)
   cyclesIn(services, check)
   duplicateRoutes(services, check)
   const graph: AppGraph = { app, format, services: byName(services), resources, jobs, entry: entryOf(services, preferredEntry) }

@@ -5,8 +5,8 @@ import { shellSyntax, splitCommand } from './argv.ts'
 import { cronProblem } from './cron.ts'
 import { parseBytes, parseDuration, parsePercent, parseRate } from './quantity.ts'
 
-/** What a leaf says when it cannot be read: the message, and what to write instead. */
-type Refusal = { readonly message: string; readonly hint: string | null }
+/** What a leaf says when it cannot be read: the message, what to write instead, and in a list which item. */
+type Refusal = { readonly message: string; readonly hint: string | null; readonly at?: number }
 type Read<T> = { readonly value: T } | Refusal
 
 /**
@@ -19,7 +19,7 @@ function leaf<T>(json: Readonly<Record<string, unknown>>, read: (input: unknown)
     .transform((input, context): T => {
       const result = read(input)
       if ('value' in result) return result.value
-      context.issues.push({ code: 'custom', message: result.message, input, params: { hint: result.hint } })
+      context.issues.push({ code: 'custom', message: result.message, input, params: { hint: result.hint }, path: result.at === undefined ? [] : [result.at] })
       return z.NEVER
     })
     .meta({ ...json })
@@ -74,7 +74,7 @@ export const command = leaf<Argv>({ type: ['array', 'string'], items: { type: 's
   }
   if (!Array.isArray(input)) return expected('a command such as ["node", "server.js"]', input)
   const odd = input.findIndex((word) => typeof word !== 'string')
-  if (odd >= 0) return { message: `argument ${odd + 1} of the command is not text but ${kindOf(input[odd])}`, hint: `quote it: "${String(input[odd])}"` }
+  if (odd >= 0) return { message: `argument ${odd + 1} of the command is not text but ${kindOf(input[odd])}`, hint: typeof input[odd] === 'object' ? null : `quote it: "${String(input[odd])}"`, at: odd }
   if (input.length === 0 || input[0] === '') return { message: 'the command is empty', hint: 'write ["program", "argument"]' }
   return { value: input as string[] }
 })

@@ -1,60 +1,130 @@
 import type { AppGraph } from '../model/app-graph.ts'
+import { COMPOSE_FILES, translateCompose } from './compose.ts'
+import { detect } from './detect.ts'
+import { isEmp, translateEmp } from './emp.ts'
+import type { SourceHint } from './emp.ts'
 import { graphOf } from './graph.ts'
-import type { Note, Problem } from './problems.ts'
+import type { GraphResult } from './graph.ts'
+import { toName } from './leaves.ts'
 import { sortProblems } from './problems.ts'
+import type { Note, Place, Problem } from './problems.ts'
+import { parseProcfile } from './procfile.ts'
 import { find, merge } from './tree.ts'
 import type { Tree, TreeEntry } from './tree.ts'
+import { validate } from './validate.ts'
 import { parseYaml } from './yaml-tree.ts'
-import { toName } from './leaves.ts'
 
-/** A file set that was read and checked; `graphFor` gives each environment's view of it. */
+/** What a source says about its app, read and checked; `graphFor` gives each environment's view of it. */
 export interface Manifest {
   readonly app: string
   readonly format: AppGraph['format']
-  /** Environments that the file names; any other has the app as it is without overlay. */
+  /** Environments that have an overlay; any other sees the app as it is. */
   readonly environments: readonly string[]
-  /** A repository or folder that the file itself names as its source (EMP's `docker_image`); null: where the file lies. */
+  /** A repository or folder that the file itself names as its source (EMP's `docker_image`); null: the source it lies in. */
   readonly sourceHint: SourceHint | null
   readonly document: Tree
   readonly preferredEntry: string | null
 }
-export type SourceHint = { readonly kind: 'repository'; readonly url: string } | { readonly kind: 'folder'; readonly path: string }
 
 export type ReadResult = { readonly ok: true; readonly manifest: Manifest; readonly notes: readonly Note[] } | { readonly ok: false; readonly problems: readonly Problem[] }
 
-/** Files of a source's top folder that a caller of `readManifest` should hand over, each up to `MAX_BYTES`. */
-export const MANIFEST_FILES = ['weir.yaml', 'weir.yml', 'weir.json'] as const
+const WEIR_FILES = ['weir.yaml', 'weir.yml', 'weir.json'] as const
+
+/** Files of a source's top folder whose content `readManifest` looks at. One byte over `MANIFEST_LIMIT` is enough to have it refused. */
+export const MANIFEST_FILES: readonly string[] = [...WEIR_FILES, ...COMPOSE_FILES, 'Procfile', 'package.json']
+export { MAX_BYTES as MANIFEST_LIMIT } from './yaml-tree.ts'
 
 /**
- * Reads the manifest of a source from the files of its top folder.
+ * Reads what a source says about its app. compose.yaml is the base and weir.yaml an overlay by service name;
+ * with neither, the Procfile; with none of these, what the files look like.
  *
+ * @param input.files content of those of `MANIFEST_FILES` that exist
+ * @param input.listing names in the top folder, folders with a trailing `/`
+ * @param input.name name of the app if no file says it, such as the folder's
  * @example readManifest({ files: new Map([['weir.yaml', bytes]]), listing: ['weir.yaml', 'package.json'], name: 'shop' })
  */
 export function readManifest(input: { readonly files: ReadonlyMap<string, Uint8Array>; readonly listing: readonly string[]; readonly name: string }): ReadResult {
-  const file = ['weir.yaml', 'weir.yml', 'weir.json'].find((name) => input.files.has(name))
-  if (!file) return { ok: false, problems: [{ file: 'weir.yaml', line: 1, column: 1, code: 'E_MANIFEST', path: '', message: 'no manifest found', hint: null }] }
-  const { tree, problems } = parseYaml(file, input.files.get(file)!)
-  if (!tree || problems.length > 0) return { ok: false, problems }
-  return checked({ app: appName(tree, input.name), format: 'weir', environments: environmentsOf(tree), sourceHint: null, document: tree, preferredEntry: null }, [])
+  const weir = WEIR_FILES.filter((name) => input.files.has(name))
+  const compose = COMPOSE_FILES.filter((name) => input.files.has(name))
+  const notes = [...weir.slice(1), ...compose.slice(1)].map((file): Note => ({ file, line: 1, column: 1, path: '', effect: `not read: ${(weir as readonly string[]).includes(file) ? weir[0] : compose[0]} is` }))
+  const bytes = (file: string) => input.files.get(file)!
+  if (compose[0]) return finish(combine(composeDraft(compose[0], bytes(compose[0])), weir[0] ? weirDraft(weir[0], bytes(weir[0]), input.listing) : null), input.name, notes)
+  if (weir[0]) return finish(weirDraft(weir[0], bytes(weir[0]), input.listing), input.name, notes)
+  if (input.files.has('Procfile')) return finish(draft('procfile', parseProcfile('Procfile', bytes('Procfile'))), input.name, notes)
+  return finish(draft('detected', detect(input.listing, input.files)), input.name, notes)
 }
 
-/** The app as one environment has it: overlays of `from` first, then its own. */
+/**
+ * Reads one file that a person named (`weir deploy FILE`): weir.yaml by any name, a compose file, a Procfile, or EMP's JSON.
+ *
+ * @param input.listing names in the file's folder, so that EMP's `docker_image` may name one of them
+ */
+export function parseManifestFile(file: string, bytes: Uint8Array, input: { readonly name: string; readonly listing: readonly string[] }): ReadResult {
+  const base = file.split('/').at(-1) ?? file
+  if (/^procfile/i.test(base)) return finish(draft('procfile', parseProcfile(file, bytes)), input.name, [])
+  if (/compose[^/]*\.ya?ml$/i.test(base)) return finish(composeDraft(file, bytes), input.name, [])
+  return finish(weirDraft(file, bytes, input.listing), input.name, [])
+}
+
+/** The app as one environment has it: the overlays that `from` leads to, then its own. */
 export function graphFor(manifest: Manifest, environment: string): AppGraph | readonly Problem[] {
   const { graph, problems } = resultFor(manifest, environment)
   return graph ?? sortProblems(problems)
 }
 
-/** Every environment is built once, so that a mistake in an overlay is found before it is deployed. */
-function checked(manifest: Manifest, notes: readonly Note[]): ReadResult {
-  const results = [null, ...manifest.environments].map((environment) => resultFor(manifest, environment))
-  const problems = sortProblems(results.flatMap((result) => result.problems))
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, manifest, notes: [...notes, ...(results[0]?.notes ?? [])] }
+/** A file in the words of weir.yaml, before anything but its text is checked. */
+interface Draft {
+  readonly format: AppGraph['format']
+  /** null: it cannot be read any further. */
+  readonly tree: Tree | null
+  readonly problems: readonly Problem[]
+  readonly notes: readonly Note[]
+  readonly sourceHint: SourceHint | null
+  readonly preferredEntry: string | null
 }
 
-function resultFor(manifest: Manifest, environment: string | null) {
-  let tree = manifest.document
-  for (const overlay of environment === null ? [] : overlaysOf(manifest.document, environment)) tree = merge(tree, overlay)
-  return graphOf(tree, manifest.app, manifest.format, manifest.preferredEntry)
+function draft(format: AppGraph['format'], read: { readonly tree: Tree | null; readonly problems: readonly Problem[] }): Draft {
+  return { format, tree: read.tree, problems: read.problems, notes: [], sourceHint: null, preferredEntry: null }
+}
+
+function weirDraft(file: string, bytes: Uint8Array, listing: readonly string[]): Draft {
+  const parsed = parseYaml(file, bytes)
+  if (!parsed.tree || !isEmp(parsed.tree)) return draft('weir', parsed)
+  const emp = translateEmp(parsed.tree, listing)
+  return { ...draft('emp', emp), problems: [...parsed.problems, ...emp.problems], sourceHint: emp.sourceHint }
+}
+
+function composeDraft(file: string, bytes: Uint8Array): Draft {
+  const parsed = parseYaml(file, bytes)
+  if (!parsed.tree) return draft('compose', parsed)
+  const { tree, problems, notes, preferredEntry } = translateCompose(parsed.tree)
+  return { format: 'compose', tree, problems: [...parsed.problems, ...problems], notes, sourceHint: null, preferredEntry }
+}
+
+/** The overlay is checked alone too: merged, the base would hide that it lacks its `version`. */
+function combine(base: Draft, overlay: Draft | null): Draft {
+  if (!overlay) return base
+  const tree = base.tree && overlay.tree ? merge(base.tree, overlay.tree) : null
+  return { ...base, tree, problems: [...base.problems, ...overlay.problems, ...(overlay.tree ? validate(overlay.tree).problems : [])] }
+}
+
+/** Every environment is built once, so that a mistake in an overlay is found before anything is deployed to it. */
+function finish(draft: Draft, name: string, notes: readonly Note[]): ReadResult {
+  if (!draft.tree) return { ok: false, problems: sortProblems(draft.problems) }
+  const { format, tree: document, sourceHint, preferredEntry } = draft
+  const manifest: Manifest = { app: appName(document, name), format, environments: environmentsOf(document), sourceHint, document, preferredEntry }
+  const results = [null, ...manifest.environments].map((environment) => resultFor(manifest, environment))
+  const refused = new Set(draft.problems.map(placeKey))
+  const found = results.flatMap((result) => result.problems).filter((problem) => !refused.has(placeKey(problem)))
+  const problems = sortProblems([...draft.problems, ...found])
+  if (problems.length > 0) return { ok: false, problems }
+  const noted = new Map([...notes, ...draft.notes, ...results.flatMap((result) => result.notes)].map((note) => [placeKey(note) + note.effect, note]))
+  return { ok: true, manifest, notes: [...noted.values()] }
+}
+
+function resultFor(manifest: Manifest, environment: string | null): GraphResult {
+  const overlays = environment === null ? [] : overlaysOf(manifest.document, environment)
+  return graphOf(overlays.reduce(merge, manifest.document), manifest.app, manifest.format, manifest.preferredEntry)
 }
 
 function overlaysOf(document: Tree, environment: string): Tree[] {
@@ -64,10 +134,9 @@ function overlaysOf(document: Tree, environment: string): Tree[] {
     seen.add(name)
     const overlay = find(document, ['environments', name])
     if (overlay?.kind !== 'map') break
-    const own = new Map<string, TreeEntry>([...overlay.entries].filter(([key]) => key === 'services' || key === 'resources' || key === 'jobs'))
-    overlays.unshift({ ...overlay, entries: own })
-    const from = overlay.entries.get('from')?.tree
-    name = from?.kind === 'scalar' && typeof from.value === 'string' ? from.value : null
+    const parts = new Map<string, TreeEntry>([...overlay.entries].filter(([key]) => key === 'services' || key === 'resources' || key === 'jobs'))
+    overlays.unshift({ ...overlay, entries: parts })
+    name = textAt(overlay, 'from')
   }
   return overlays
 }
@@ -78,6 +147,14 @@ function environmentsOf(document: Tree): string[] {
 }
 
 function appName(document: Tree, fallback: string): string {
-  const app = find(document, ['app'])
-  return app?.kind === 'scalar' && typeof app.value === 'string' ? app.value : (toName(fallback) ?? 'app')
+  return textAt(document, 'app') ?? toName(fallback) ?? 'app'
+}
+
+function textAt(tree: Tree, key: string): string | null {
+  const value = find(tree, [key])
+  return value?.kind === 'scalar' && typeof value.value === 'string' ? value.value : null
+}
+
+function placeKey(place: Place): string {
+  return `${place.file}:${place.line}:${place.column}`
 }

@@ -51,9 +51,10 @@ export function problemLine(problem: Problem): string {
   return `${at(problem)} ${problem.message}${problem.hint === null ? '' : ` (${problem.hint})`}`
 }
 
-/** By file, then by position; the same sentence at the same place is said once. */
+/** By file, then by position. The same sentence at the same place is said once: an overlay's mistake shows in every environment that has it. */
 export function sortProblems(problems: readonly Problem[]): Problem[] {
-  const seen = new Map(problems.map((problem) => [problemLine(problem), problem]))
+  const seen = new Map<string, Problem>()
+  for (const problem of problems) if (!seen.has(problemLine(problem))) seen.set(problemLine(problem), problem)
   return [...seen.values()].sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line || a.column - b.column))
 }
 

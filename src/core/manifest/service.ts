@@ -121,7 +121,7 @@ function healthcheckOf(document: HealthDocument, ports: Readonly<Record<string, 
 }
 
 /** Set by Weir for every replica; a value of the manifest would contradict it. */
-const GIVEN = /^(PORT|HOST|SECRETS_DIR|WEIR_[A-Z_]*|PORT_[A-Z0-9_]*)$/
+export const GIVEN = /^(PORT|HOST|SECRETS_DIR|WEIR_[A-Z_]*|PORT_[A-Z0-9_]*)$/
 
 function environmentOf(document: ServiceDocument, path: Path, check: Check): Record<string, string> {
   const environment = { ...document.environment }

@@ -10,6 +10,8 @@ import type { Path, Tree } from './tree.ts'
 type Issue = z.core.$ZodIssue
 
 export interface Validated {
+  /** The tree without the parts that have problems. */
+  readonly rest: Tree
   /** What is left when the parts with problems are taken out, so that later checks can find theirs at the same time; null: nothing. */
   readonly document: ManifestDocument | null
   readonly problems: readonly Problem[]
@@ -25,15 +27,15 @@ export function validate(tree: Tree): Validated {
   // Each round takes out what was refused; a required key that is missing takes out the map around it in the next.
   for (let round = 0; round < 10; round += 1) {
     const result = manifestSchema.safeParse(valueOf(rest))
-    if (result.success) return { document: result.data, problems, broken }
+    if (result.success) return { rest, document: result.data, problems, broken }
     const bad = result.error.issues.flatMap((issue) => faults(issue, [], rest))
     if (round === 0) problems.push(...bad.map((fault) => fault.problem))
     const paths = bad.map((fault) => (find(rest, fault.path) ? fault.path : fault.path.slice(0, -1)))
-    if (paths.some((path) => path.length === 0)) return { document: null, problems, broken }
+    if (paths.some((path) => path.length === 0)) return { rest, document: null, problems, broken }
     broken.push(...paths)
     rest = withVersion(prune(rest, paths), rest)
   }
-  return { document: null, problems, broken }
+  return { rest, document: null, problems, broken }
 }
 
 /** A wrong or missing `version` is one problem; the rest is checked as version 1. */
@@ -75,9 +77,9 @@ function faults(issue: Issue, prefix: Path, tree: Tree): Fault[] {
     }
     case 'invalid_value': {
       if (!here) return [fault(`\`${String(path.at(-1))}\` is missing`, `write ${String(path.at(-1))}: ${String(issue.values[0])}`)]
+      if (issue.values.length === 1) return [fault(`expected ${String(issue.values[0])}, got ${got}`, `write ${String(path.at(-1))}: ${String(issue.values[0])}`)]
       const near = nearest(String(valueOf(here)), issue.values.map(String))
-      const expected = issue.values.map((value) => `\`${String(value)}\``).join(', ')
-      return [fault(`expected ${issue.values.length > 1 ? 'one of ' : ''}${expected}, got ${got}`, near ? `did you mean \`${near}\`?` : null)]
+      return [fault(`expected one of ${issue.values.map(String).join(', ')}, got ${got}`, near ? `did you mean \`${near}\`?` : null)]
     }
     case 'too_small':
       return [fault(`expected ${sized(issue.origin, 'at least', issue.minimum)}, got ${here?.kind === 'list' ? here.items.length : got}`, null)]

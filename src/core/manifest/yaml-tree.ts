@@ -6,13 +6,13 @@ import type { Tree, TreeEntry } from './tree.ts'
 export const MAX_BYTES = 1024 * 1024
 const MAX_DEPTH = 32
 /** Values in one file, aliases counted as often as they are used: what one anchor may explode to. */
-const MAX_VALUES = 20_000
+const MAX_VALUES = 50_000
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 /** Keys whose value is a plain number, where `0.50` and `1.0` mean what they say. */
 const DECIMAL_KEYS = new Set(['cpu', 'cpus'])
 
 /**
- * Bytes of a YAML (or JSON) file as a tree with places; all problems of the text itself at once.
+ * Bytes of a YAML (or JSON) file as a tree with places; all problems of the text itself at once. No tree: nothing more can be said.
  *
  * @example parseYaml('weir.yaml', new TextEncoder().encode('version: 1')) // { tree: …, problems: [] }
  */
@@ -83,39 +83,42 @@ class Reader {
     for (const error of document.errors) this.#problems.push(syntaxProblem(this.#place(error.pos[0]), error.code, error.message))
     for (const warning of document.warnings) this.#problems.push(syntaxProblem(this.#place(warning.pos[0]), warning.code, warning.message))
     if (document.errors.length > 0) return { tree: null, problems: this.#problems }
-    const tree = document.contents ? this.#tree(document.contents as Node, 0, '') : null
-    if (!tree && this.#problems.length === 0) this.#problems.push(problem({ file: this.#file, line: 1, column: 1 }, 'the file is empty', null))
-    return { tree, problems: this.#problems }
+    const tree = this.#tree(document.contents as Node | null, 0, '')
+    if (tree.kind === 'scalar' && tree.value === null && this.#problems.length === 0) this.#problems.push(problem({ file: this.#file, line: 1, column: 1 }, 'the file is empty', null))
+    // What was cut off would only be called missing.
+    const cut = this.#values > MAX_VALUES || (tree.kind === 'scalar' && tree.value === null)
+    return { tree: cut ? null : tree, problems: this.#problems }
   }
 
-  #tree(node: Node | null, depth: number, key: string): Tree | null {
+  #tree(node: Node | null, depth: number, key: string): Tree {
     const place = this.#placeOf(node)
     this.#values += 1
     if (this.#values > MAX_VALUES) {
       if (this.#values === MAX_VALUES + 1) this.#problems.push(problem(place, `the file holds more than ${MAX_VALUES} values, aliases included`, 'write it without nested anchors, or split the app'))
-      return null
+      return nothing(place)
     }
     if (depth > MAX_DEPTH) {
       this.#problems.push(tooDeep(place))
-      return null
+      return nothing(place)
     }
-    if (node === null) return { kind: 'scalar', place, value: null }
+    if (node === null) return nothing(place)
     if (isAlias(node)) return this.#alias(node.source, node, depth, key)
     if (node.tag && !/^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/.test(node.tag)) {
       this.#problems.push(problem(place, `the tag \`${node.tag}\` is not used here`, 'remove it'))
-      return null
+      return nothing(place)
     }
     if ('anchor' in node && node.anchor && this.#open.size === 0) this.#anchors.set(String(node.anchor), node)
     if (isMap(node)) return this.#map(node as YAMLMap<Node, Node | null>, place, depth)
-    if (isSeq(node)) return { kind: 'list', place, items: (node.items as (Node | null)[]).map((item) => this.#tree(item, depth + 1, key)).filter((item) => item !== null) }
-    return isScalar(node) ? this.#scalar(node, place, key) : null
+    if (isSeq(node)) return { kind: 'list', place, items: (node.items as (Node | null)[]).map((item) => this.#tree(item, depth + 1, key)) }
+    return isScalar(node) ? this.#scalar(node, place, key) : nothing(place)
   }
 
-  #alias(anchor: string, alias: Node, depth: number, key: string): Tree | null {
+  #alias(anchor: string, alias: Node, depth: number, key: string): Tree {
     const target = this.#anchors.get(anchor)
     if (!target || this.#open.has(target)) {
-      this.#problems.push(problem(this.#placeOf(alias), target ? `the alias \`*${anchor}\` contains itself` : `no anchor \`&${anchor}\` before this alias`, null))
-      return null
+      const place = this.#placeOf(alias)
+      this.#problems.push(problem(place, target ? `the alias \`*${anchor}\` contains itself` : `no anchor \`&${anchor}\` before this alias`, null))
+      return nothing(place)
     }
     this.#open.add(target)
     const tree = this.#tree(target, depth, key)
@@ -133,13 +136,13 @@ class Reader {
       else if (FORBIDDEN_KEYS.has(key)) this.#problems.push(problem(keyPlace, `the key \`${key}\` cannot be used`, 'choose another name'))
       else if (key === '<<' && (pair.key as Scalar).type === 'PLAIN') {
         const tree = this.#tree(pair.value, depth + 1, key)
-        merged.push(...(tree?.kind === 'list' ? tree.items : tree ? [tree] : []))
+        merged.push(...(tree.kind === 'list' ? tree.items : [tree]))
       } else if (entries.has(key)) {
         const before = entries.get(key)!.key
         this.#problems.push(problem(keyPlace, `the key \`${key}\` is here twice (first at ${before.line}:${before.column})`, 'keep one of them'))
       } else {
         const tree = this.#tree(pair.value, depth + 1, key)
-        if (tree) entries.set(key, { key: keyPlace, tree: tree.kind === 'scalar' && tree.value === null ? { ...tree, place: keyPlace } : tree })
+        entries.set(key, { key: keyPlace, tree: tree.kind === 'scalar' && tree.value === null ? { ...tree, place: keyPlace } : tree })
       }
     }
     // As in YAML 1.1: own keys come first, then the maps of `<<` in their order.
@@ -150,15 +153,14 @@ class Reader {
     return { kind: 'map', place, entries }
   }
 
-  #scalar(node: Scalar, place: Place, key: string): Tree | null {
+  #scalar(node: Scalar, place: Place, key: string): Tree {
     const value = node.value
     if (typeof value === 'string' || typeof value === 'boolean' || value === null || value === undefined) return { kind: 'scalar', place, value: value ?? null }
     const source = (node.source ?? '').trim()
     if (typeof value !== 'number' || (String(value) !== source && !(DECIMAL_KEYS.has(key) && /^\d+\.\d+$/.test(source)))) {
       this.#problems.push(problem(place, `YAML reads \`${source}\` as the number ${String(value)}`, `quote it: "${source}"`))
-      return null
     }
-    return { kind: 'scalar', place, value }
+    return { kind: 'scalar', place, value: Number(value) }
   }
 
   #placeOf(node: Node | null): Place {
@@ -173,6 +175,11 @@ class Reader {
 
 function problem(place: Place, message: string, hint: string | null): Problem {
   return { ...place, code: 'E_MANIFEST', path: '', message, hint }
+}
+
+/** Stands where a value was refused; whatever else is said about this place is left out (manifest.ts). */
+function nothing(place: Place): Tree {
+  return { kind: 'scalar', place, value: null }
 }
 
 function tooDeep(place: Place): Problem {
