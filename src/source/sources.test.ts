@@ -4,7 +4,6 @@ import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { isWeirError } from '../errors.ts'
 import { Sources, type SourcesOptions } from './sources.ts'
 
 const temporary: string[] = []

@@ -1,0 +1,301 @@
+import { createHash } from 'node:crypto'
+import { mkdir, open, readdir, readFile, rm, statfs, utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Artifact } from '../core/model/release.ts'
+import type { StatePaths } from '../config.ts'
+import type { Confined } from '../drivers/confined.ts'
+import { isWeirError, WeirError } from '../errors.ts'
+import type { Source } from '../source/source.ts'
+import type { Builder, BuildRequest, ObservedBuild } from './builder.ts'
+import { type BuildTools, runBuild } from './build-run.ts'
+import { Interrupted } from './confined-step.ts'
+import { BUILD_LIMITS, type BuildLimits } from './limits.ts'
+import { Runtimes } from './runtimes.ts'
+import { replaceFile, SlugStore } from './slug-store.ts'
+import { slugDifferences } from './slug-differences.ts'
+
+/** Grows when the same source would become another slug. */
+const BUILDER_VERSION = 1
+const LAST_LINES = 30
+const LOG_LOOK_MS = 100
+const ATTEMPTS = 3
+
+export interface SlugBuilderOptions {
+  readonly paths: Pick<StatePaths, 'slugs' | 'builds' | 'runtimes'>
+  readonly source: Source
+  readonly confined: Confined
+  readonly limits?: Partial<BuildLimits>
+  /** What package managers are told about this machine; the default takes registry, proxy and certificates from Weir's own environment. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+type Build = {
+  readonly request: BuildRequest
+  readonly key: string
+  readonly abort: AbortController
+  since: number | null
+  lastLines: readonly string[]
+}
+type Failure = Extract<ObservedBuild, { phase: 'failed' }>
+
+/**
+ * Builds slugs, one after the other.
+ *
+ * @example
+ * const builder = await SlugBuilder.open({ paths: statePaths(), source, confined })
+ * const key = await builder.key(request)
+ * await builder.start({ ...request, key })
+ * const { phase } = (await builder.observe(key)) ?? {}
+ */
+export class SlugBuilder implements Builder {
+  readonly #tools: BuildTools
+  readonly #queue: Build[] = []
+  #running: Build | null = null
+  readonly #failures = new Map<string, Failure>()
+  /** Built by this process and not found ready: what `cached` tells. */
+  readonly #made = new Set<string>()
+  readonly #watchers = new Set<(key: string) => void>()
+  /** Whatever needs the one work folder waits here for its turn. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  private constructor(tools: BuildTools) {
+    this.#tools = tools
+  }
+
+  /** Makes the folders, and ends a build that an earlier server left running: whoever wants it starts it again. */
+  static async open(options: SlugBuilderOptions): Promise<SlugBuilder> {
+    const { paths } = options
+    const limits = { ...BUILD_LIMITS, ...options.limits }
+    const environment = options.environment ?? buildEnvironment(process.env)
+    await mkdir(paths.builds, { recursive: true, mode: 0o711 })
+    for (const name of ['logs', 'failed']) await mkdir(join(paths.builds, name), { recursive: true, mode: 0o700 })
+    const store = new SlugStore(paths.slugs, join(paths.builds, 'layers'), limits.diskBytes)
+    await store.open()
+    const runtimes = new Runtimes(paths.runtimes, environment)
+    const builder = new SlugBuilder({ root: paths.builds, source: options.source, confined: options.confined, runtimes, store, limits, environment })
+    await builder.#endLeftover()
+    return builder
+  }
+
+  async key(request: BuildRequest): Promise<string> {
+    const content = await this.#tools.source.digest(request.tree, request.context)
+    const { tenant, command, output } = request
+    // The tenant is part of it: what one tenant's package cache made is never another's.
+    return createHash('sha256').update(JSON.stringify([BUILDER_VERSION, tenant, content, command, output, this.#tools.runtimes.fingerprint(), process.arch])).digest('hex')
+  }
+
+  async start(request: BuildRequest & { readonly key: string }): Promise<void> {
+    const { key } = request
+    checkKey(key)
+    if (this.#find(key)) return
+    const artifact = await this.#tools.store.find(key)
+    if (artifact) {
+      const now = new Date()
+      await utimes(this.#tools.store.pathOf(artifact.digest), now, now) // collection spares what was wanted lately
+      return
+    }
+    if (this.#find(key)) return
+    const build: Build = { request, key, abort: new AbortController(), since: null, lastLines: [] }
+    this.#queue.push(build)
+    this.#failures.delete(key)
+    await rm(this.#failureFile(key), { force: true })
+    this.#changed(key)
+    void this.#inTurn(() => this.#run(build))
+  }
+
+  async observe(key: string): Promise<ObservedBuild | null> {
+    checkKey(key)
+    if (this.#running?.key === key) return { phase: 'running', since: this.#running.since ?? 0, lastLines: this.#running.lastLines }
+    const position = this.#queue.findIndex((it) => it.key === key)
+    if (position !== -1) return { phase: 'queued', position: position + 1 }
+    const failure = this.#failures.get(key)
+    if (failure) return failure
+    const artifact = await this.#tools.store.find(key)
+    if (artifact) return { phase: 'succeeded', artifact, cached: !this.#made.has(key) }
+    const text = await readFile(this.#failureFile(key), 'utf8').catch(() => null)
+    return text === null ? null : (JSON.parse(text) as Failure)
+  }
+
+  async cancel(key: string): Promise<void> {
+    const build = this.#find(key)
+    build?.abort.abort()
+    const at = this.#queue.findIndex((it) => it.key === key)
+    if (at !== -1) this.#queue.splice(at, 1)
+    else if (build) await this.#endLeftover()
+    if (build) this.#changed(key)
+  }
+
+  async *log(key: string, from: number): AsyncIterable<Uint8Array> {
+    checkKey(key)
+    const folder = this.#logFolder(key)
+    let skip = from
+    for (let n = 0; ; n++) {
+      let at = 0
+      for (;;) {
+        const live = this.#find(key) !== null
+        const names = (await readdir(folder).catch(() => [])).sort()
+        const name = names[n]
+        const chunk = name === undefined ? null : await readFrom(join(folder, name), at)
+        if (chunk && chunk.length > 0) {
+          at += chunk.length
+          const shown = chunk.subarray(Math.min(skip, chunk.length))
+          skip -= chunk.length - shown.length
+          if (shown.length > 0) yield shown
+        } else if (names[n + 1] !== undefined) break
+        else if (!live) return
+        else await sleep(LOG_LOOK_MS)
+      }
+    }
+  }
+
+  watch(changed: (key: string) => void): () => void {
+    this.#watchers.add(changed)
+    return () => this.#watchers.delete(changed)
+  }
+
+  verify(request: BuildRequest): Promise<readonly string[]> {
+    return this.#inTurn(async () => {
+      const root = join(this.#tools.root, 'verify')
+      const store = new SlugStore(join(root, 'slugs'), join(root, 'layers'), this.#tools.limits.diskBytes)
+      await rm(root, { recursive: true, force: true })
+      try {
+        await store.open()
+        const made: Artifact[] = []
+        for (const key of ['first', 'second']) {
+          const logFolder = join(root, 'logs', key)
+          const run = { request, key, serial: await this.#nextSerial(), logFolder, fresh: true, signal: new AbortController().signal, seen: () => {} }
+          made.push(await runBuild({ ...this.#tools, store }, run))
+        }
+        const [first, second] = made.map(({ digest }) => store.pathOf(digest))
+        return first === undefined || second === undefined || first === second ? [] : await slugDifferences(first, second)
+      } finally {
+        await rm(root, { recursive: true, force: true })
+      }
+    })
+  }
+
+  /** Removes slugs that `keep` (digests) does not name and that nobody wanted since `before`, with logs and dependencies of that age. */
+  async collect(keep: ReadonlySet<string>, before: Date): Promise<string[]> {
+    const removed = await this.#tools.store.collect(keep, before)
+    for (const key of await readdir(join(this.#tools.root, 'logs'))) {
+      if (this.#find(key) || (await this.#tools.store.find(key))) continue
+      const failure = await open(this.#failureFile(key)).catch(() => null)
+      const recent = failure !== null && (await failure.stat()).mtime >= before
+      await failure?.close()
+      if (recent) continue
+      await rm(this.#logFolder(key), { recursive: true, force: true })
+      await rm(this.#failureFile(key), { force: true })
+      this.#failures.delete(key)
+    }
+    return removed
+  }
+
+  async #run(build: Build): Promise<void> {
+    const at = this.#queue.indexOf(build)
+    if (at === -1) return // cancelled while it waited
+    this.#queue.splice(at, 1)
+    this.#running = build
+    build.since = Date.now()
+    this.#changed(build.key)
+    try {
+      await this.#attempt(build, ATTEMPTS)
+      this.#made.add(build.key)
+    } catch (error) {
+      if (!build.abort.signal.aborted) await this.#remember(build, error)
+    } finally {
+      this.#running = null
+      this.#changed(build.key)
+    }
+  }
+
+  async #attempt(build: Build, left: number): Promise<void> {
+    const { request, key, abort } = build
+    try {
+      await this.#checkReserve()
+      const logFolder = this.#logFolder(key)
+      await rm(logFolder, { recursive: true, force: true })
+      const seen = (lastLines: readonly string[]) => (build.lastLines = lastLines.slice(-LAST_LINES))
+      await runBuild(this.#tools, { request, key, serial: await this.#nextSerial(), logFolder, fresh: false, signal: abort.signal, seen })
+    } catch (error) {
+      if (!(error instanceof Interrupted) || abort.signal.aborted || left <= 1) throw error
+      await this.#attempt(build, left - 1)
+    }
+  }
+
+  async #remember(build: Build, error: unknown): Promise<void> {
+    const known = isWeirError(error) ? error : new WeirError('E_BUILD_FAILED', { message: 'the build failed', cause: diskIsFull(error) ? 'the disk is full' : (error as Error).message })
+    const code = diskIsFull(error) ? 'E_DISK_FULL' : known.code
+    const { message, cause } = known.explanation
+    const failure: Failure = { phase: 'failed', code, cause: cause === undefined ? message : `${message}: ${cause}`, lastLines: build.lastLines }
+    this.#failures.set(build.key, failure)
+    await replaceFile(this.#failureFile(build.key), JSON.stringify(failure)).catch(() => {}) // kept in memory; a restart builds again
+  }
+
+  async #checkReserve(): Promise<void> {
+    const { bavail, bsize } = await statfs(this.#tools.root)
+    const { reserveBytes } = this.#tools.limits
+    if (bavail * bsize >= reserveBytes) return
+    throw new WeirError('E_DISK_FULL', { message: 'the disk is too full to build', cause: `under ${Math.round(reserveBytes / 1024 ** 2)} MiB are free, which is kept for what runs`, state: 'what runs goes on', next: 'free space, then weir deploy' })
+  }
+
+  /** Written before the jobs that carry it, so that no id is ever used twice. */
+  async #nextSerial(): Promise<number> {
+    const serial = (await this.#lastSerial()) + 1
+    await replaceFile(join(this.#tools.root, 'serial'), String(serial))
+    return serial
+  }
+  async #lastSerial(): Promise<number> {
+    return Number(await readFile(join(this.#tools.root, 'serial'), 'utf8').catch(() => '0')) || 0
+  }
+
+  /** Ends whatever the last build may have running: at most a few steps, named by its serial. */
+  async #endLeftover(): Promise<void> {
+    const serial = await this.#lastSerial()
+    const { confined } = this.#tools
+    for (let step = 0; serial > 0 && step < 8; step++) await confined.stop(`build-${serial}-${step}`).catch(() => {}) // a runner that is down runs nothing of ours that it will not end
+  }
+
+  #find(key: string): Build | null {
+    return this.#running?.key === key ? this.#running : (this.#queue.find((it) => it.key === key) ?? null)
+  }
+  #logFolder(key: string): string {
+    return join(this.#tools.root, 'logs', key)
+  }
+  #failureFile(key: string): string {
+    return join(this.#tools.root, 'failed', key)
+  }
+  #changed(key: string): void {
+    for (const watcher of this.#watchers) watcher(key)
+  }
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#turn.then(work, work)
+    this.#turn = next.catch(() => {})
+    return next
+  }
+}
+
+/** Registry, proxies and certificates; a value that holds a user and password is left out: a build gets no secrets. */
+function buildEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
+  const names = /^(https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_file|npm_config_(registry|cafile)|pip_(index_url|extra_index_url|find_links|cert))$/i
+  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => names.test(entry[0]) && entry[1] !== undefined && !/\/\/[^/]*@/.test(entry[1])))
+}
+
+function checkKey(key: string): void {
+  if (!/^[0-9a-f]{64}$/.test(key)) throw new WeirError('E_NOT_FOUND', { message: 'not the key of a build' })
+}
+
+function diskIsFull(error: unknown): boolean {
+  return isWeirError(error, 'E_DISK_FULL') || (error as NodeJS.ErrnoException | null)?.code === 'ENOSPC'
+}
+
+async function readFrom(path: string, at: number): Promise<Buffer | null> {
+  const file = await open(path, 'r').catch(() => null)
+  if (!file) return null
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(64 * 1024), 0, 64 * 1024, at)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
