@@ -1,0 +1,198 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { CounterBlock, RoutingTable, TableVersion } from '../core/model/routing.ts'
+import { admit, type AdmissionContext } from './admission.ts'
+import { answerPage } from './answer-page.ts'
+import { Counters, type Outcome } from './counters.ts'
+import { Deadlines } from './deadlines.ts'
+import { Directory, type Place } from './directory.ts'
+import { discard, Exchange } from './exchange.ts'
+import { hexId } from './ids.ts'
+import { readHead } from './request-head.ts'
+import { PUBLIC_SOCKET, type SocketKey } from './socket-key.ts'
+import type { TrustedProxies } from './forwarded.ts'
+import { carryUpgrade } from './upgrade.ts'
+
+export interface CarrierLimits {
+  /** Until a request's head is complete. */
+  readonly headersMs: number
+  /** Without a byte of the request's body. */
+  readonly bodyIdleMs: number
+  /** Without a byte of the answer's body taken or given; event streams and WebSockets may be silent. */
+  readonly idleMs: number
+  readonly keepAliveMs: number
+  /** How long a refused request's body is still read and thrown away. */
+  readonly lingerMs: number
+  readonly tickMs: number
+}
+
+export const DEFAULT_LIMITS: CarrierLimits = { headersMs: 10_000, bodyIdleMs: 30_000, idleMs: 60_000, keepAliveMs: 65_000, lingerMs: 1000, tickMs: 50 }
+const MAX_HEADER_BYTES = 32 * 1024
+
+export interface CarrierOptions {
+  readonly incarnation: string
+  readonly key: string
+  readonly trusted: TrustedProxies
+  readonly limits: CarrierLimits
+  readonly random: () => number
+  readonly wall: () => number
+  /** A drained replica has no request left here. */
+  readonly onIdle: (environment: string) => void
+}
+
+/** What an exchange needs of its worker. */
+export interface CarrierContext extends AdmissionContext {
+  readonly limits: CarrierLimits
+  readonly deadlines: Deadlines
+  readonly draining: () => boolean
+  readonly record: (outcome: Outcome) => void
+}
+
+/** One worker's traffic: sockets in, replicas out, counts on the side. Knows nothing of processes. */
+export class Carrier {
+  readonly directory: Directory
+  readonly #counters: Counters
+  readonly #context: CarrierContext
+  readonly #servers = new Map<SocketKey, Server>()
+  readonly #connections = new Set<Socket>()
+  #draining = false
+
+  constructor(options: CarrierOptions) {
+    this.directory = new Directory((target) => {
+      this.directory.forgetIdle(target)
+      options.onIdle(target.environment)
+    })
+    this.#counters = new Counters(options.incarnation, options.wall)
+    this.#context = {
+      trusted: options.trusted,
+      key: options.key,
+      random: options.random,
+      limits: options.limits,
+      deadlines: new Deadlines(options.limits.tickMs),
+      draining: () => this.#draining,
+      record: (outcome) => this.#counters.record(outcome),
+    }
+  }
+
+  apply(table: RoutingTable): void {
+    this.directory.apply(table)
+  }
+
+  withdraw(environment: string): void {
+    this.directory.withdraw(environment)
+  }
+
+  versions(): Map<string, TableVersion> {
+    return this.directory.versions()
+  }
+
+  closeBlock(): CounterBlock | null {
+    return this.#counters.close()
+  }
+
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  /** Takes connections on a socket that another process opened and holds, or on an address (tests). */
+  open(key: SocketKey, on: unknown, listening?: () => void): void {
+    if (this.#servers.has(key)) return
+    const { limits } = this.#context
+    const server = createServer(
+      {
+        headersTimeout: limits.headersMs,
+        requestTimeout: 0, // the body has its own idle limit
+        keepAliveTimeout: limits.keepAliveMs,
+        connectionsCheckingInterval: Math.min(1000, limits.headersMs),
+        maxHeaderSize: MAX_HEADER_BYTES,
+        noDelay: true,
+        insecureHTTPParser: false,
+        requireHostHeader: false, // answered with a page and a request id instead
+        shouldUpgradeCallback: (request) => request.headers.upgrade?.toLowerCase() === 'websocket',
+      } as Parameters<typeof createServer>[0],
+      (request, response) => this.#carry(key, request, response),
+    )
+    server.on('upgrade', (request, socket, first) => this.#upgrade(key, request, socket, first))
+    server.on('connect', (_request, socket) => socket.end('HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'))
+    server.on('clientError', (error, socket) => refuseBytes(error as NodeJS.ErrnoException, socket))
+    server.on('connection', (socket) => {
+      this.#connections.add(socket)
+      socket.on('close', () => this.#connections.delete(socket))
+    })
+    this.#servers.set(key, server)
+    server.listen(on as never, listening)
+  }
+
+  close(key: SocketKey): void {
+    this.#servers.get(key)?.close()
+    this.#servers.delete(key)
+  }
+
+  /** Takes no more connections; those that are there end with their next answer. */
+  drain(): void {
+    this.#draining = true
+    for (const key of [...this.#servers.keys()]) this.close(key)
+  }
+
+  /** Ends WebSockets and streams, so that a worker can leave. */
+  closeLongLived(): void {
+    this.directory.closeLongLived()
+  }
+
+  destroy(): void {
+    this.drain()
+    for (const socket of this.#connections) socket.destroy()
+  }
+
+  #place(key: SocketKey, host: string, path: string): Place | null {
+    return key === PUBLIC_SOCKET ? this.directory.route(host, path) : this.directory.at(key)
+  }
+
+  #carry(key: SocketKey, request: IncomingMessage, response: ServerResponse): void {
+    const head = readHead(request.method as string, request.url as string, request.rawHeaders)
+    if ('cause' in head) return this.#refuse(request, response, head.status, head.cause)
+    const place = this.#place(key, head.host, head.path)
+    if (place === null) return this.#refuse(request, response, 404, key === PUBLIC_SOCKET ? `no app has a route for ${head.host}${head.path}` : 'no app listens here any more')
+    const peer = request.socket.remoteAddress ?? ''
+    const admission = admit(place, head, peer, (name) => headerOf(request, name), this.#context)
+    new Exchange(request, response, head, place, admission, this.#context).start()
+  }
+
+  #upgrade(key: SocketKey, request: IncomingMessage, socket: Duplex, first: Buffer): void {
+    const head = readHead(request.method as string, request.url as string, request.rawHeaders)
+    const place = 'cause' in head ? null : this.#place(key, head.host, head.path)
+    if ('cause' in head || place === null) {
+      socket.end(`HTTP/1.1 ${place === null && !('cause' in head) ? '404 Not Found' : '400 Bad Request'}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+      return
+    }
+    const admission = admit(place, head, request.socket.remoteAddress ?? '', (name) => headerOf(request, name), this.#context)
+    carryUpgrade({ request, socket: socket as Socket, first, head, place, admission, context: this.#context })
+  }
+
+  #refuse(request: IncomingMessage, response: ServerResponse, status: number, cause: string): void {
+    const requestId = hexId(16)
+    const { type, body } = answerPage({ status, cause, requestId, label: null }, request.headers.accept ?? null)
+    // What was refused as a request may be followed by bytes that only look like one.
+    const close = status !== 404 || this.#draining
+    response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store', 'x-request-id': requestId, ...(close ? { connection: 'close' } : {}) })
+    response.end(request.method === 'HEAD' ? undefined : body)
+    if (!close && !request.complete) discard(request, this.#context.limits.lingerMs)
+  }
+}
+
+function headerOf(request: IncomingMessage, name: string): string | null {
+  const value = request.headers[name.toLowerCase()]
+  return value === undefined ? null : String(value)
+}
+
+/** Bytes that are no HTTP request get the status that says so, once, and the connection ends: what follows cannot be trusted. */
+function refuseBytes(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy())
+}
+

@@ -1,0 +1,123 @@
+import { bucketOf, sparse } from '../core/model/latency-sketch.ts'
+import type { CounterBlock, CounterRow, TableVersion } from '../core/model/routing.ts'
+import { MAX_ROUTES, OTHER_ROUTE, routePattern } from '../core/model/route-pattern.ts'
+import type { Place } from './directory.ts'
+
+/** How a request ended. */
+export interface Outcome {
+  readonly place: Place
+  readonly track: CounterRow['track']
+  /** Release that served, 0: none. */
+  readonly origin: number
+  readonly path: string
+  readonly status: number
+  /** The client went away before the answer was complete. */
+  readonly aborted: boolean
+  /** The service failed after the status was sent, or a WebSocket was cut. */
+  readonly broken: boolean
+  readonly latencyMs: number
+}
+
+interface OpenRow {
+  readonly fixed: { environment: string; version: TableVersion; hop: string; track: CounterRow['track']; service: string; origin: number; route: string }
+  requests: number
+  errors: number
+  rejected4xx: number
+  aborted: number
+  readonly latency: Map<number, number>
+}
+
+/** Rows of one block; from then on new routes are counted as `other`. */
+const MAX_ROWS = 20_000
+/** Paths whose pattern is remembered, per service. */
+const MAX_PATHS = 2_000
+/** A route without requests for this long makes room, unless a rollout is running: then the set is frozen. */
+const ROUTE_IDLE_MS = 600_000
+
+/** The open block of one worker. */
+export class Counters {
+  readonly #incarnation: string
+  readonly #now: () => number
+  readonly #routes = new Map<string, RouteBook>()
+  #rows = new Map<string, OpenRow>()
+  #sequence = 0
+  #from: number
+
+  constructor(incarnation: string, now: () => number) {
+    this.#incarnation = incarnation
+    this.#now = now
+    this.#from = now()
+  }
+
+  record(outcome: Outcome): void {
+    const row = this.#row(outcome)
+    row.requests++
+    if (outcome.aborted) {
+      row.aborted++
+      return // how long a client had patience says nothing of the service
+    }
+    if (outcome.status >= 500 || outcome.broken) row.errors++
+    else if (outcome.status >= 400) row.rejected4xx++
+    const bucket = bucketOf(outcome.latencyMs)
+    row.latency.set(bucket, (row.latency.get(bucket) ?? 0) + 1)
+  }
+
+  /** Ends the block and begins the next one; null when nothing happened in it. */
+  close(): CounterBlock | null {
+    const [from, to] = [this.#from, this.#now()]
+    this.#from = to
+    if (this.#rows.size === 0) return null
+    const rows = [...this.#rows.values()].map(({ fixed, requests, errors, rejected4xx, aborted, latency }) => ({ ...fixed, requests, errors, rejected4xx, aborted, latency: sparse(latency) }))
+    this.#rows = new Map()
+    return { incarnation: this.#incarnation, sequence: ++this.#sequence, from, to, rows }
+  }
+
+  #row(outcome: Outcome): OpenRow {
+    const { table } = outcome.place.environment
+    const service = outcome.place.listener.service
+    const bookKey = `${table.environment} ${service}`
+    let book = this.#routes.get(bookKey)
+    if (!book) {
+      book = new RouteBook()
+      this.#routes.set(bookKey, book)
+    }
+    const route = this.#rows.size < MAX_ROWS ? book.route(outcome.path, this.#now(), table.split !== null) : OTHER_ROUTE
+    const key = `${bookKey} ${table.version.epoch}.${table.version.n} ${outcome.place.hop} ${outcome.track} ${outcome.origin} ${route}`
+    let row = this.#rows.get(key)
+    if (!row) {
+      const fixed = { environment: table.environment, version: table.version, hop: outcome.place.hop, track: outcome.track, service, origin: outcome.origin, route }
+      row = { fixed, requests: 0, errors: 0, rejected4xx: 0, aborted: 0, latency: new Map() }
+      this.#rows.set(key, row)
+    }
+    return row
+  }
+}
+
+/** The routes that are counted apart for one service. */
+export class RouteBook {
+  readonly #lastSeen = new Map<string, number>()
+  #patterns = new Map<string, string>()
+
+  route(path: string, now: number, frozen: boolean): string {
+    let pattern = this.#patterns.get(path)
+    if (pattern === undefined) {
+      pattern = routePattern(path)
+      if (this.#patterns.size >= MAX_PATHS) this.#patterns = new Map()
+      this.#patterns.set(path, pattern)
+    }
+    if (this.#lastSeen.has(pattern) || this.#lastSeen.size < MAX_ROUTES || (!frozen && this.#makeRoom(now))) {
+      this.#lastSeen.set(pattern, now)
+      return pattern
+    }
+    return OTHER_ROUTE
+  }
+
+  #makeRoom(now: number): boolean {
+    for (const [pattern, seen] of this.#lastSeen) {
+      if (now - seen < ROUTE_IDLE_MS) continue
+      this.#lastSeen.delete(pattern)
+      return true
+    }
+    return false
+  }
+}

@@ -1,0 +1,85 @@
+import net from 'node:net'
+import { getSystemErrorMessage } from 'node:util'
+import type { SocketKey } from './socket-key.ts'
+
+/**
+ * A bound TCP socket that this process never accepts on. Node has no public way to hold one (a `net.Server` that listens also
+ * accepts), so this is the function that its own `cluster` module uses; `listening-sockets.test.ts` would notice its end.
+ */
+interface Handle {
+  close(): void
+}
+const createHandle = (net as unknown as { _createServerHandle(address: string, port: number, family: 4 | 6, fd: undefined, flags: number): Handle | number })._createServerHandle
+const REUSE_PORT = 2 // libuv's UV_TCP_REUSEPORT
+
+export interface HostPort {
+  readonly host: string
+  readonly port: number
+}
+
+/**
+ * The sockets of the gateway, held by the parent, listened on by the workers. Because the parent holds them they stay open
+ * when a worker dies: connections wait in the queue for the next one. Because they are bound with SO_REUSEPORT a new parent
+ * can bind them again while the workers of a dead one still take connections.
+ */
+export class ListeningSockets {
+  readonly #open = new Map<SocketKey, { readonly handle: Handle; readonly serial: number }>()
+  #serial = 0
+  readonly #refused = new Map<SocketKey, string>()
+  /** Workers of a dead parent may hold the same ports. */
+  readonly #shared: () => boolean
+
+  constructor(shared: () => boolean) {
+    this.#shared = shared
+  }
+
+  open(key: SocketKey, { host, port }: HostPort): void {
+    if (this.#open.has(key)) return
+    const family = net.isIPv6(host) ? 6 : 4
+    // SO_REUSEPORT lets any process of this account bind as well: a plain bind first tells whether the port is really free.
+    const probe = this.#shared() ? null : createHandle(host, port, family, undefined, 0)
+    if (typeof probe === 'object') probe?.close()
+    const handle = typeof probe === 'number' ? probe : createHandle(host, port, family, undefined, REUSE_PORT)
+    if (typeof handle === 'number') {
+      this.#refused.set(key, describe(handle, host, port))
+      return
+    }
+    this.#refused.delete(key)
+    this.#open.set(key, { handle, serial: ++this.#serial })
+  }
+
+  close(key: SocketKey): void {
+    this.#open.get(key)?.handle.close()
+    this.#open.delete(key)
+    this.#refused.delete(key)
+  }
+
+  list(): { readonly key: SocketKey; readonly serial: number; readonly handle: unknown }[] {
+    return [...this.#open].map(([key, it]) => ({ key, ...it }))
+  }
+
+  /** All keys that are open or were refused. */
+  keys(): SocketKey[] {
+    return [...this.#open.keys(), ...this.#refused.keys()]
+  }
+
+  /** Why `key` is not open; null: it is, or nobody asked for it. */
+  refusal(key: SocketKey): string | null {
+    return this.#refused.get(key) ?? null
+  }
+
+  refusedKeys(): SocketKey[] {
+    return [...this.#refused.keys()]
+  }
+}
+
+const EACCES = -13
+const EADDRINUSE = -98
+const EADDRNOTAVAIL = -99
+
+function describe(errno: number, host: string, port: number): string {
+  if (errno === EADDRINUSE) return `port ${port} is in use`
+  if (errno === EACCES) return `port ${port} may only be opened by root`
+  if (errno === EADDRNOTAVAIL) return `this machine has no address ${host}`
+  return `${host}:${port}: ${getSystemErrorMessage(errno)}`
+}
