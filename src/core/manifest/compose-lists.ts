@@ -73,8 +73,7 @@ export function mountsOf(volumes: Tree | null, path: Path, reader: ComposeReader
     else if (mount.type === 'bind') reader.note(at, 'not mounted: folders of the machine are not shared with apps; what lies in the source is part of the build')
     else {
       if (mount.readOnly) reader.note(at, 'mounted, but not read-only')
-      reader.volume(mount.source, item)
-      items.push(treeOf(item.place, { resource: mount.source, path: mount.target }))
+      items.push(treeOf(item.place, { resource: reader.volume(mount.source, item), path: mount.target }))
     }
   }
   return items.length > 0 ? { kind: 'list', place: volumes!.place, items } : null

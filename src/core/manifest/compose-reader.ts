@@ -1,5 +1,5 @@
 import type { Note, Place, Problem } from './problems.ts'
-import { kindOf } from './leaves.ts'
+import { kindOf, toName } from './leaves.ts'
 import { parseComposeBytes } from './quantity.ts'
 import { formatPath, keyPlaceOf, mapTree, placeOf, treeOf, valueOf } from './tree.ts'
 import type { Path, Tree, TreeEntry } from './tree.ts'
@@ -11,6 +11,7 @@ export class ComposeReader {
   /** Databases and volumes that services brought along. */
   readonly resources = new Map<string, TreeEntry>()
   readonly published = new Set<string>()
+  readonly #volumes = new Map<string, string>()
   readonly #tree: Tree
   readonly #services: ReadonlySet<string>
   readonly #databases: ReadonlySet<string>
@@ -41,8 +42,18 @@ export class ComposeReader {
     this.notes.push({ file: place.file, line: place.line, column: place.column, path: formatPath(path), effect })
   }
 
-  volume(name: string, tree: Tree): void {
+  /** Volume names may have `_` and capitals in compose; nothing else refers to them, so they are rewritten. Returns Weir's name. */
+  volume(written: string, tree: Tree): string {
+    const name = this.#volumes.get(written) ?? this.#free(written)
+    this.#volumes.set(written, name)
     this.resources.set(name, { key: tree.place, tree: mapTree(tree.place, { type: treeOf(tree.place, 'volume') }) })
+    return name
+  }
+
+  /** The nearest name that no other volume was given; as written when there is none, and then refused by name. */
+  #free(written: string): string {
+    const name = toName(written)
+    return name === null || this.resources.has(name) ? written : name
   }
 
   /** Compose's units, rewritten as Weir's: `512m` is `536870912B`. */

@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { literal } from '../model/expand.ts'
 import { kindOf } from './leaves.ts'
 import type { Problem } from './problems.ts'
 import { parseDuration, parsePercent, parseRate } from './quantity.ts'
@@ -45,7 +46,7 @@ export function translateEmp(tree: Tree, listing: readonly string[]): { readonly
   for (const [index, { name, value }] of envs.entries()) {
     if (environment.has(name)) problem(['envs', index, 'name'], `\`${name}\` is here twice`, 'keep one of them')
     // EMP's values are plain text: a `$` in them is no variable.
-    if (name !== 'PORT') environment.set(name, { key: at(['envs', index, 'name']), tree: treeOf(at(['envs', index, 'value']), String(value).replaceAll('$', '$$$$')) })
+    if (name !== 'PORT') environment.set(name, { key: at(['envs', index, 'name']), tree: treeOf(at(['envs', index, 'value']), literal(String(value))) })
   }
   const slo: Record<string, Tree> = {}
   for (const [index, { metric, values }] of metrics.entries()) {

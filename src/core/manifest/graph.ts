@@ -7,7 +7,7 @@ import { cyclesIn, duplicateRoutes, environmentsOf } from './relations.ts'
 import type { ManifestDocument, ServiceDocument } from './schema.ts'
 import { DEFAULTS, serviceOf } from './service.ts'
 import type { OwnService } from './service.ts'
-import { commandTexts, templatesIn } from './templates.ts'
+import { commandTemplates, templatesIn } from './templates.ts'
 import type { Template } from './templates.ts'
 import { formatPath, keyPlaceOf } from './tree.ts'
 import type { Path, Tree } from './tree.ts'
@@ -33,7 +33,7 @@ export function graphOf(tree: Tree, app: string, format: AppGraph['format'], pre
   const resources = resourcesOf(document, tree, check, notes)
   const own = Object.entries(documents).map(([name, service]) => serviceOf(name, service, check))
   const jobs = jobsOf(document, names, check)
-  const services = own.map((service) => related(service, documents[service.name]!, Object.values(jobs), resources, names, check))
+  const services = own.map((service) => related(service, own, documents[service.name]!, resources, names, check))
   if (services.length === 0 && !check.broken(['services'])) check.problem(['services'], 'the app has no service', 'add `services: { web: { build: . } }`')
   if (document.kubernetes !== undefined) check.unsupported(['kubernetes'], '`kubernetes`, manifests applied as they are', 'leave it out')
   environmentsOf(document, check)
@@ -92,25 +92,21 @@ function jobsOf(document: ManifestDocument, names: Names, check: Check): Record<
   const jobs: Record<string, Job> = {}
   for (const [name, job] of Object.entries(document.jobs ?? {})) {
     if (!names.services.has(job.service) && !check.broken(['services', job.service])) unknown(job.service, names.services, 'service', ['jobs', name, 'service'], check)
+    commandTemplates(job.command, ['jobs', name, 'command'], check)
     jobs[name] = { name, service: job.service, schedule: job.schedule, command: job.command, timeoutMs: job.timeout ?? DEFAULTS.jobTimeoutMs }
   }
   return jobs
 }
 
 /** Adds what needs the whole app: whom the service waits for, whom it may call, which resources it uses. */
-function related(own: OwnService, document: ServiceDocument, jobs: readonly Job[], resources: Readonly<Record<string, Resource>>, names: Names, check: Check): Service {
+function related(own: OwnService, all: readonly OwnService[], document: ServiceDocument, resources: Readonly<Record<string, Resource>>, names: Names, check: Check): Service {
   const path: Path = ['services', own.name]
   const dependsOn = dependenciesOf(document, path, own.name, names, check)
-  const templates = templatesIn(
-    [
-      ...Object.entries(own.environment).map(([name, text]) => ({ path: [...path, 'environment', name], text })),
-      ...commandTexts([...path, 'command'], own.command),
-      ...own.preStart.flatMap((step, index) => commandTexts([...path, 'pre_start', index, 'command'], step.command)),
-      ...jobs.filter((job) => job.service === own.name).flatMap((job) => commandTexts(['jobs', job.name, 'command'], job.command)),
-    ],
-    check,
-  )
-  for (const template of templates) templateTarget(template, own.name, names, check)
+  commandTemplates(own.command ?? [], [...path, 'command'], check)
+  for (const [index, step] of own.preStart.entries()) commandTemplates(step.command, [...path, 'pre_start', index, 'command'], check)
+  if (own.healthcheck.kind === 'command') commandTemplates(own.healthcheck.argv, [...path, 'healthcheck', 'test'], check)
+  const templates = templatesIn(own.environment, [...path, 'environment'], check)
+  for (const template of templates) templateTarget(template, own.name, all, names, check)
   for (const [index, volume] of own.volumes.entries()) volumeTarget(volume, [...path, 'volumes', index], own, resources, names, check)
   const needed = Object.keys(dependsOn)
   const mentioned = (root: Template['root']) => templates.filter((template) => template.root === root).map((template) => template.name)
@@ -138,10 +134,14 @@ function dependenciesOf(document: ServiceDocument, service: Path, own: string, n
   return dependsOn
 }
 
-function templateTarget(template: Template, own: string, names: Names, check: Check): void {
-  const { root, name, path } = template
+function templateTarget(template: Template, own: string, all: readonly OwnService[], names: Names, check: Check): void {
+  const { root, name, port, path } = template
   if (root === 'services' && name === own) check.problem(path, `\`${own}\` cannot be its own service to call`, 'reach it at `http://127.0.0.1:$PORT`')
   else if (!names[root].has(name) && !check.broken([root, name])) unknown(name, names[root], root === 'services' ? 'service' : 'resource', path, check)
+  const target = root === 'services' ? all.find((service) => service.name === name) : undefined
+  if (!target || check.broken([root, name, 'ports'])) return
+  if (Object.keys(target.ports).length === 0) check.problem(path, `\`${name}\` has no port to call`, `add \`ports: { http: ${DEFAULTS.port} }\` to it`)
+  else if (port !== null && !target.ports[port]) unknown(port, Object.keys(target.ports), `port of \`${name}\` called`, path, check)
 }
 
 function volumeTarget(volume: { readonly resource: string; readonly path: string }, path: Path, own: OwnService, resources: Readonly<Record<string, Resource>>, names: Names, check: Check): void {

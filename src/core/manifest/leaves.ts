@@ -1,8 +1,8 @@
 import * as z from 'zod'
+import { nextRun, parseCron } from '../model/cron.ts'
 import { nameProblem } from '../model/names.ts'
 import type { Argv } from '../model/app-graph.ts'
 import { shellSyntax, splitCommand } from './argv.ts'
-import { cronProblem } from './cron.ts'
 import { parseBytes, parseDuration, parsePercent, parseRate } from './quantity.ts'
 
 /** What a leaf says when it cannot be read: the message, what to write instead, and in a list which item. */
@@ -81,8 +81,9 @@ export const command = leaf<Argv>({ type: ['array', 'string'], items: { type: 's
 
 export const schedule = leaf({ type: 'string', examples: ['0 3 * * *'] }, (input) => {
   if (typeof input !== 'string') return expected('a schedule such as "0 3 * * *" (minute hour day month weekday, UTC)', input)
-  const problem = cronProblem(input)
-  return problem ? { message: `the schedule ${problem}`, hint: 'five fields: minute hour day month weekday, in UTC, as in "0 3 * * *"' } : { value: input.trim().split(/\s+/).join(' ') }
+  const cron = parseCron(input)
+  const problem = 'problem' in cron ? cron.problem : nextRun(cron, 0) === null ? 'it names a day that never comes' : null
+  return problem !== null ? { message: `not a schedule: ${problem}`, hint: 'five fields: minute hour day month weekday, in UTC, as in "0 3 * * *"' } : { value: input.trim().split(/\s+/).join(' ') }
 })
 
 /** A folder inside the source, normalised without `./` and a trailing `/`; `.` is the top. */

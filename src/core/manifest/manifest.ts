@@ -6,7 +6,7 @@ import type { SourceHint } from './emp.ts'
 import { graphOf } from './graph.ts'
 import type { GraphResult } from './graph.ts'
 import { toName } from './leaves.ts'
-import { sortProblems } from './problems.ts'
+import { sortNotes, sortProblems } from './problems.ts'
 import type { Note, Place, Problem } from './problems.ts'
 import { parseProcfile } from './procfile.ts'
 import { find, merge } from './tree.ts'
@@ -118,8 +118,7 @@ function finish(draft: Draft, name: string, notes: readonly Note[]): ReadResult 
   const found = results.flatMap((result) => result.problems).filter((problem) => !refused.has(placeKey(problem)))
   const problems = sortProblems([...draft.problems, ...found])
   if (problems.length > 0) return { ok: false, problems }
-  const noted = new Map([...notes, ...draft.notes, ...results.flatMap((result) => result.notes)].map((note) => [placeKey(note) + note.effect, note]))
-  return { ok: true, manifest, notes: [...noted.values()] }
+  return { ok: true, manifest, notes: sortNotes([...notes, ...draft.notes, ...results.flatMap((result) => result.notes)]) }
 }
 
 function resultFor(manifest: Manifest, environment: string | null): GraphResult {

@@ -55,7 +55,16 @@ export function problemLine(problem: Problem): string {
 export function sortProblems(problems: readonly Problem[]): Problem[] {
   const seen = new Map<string, Problem>()
   for (const problem of problems) if (!seen.has(problemLine(problem))) seen.set(problemLine(problem), problem)
-  return [...seen.values()].sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line || a.column - b.column))
+  return [...seen.values()].sort(byPlace)
+}
+
+/** By file, then by position, each once. */
+export function sortNotes(notes: readonly Note[]): Note[] {
+  return [...new Map(notes.map((note) => [`${at(note)} ${note.path} ${note.effect}`, note])).values()].sort(byPlace)
+}
+
+function byPlace(a: Place, b: Place): number {
+  return a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line || a.column - b.column
 }
 
 function at(place: Place): string {

@@ -1,3 +1,4 @@
+import { literal } from '../model/expand.ts'
 import { shellSyntax, splitCommand } from './argv.ts'
 import type { Problem } from './problems.ts'
 import { mapTree, treeOf } from './tree.ts'
@@ -34,8 +35,8 @@ export function parseProcfile(file: string, bytes: Uint8Array): { readonly tree:
 }
 
 function argvOf(command: string): readonly string[] | string {
-  // `$` is doubled, so that the shell expands it and not Weir before it.
-  if (shellSyntax(command) || /^[A-Za-z_][A-Za-z0-9_]*=/.test(command)) return ['/bin/sh', '-c', command.replaceAll('$', '$$$$')]
+  // The shell expands its `$`, not Weir before it.
+  if (shellSyntax(command) || /^[A-Za-z_][A-Za-z0-9_]*=/.test(command)) return ['/bin/sh', '-c', literal(command)]
   const split = splitCommand(command)
   return 'error' in split ? split.error : split.argv
 }

@@ -10,29 +10,30 @@ type Root = keyof typeof FIELDS
 export interface Template {
   readonly root: Root
   readonly name: string
+  /** Of `${services.NAME.ports.PORT.url}`; null: the first port. */
+  readonly port: string | null
   readonly path: Path
 }
 
-/** The templates in the texts of one service, and what is wrong with them. */
-export function templatesIn(texts: readonly { readonly path: Path; readonly text: string }[], check: Check): Template[] {
-  const found: Template[] = []
-  for (const { path, text } of texts) {
-    // `$$` is a literal `$`, so `$${x.y}` is no template; `${NAME…}` without a dot is a variable.
-    for (const [whole, inner] of text.matchAll(/\$\$|\$\{([^}]*)\}?/g)) {
-      if (inner === undefined) continue
-      if (!whole.endsWith('}')) check.problem(path, `\`${whole}\` is not closed`, 'close it with `}`, or write `$$` for a plain `$`')
-      else if (/^[A-Za-z_][A-Za-z0-9_]*(:?-.*)?$/.test(inner)) continue
-      else {
-        const template = read(inner, path, check)
-        if (template) found.push(template)
-      }
-    }
-  }
-  return found
+/** The templates in a service's variables, and what is wrong with them. `NAME` and `NAME:-default` are variables, left to the start. */
+export function templatesIn(environment: Readonly<Record<string, string>>, path: Path, check: Check): Template[] {
+  return Object.entries(environment).flatMap(([name, text]) => placeholders(text, [...path, name], check).flatMap((inner) => read(inner, [...path, name], check) ?? []))
 }
 
-export function commandTexts(path: Path, command: Argv | null): { path: Path; text: string }[] {
-  return (command ?? []).map((text) => ({ path, text }))
+/** A command is told addresses by variables only: `$API_URL`. */
+export function commandTemplates(command: Argv, path: Path, check: Check): void {
+  for (const inner of command.flatMap((word) => placeholders(word, path, check))) check.problem(path, `\`\${${inner}}\` cannot stand in a command`, 'give it to a variable in `environment`, and write $NAME here')
+}
+
+/** What stands between `${` and `}` and is no variable. `$$` is a plain `$`, so `$${x.y}` is text. */
+function placeholders(text: string, path: Path, check: Check): string[] {
+  const found: string[] = []
+  for (const [whole, inner] of text.matchAll(/\$\$|\$\{([^}]*)\}?/g)) {
+    if (inner === undefined || /^[A-Za-z_][A-Za-z0-9_]*(:?-.*)?$/s.test(inner)) continue
+    if (whole.endsWith('}')) found.push(inner)
+    else check.problem(path, `\`${whole}\` is not closed`, 'close it with `}`, or write `$$` for a plain `$`')
+  }
+  return found
 }
 
 function read(inner: string, path: Path, check: Check): Template | null {
@@ -43,10 +44,11 @@ function read(inner: string, path: Path, check: Check): Template | null {
     return null
   }
   const fields: readonly string[] = FIELDS[root]
+  if (root === 'services' && field === 'ports' && more.length === 2 && more[1] === 'url') return { root, name, port: more[0]!, path }
   if (more.length > 0 || !fields.includes(field)) {
     const near = nearest(field, fields)
     check.problem(path, `\`\${${inner}}\` is not known`, near && more.length === 0 ? `did you mean \`\${${root}.${name}.${near}}\`?` : `${root} have: ${fields.join(', ')}`)
     return null
   }
-  return { root, name, path }
+  return { root, name, port: null, path }
 }
