@@ -4,6 +4,8 @@ import { homedir } from 'node:os'
 /** Where everything of one installation lives; the only absolute path is `home`. Sockets stay ≤ 100 bytes (checked at start). */
 export interface StatePaths {
   readonly home: string
+  /** What only the server reads and writes. */
+  readonly server: string
   readonly lock: string
   /** Key that seals secrets, 32 bytes, mode 0600. */
   readonly key: string
@@ -33,12 +35,13 @@ export function statePaths(env: NodeJS.ProcessEnv = process.env): StatePaths {
   const run = join(home, 'run')
   return {
     home,
-    lock: join(home, 'lock'),
-    key: join(home, 'key'),
+    lock: join(home, 'server/lock'),
+    key: join(home, 'server/key'),
+    server: join(home, 'server'),
     run,
-    serverSocket: join(run, 'server.sock'),
+    serverSocket: join(run, 'server/api.sock'),
     runnerSocket: join(run, 'runner.sock'),
-    gatewaySocket: join(run, 'gateway.sock'),
+    gatewaySocket: join(run, 'gateway/control.sock'),
     storeSocketDir: join(run, 'pg'),
     storeData: join(home, 'pg/store'),
     appsData: join(home, 'pg/apps'),
@@ -74,8 +77,30 @@ export function accounts(env: NodeJS.ProcessEnv = process.env): Accounts | null 
   return { server: base + 1, gateway: base + 2, build: base + 3, postgres: base + 4, app: (n) => base + 1000 + n }
 }
 
-/** Loopback address on which app number n finds its edges: one an app, so that one firewall rule covers them. */
-export function edgeAddress(app: number): string {
-  const block = app + 255 // 127.64.1.0 on: never 127.0.0.1, never a network address anyone types
-  return `127.${64 + ((block >> 16) & 63)}.${(block >> 8) & 255}.${block & 255}`
+/**
+ * Loopback address on which app number n finds its edges: one an app, so that one firewall rule covers them. Two installations on one
+ * machine need different blocks (`WEIR_EDGE_BLOCK`, the second number of the first address).
+ */
+export function edgeAddress(app: number, block = Number(process.env['WEIR_EDGE_BLOCK'] ?? 64)): string {
+  const offset = app + 255 // 127.64.1.0 on: never 127.0.0.1, never a network address anyone types
+  return `127.${block + ((offset >> 16) & 63)}.${(offset >> 8) & 255}.${offset & 255}`
 }
+
+/** Public ports for apps without routes: `WEIR_APP_PORTS`, first and last. */
+export function appPorts(env: NodeJS.ProcessEnv = process.env): { readonly first: number; readonly last: number } {
+  const [first = 8100, last = 8999] = (env['WEIR_APP_PORTS'] ?? '').split('-').filter(Boolean).map(Number)
+  return { first, last }
+}
+
+/** What Weir's own processes are configured by, handed from one to the next and to nothing else. */
+const OWN_VARIABLES = ['PATH', 'WEIR_HOME', 'WEIR_UID_BASE', 'WEIR_EDGE_BLOCK', 'WEIR_APP_PORTS', 'WEIR_HTTP_LISTEN', 'WEIR_API_LISTEN', 'WEIR_TRUSTED_PROXIES', 'WEIR_GATEWAY_WORKERS', 'DATABASE_URL'] as const
+
+/** The environment of a process of Weir's own: its variables, and those by which this machine reaches package registries. */
+export function ownEnvironment(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
+  const own: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (value !== undefined && ((OWN_VARIABLES as readonly string[]).includes(name) || REACH.test(name))) own[name] = value
+  }
+  return own
+}
+const REACH = /^(https?_proxy|no_proxy|npm_config_[a-z_]+|pip_[a-z_]+|ssl_cert_(file|dir)|node_extra_ca_certs|lang|lc_all|tz)$/i

@@ -1,5 +1,5 @@
 import { chmodSync, chownSync, mkdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Accounts, type StatePaths } from '../../../config.ts'
 import { WeirError } from '../../../errors.ts'
 
@@ -17,6 +17,12 @@ export function layOut(paths: StatePaths, accounts: Accounts | null): void {
   const folders: [path: string, mode: number, owner: number | undefined][] = [
     [paths.home, 0o711, undefined],
     [paths.run, 0o711, undefined],
+    [dirname(paths.serverSocket), 0o711, accounts?.server],
+    [dirname(paths.gatewaySocket), 0o711, accounts?.gateway],
+    [paths.server, 0o700, accounts?.server],
+    [paths.mirrors, 0o700, accounts?.server],
+    [paths.uploads, 0o700, accounts?.server],
+    [paths.gateway, 0o700, accounts?.gateway],
     [paths.runner, 0o711, undefined],
     ...['replicas', 'tasks', 'jobs', 'daemons', 'resources', 'databases'].map((name): [string, number, undefined] => [join(paths.runner, name), 0o700, undefined]),
     [paths.replicas, 0o711, undefined],
