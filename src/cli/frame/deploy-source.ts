@@ -1,0 +1,169 @@
+import { mkdirSync, readFileSync, statSync, type Stats, writeFileSync } from 'node:fs'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import type { Client } from '../../../packages/client/src/client.ts'
+import type { ReleaseRequest } from '../../../packages/client/src/types.ts'
+import { WeirError } from '../../errors.ts'
+import { runCommand } from '../../spawn.ts'
+import { escapeControl } from '../output/escape.ts'
+import { type AppContext, appNamedAfter, appNamedIn, checkedName, DEFAULT_ENVIRONMENT, manifestApp, readLink } from './context.ts'
+import type { Session } from './session.ts'
+import { usage } from './usage.ts'
+
+/** What `deploy` and `plan` are about: where the source comes from, and for which app. */
+export interface DeploySource {
+  readonly context: AppContext
+  /** Sends the folder if there is one to send; answers the request's body. */
+  request(client: Client): Promise<ReleaseRequest>
+  /** The branch that `--follow` would follow. */
+  readonly follow: { readonly url: string; readonly ref: string; readonly path: string } | null
+  /** Remembers which app the folder belongs to, where the folder itself does not say. */
+  link(): void
+}
+
+type Origin =
+  | { readonly kind: 'git'; readonly url: string; readonly path: string; readonly folder: string | null }
+  | { readonly kind: 'folder'; readonly folder: string; readonly manifest: { readonly file: string; readonly text: string } | null }
+
+const MAX_MANIFEST_BYTES = 1024 * 1024
+
+/**
+ * Reads `[FILE|DIR|GIT-URL]`: nothing is the current folder.
+ *
+ * | argument                        | --commit, --tag, --branch | source                                    |
+ * |---------------------------------|---------------------------|-------------------------------------------|
+ * | https://…, ssh://…, git@host:…  | any                       | git                                       |
+ * | folder                          | none                      | what lies in it now, sent                 |
+ * | folder of a repository, x.git   | any (x.git: or none)      | git at file://, the folder as its path    |
+ * | manifest file                   | none                      | its folder, with this manifest            |
+ */
+export async function deploySource(session: Session): Promise<DeploySource> {
+  const ref = refOf(session)
+  const origin = await originOf(session, session.args[0], ref.commit !== null || ref.ref !== null)
+  const context = await contextOf(session, origin)
+  if (origin.kind === 'git') {
+    const path = session.text('path') ?? origin.path
+    return {
+      context,
+      request: async () => ({ source: { kind: 'git', url: origin.url, ref: ref.ref, commit: ref.commit, path } }),
+      follow: ref.branch === null ? null : { url: origin.url, ref: ref.branch, path },
+      link: () => {},
+    }
+  }
+  const folder = resolve(origin.folder, session.text('path') ?? '.')
+  return {
+    context,
+    request: async (client) => {
+      const { packFolder } = await import('../../source/pack.ts')
+      const { digest } = await client.upload((await packFolder(folder)).stream)
+      return { source: { kind: 'upload', digest, label: basename(folder) }, manifest: origin.manifest }
+    },
+    follow: null,
+    link: () => linkFolder(session, folder, context),
+  }
+}
+
+function refOf(session: Session): { readonly commit: string | null; readonly ref: string | null; readonly branch: string | null } {
+  const [commit, tag, branch] = [session.text('commit'), session.text('tag'), session.text('branch')]
+  if ([commit, tag, branch].filter((it) => it !== undefined).length > 1) throw usage('only one of --commit, --tag and --branch names the source')
+  return { commit: commit ?? null, ref: tag ?? branch ?? null, branch: branch ?? null }
+}
+
+async function originOf(session: Session, argument: string | undefined, wantsGit: boolean): Promise<Origin> {
+  if (argument === '-') throw usage('a release cannot come from standard input', undefined, 'a file, a folder or the address of a repository')
+  if (argument !== undefined && isRepositoryAddress(argument)) return { kind: 'git', url: argument, path: '.', folder: null }
+  const place = resolve(session.terminal.cwd, argument ?? '.')
+  const found = statIfThere(place)
+  if (found === null) {
+    throw usage(`there is no file or folder "${escapeControl(argument ?? '.')}"`, `looked at ${escapeControl(place)}`, 'weir deploy [file|dir|git-url]')
+  }
+  if (found.isDirectory()) return wantsGit || place.endsWith('.git') ? localRepository(place) : { kind: 'folder', folder: place, manifest: null }
+  if (!found.isFile()) throw usage(`"${escapeControl(place)}" is no file and no folder`)
+  if (wantsGit) throw usage('--commit, --tag and --branch go with a repository, not with a manifest file')
+  if (found.size > MAX_MANIFEST_BYTES) throw new WeirError('E_MANIFEST', { message: `${argument} is over 1 MiB`, cause: `it has ${found.size} bytes` })
+  return manifestOrigin(place, readFileSync(place))
+}
+
+/** A manifest, or EMP's JSON, whose `docker_image` may name the repository or folder to build. */
+function manifestOrigin(file: string, bytes: Uint8Array): Origin {
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new WeirError('E_MANIFEST', { message: `${basename(file)} is not UTF-8 text`, next: 'weir deploy takes a manifest, a folder or a repository' })
+  }
+  const named = imageNamedIn(text)
+  if (named !== null && isRepositoryAddress(named)) return { kind: 'git', url: named, path: '.', folder: null }
+  const folder = named === null ? null : resolve(dirname(file), named)
+  const isFolder = folder !== null && statIfThere(folder)?.isDirectory() === true
+  return { kind: 'folder', folder: isFolder ? folder : dirname(file), manifest: { file: basename(file), text } }
+}
+
+function imageNamedIn(text: string): string | null {
+  return /"docker_image"\s*:\s*"([^"\\]+)"/.exec(text)?.[1] ?? null
+}
+
+/** @example isRepositoryAddress('git@example.com:team/shop.git') // true */
+export function isRepositoryAddress(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:(\/\/|:)/i.test(text) || /^[^@/\s]+@[^:/\s]+:\S+$/.test(text)
+}
+
+async function localRepository(folder: string): Promise<Origin> {
+  const top = await gitSays(folder, '--show-toplevel')
+  if (top !== null) return { kind: 'git', url: fileUrl(top), path: relative(top, folder) || '.', folder }
+  const bare = await gitSays(folder, '--absolute-git-dir')
+  if (bare !== null) return { kind: 'git', url: fileUrl(bare), path: '.', folder }
+  throw usage(`${escapeControl(folder)} is not in a git repository`, undefined, 'without --commit, --tag and --branch the folder is released as it is')
+}
+
+async function gitSays(folder: string, question: string): Promise<string | null> {
+  try {
+    const { code, stdout } = await runCommand({ argv: ['git', 'rev-parse', question], cwd: folder, env: { LC_ALL: 'C', GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*' }, timeoutMs: 10_000 })
+    return code === 0 ? stdout.trimEnd() : null
+  } catch (error) {
+    throw new WeirError('E_STATE', { message: 'git cannot be started', cause: (error as Error).message, next: 'install git' }, { cause: error })
+  }
+}
+
+function fileUrl(path: string): string {
+  return `file://${path.split('/').map(encodeURIComponent).join('/')}`
+}
+
+async function contextOf(session: Session, origin: Origin): Promise<AppContext> {
+  const { env } = session.terminal
+  const folder = origin.folder
+  const link = folder === null ? null : readLink(folder)
+  const environment = session.text('env') ?? (env['WEIR_ENV'] || undefined) ?? link?.environment ?? DEFAULT_ENVIRONMENT
+  const app = session.text('app') ?? (env['WEIR_APP'] || undefined) ?? link?.app ?? (await appOf(origin, session.text('path')))
+  if (app === undefined) throw usage('what shall the app be called?', 'neither a manifest nor the folder has a name that an app can have', 'the same with -a NAME')
+  return { app: checkedName('app', app), environment: checkedName('environment', environment) }
+}
+
+async function appOf(origin: Origin, path: string | undefined): Promise<string | undefined> {
+  if (origin.kind === 'folder' && origin.manifest) return appNamedIn(origin.manifest.text) ?? appNamedAfter(origin.folder)
+  if (origin.folder !== null) {
+    const folder = resolve(origin.folder, origin.kind === 'folder' ? (path ?? '.') : '.')
+    return (await manifestApp(folder)) ?? appNamedAfter(folder.replace(/\/?\.git$/, ''))
+  }
+  const address = origin.kind === 'git' ? origin.url : ''
+  return appNamedAfter((path ?? address).replace(/\/+$/, '').replace(/\.git$/, ''))
+}
+
+/** Only when a flag said something that the folder would not have said by itself: then the next command needs no flag. */
+function linkFolder(session: Session, folder: string, context: AppContext): void {
+  if (session.text('app') === undefined && session.text('env') === undefined) return
+  const link = readLink(folder)
+  if (link?.app === context.app && link.environment === context.environment) return
+  mkdirSync(join(folder, '.weir'), { recursive: true })
+  writeFileSync(join(folder, '.weir', '.gitignore'), '*\n')
+  writeFileSync(join(folder, '.weir', 'link.json'), `${JSON.stringify(context)}\n`)
+  session.note(`this folder now belongs to ${context.app} in ${context.environment} (.weir/link.json)`)
+}
+
+function statIfThere(path: string): Stats | null {
+  try {
+    return statSync(path)
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code ?? '')) return null
+    throw error
+  }
+}

@@ -1,0 +1,132 @@
+import type { Environment, ReleaseView, RolloutView } from '../../../packages/client/src/types.ts'
+
+/** Everything that is known of a release on its way, at one moment. */
+export interface Snapshot {
+  readonly release: ReleaseView
+  readonly environment: Environment
+  /** The rollout to it; null while it is built or waits. */
+  readonly rollout: RolloutView | null
+}
+
+export type ServiceState = 'queued' | 'building' | 'built' | 'starting' | 'ready' | 'failed' | 'stopping'
+export interface ServiceProgress {
+  readonly name: string
+  readonly state: ServiceState
+  readonly note: string
+  /** What its build printed last; only while it runs. */
+  readonly lines: readonly string[]
+}
+export interface Progress {
+  readonly headline: string
+  readonly services: readonly ServiceProgress[]
+  readonly outcome: Outcome | null
+}
+/** How it ended for the one who waits. `approval`: it goes on only when a person says so. */
+export type Outcome = 'promoted' | 'approval' | 'held' | 'failed' | 'aborted' | 'superseded'
+
+/**
+ * What to show of a snapshot: the services in release order, each with where it stands.
+ *
+ * | release           | rollout    | a service shows                                                       |
+ * |-------------------|------------|-----------------------------------------------------------------------|
+ * | queued            | –          | queued                                                                |
+ * | building          | –          | queued, building, built or failed, as its build says                  |
+ * | ready             | none yet   | built: it waits for its turn                                          |
+ * | ready             | starting   | earlier stages ready, this stage starting until all are, later queued |
+ * | ready             | splitting… | ready                                                                 |
+ * | ready             | restoring  | failed where the cause is, stopping elsewhere                         |
+ */
+export function progressOf(snapshot: Snapshot): Progress {
+  const outcome = outcomeOf(snapshot)
+  return { headline: headlineOf(snapshot, outcome), services: orderOf(snapshot).map((name) => serviceProgress(snapshot, name)), outcome }
+}
+
+function outcomeOf({ release, rollout }: Snapshot): Outcome | null {
+  if (release.status === 'failed') return 'failed'
+  if (!rollout || rollout.target !== release.number) return null
+  if (rollout.outcome !== null) return rollout.outcome
+  if (rollout.phase === 'splitting' && !rollout.paused) return 'approval'
+  if (rollout.phase === 'held') return 'held'
+  return null
+}
+
+function headlineOf({ release, environment, rollout }: Snapshot, outcome: Outcome | null): string {
+  const name = `v${release.number} of ${environment.app}`
+  if (release.status === 'queued') return `${name}: fetching the source`
+  if (release.status === 'building') return `${name}: building`
+  if (release.status === 'failed') return `${name}: failed`
+  if (!rollout) {
+    const ahead = environment.rollout
+    return ahead && ahead.target !== release.number ? `${name}: waits for v${ahead.target} to end` : `${name}: waits for its turn`
+  }
+  if (outcome === 'promoted') return `${name}: serves 100 %`
+  if (rollout.paused) return `${name}: paused`
+  switch (rollout.phase) {
+    case 'starting':
+    case 'replacing':
+      return `${name}: starting`
+    case 'splitting':
+      return `${name}: serves ${rollout.weight} %`
+    case 'switching':
+      return `${name}: switching traffic`
+    case 'held':
+      return `${name}: held`
+    case 'restoring':
+      return `${name}: going back to ${rollout.base === null ? 'nothing' : `v${rollout.base}`}`
+    default:
+      return `${name}: ${rollout.outcome ?? rollout.phase}`
+  }
+}
+
+/** Stages of the rollout while it runs; before, callees ahead of callers by what they depend on. */
+function orderOf({ release, environment, rollout }: Snapshot): readonly string[] {
+  if (rollout?.stages) return rollout.stages.flat().map((it) => it.service)
+  const dependsOn = new Map(environment.services.map((service) => [service.name, service.dependsOn]))
+  const ordered: string[] = []
+  const visit = (name: string, path: readonly string[]): void => {
+    if (ordered.includes(name) || path.includes(name)) return
+    for (const other of dependsOn.get(name) ?? []) if (release.services.some((it) => it.name === other)) visit(other, [...path, name])
+    ordered.push(name)
+  }
+  const changed = release.services.filter((it) => rollout === null || it.origin === null || it.origin > (rollout.base ?? 0))
+  for (const service of changed) visit(service.name, [])
+  return ordered.filter((name) => changed.some((it) => it.name === name))
+}
+
+function serviceProgress(snapshot: Snapshot, name: string): ServiceProgress {
+  const { release, rollout } = snapshot
+  if (release.status !== 'ready' || !rollout) return buildProgress(snapshot, name)
+  const origin = release.services.find((it) => it.name === name)?.origin ?? release.number
+  const replicas = snapshot.environment.replicas.filter((it) => it.service === name && it.origin === origin && !it.retired)
+  const ready = replicas.filter((it) => it.phase === 'ready').length
+  const wanted = Math.max(1, snapshot.environment.services.find((it) => it.name === name)?.wanted ?? 1, replicas.length)
+  const trouble = replicas.find((it) => it.phase === 'failed' || it.phase === 'waiting' || it.phase === 'unready')
+  const plain = (state: ServiceState, note: string): ServiceProgress => ({ name, state, note, lines: [] })
+
+  if (rollout.phase === 'restoring' || (rollout.phase === 'ended' && rollout.outcome !== 'promoted')) {
+    return trouble ? plain('failed', trouble.cause ?? '') : plain('stopping', rollout.phase === 'ended' ? 'taken back' : 'taking back')
+  }
+  const stage = stageOf(rollout, name)
+  const isTurn = rollout.phase === 'starting' || rollout.phase === 'replacing' || rollout.phase === 'held'
+  if (isTurn && rollout.stage !== null && stage !== null && stage > rollout.stage) return plain('queued', '')
+  if (isTurn && rollout.stage === stage && ready < wanted) {
+    if (trouble?.phase === 'failed') return plain('failed', trouble.cause ?? '')
+    const count = wanted > 1 ? `${ready} of ${wanted} ready` : ''
+    return plain('starting', [count, trouble?.cause ?? ''].filter(Boolean).join(', '))
+  }
+  return plain('ready', wanted > 1 ? `${wanted} replicas` : '')
+}
+
+function buildProgress({ release }: Snapshot, name: string): ServiceProgress {
+  const build = release.services.find((it) => it.name === name)?.build ?? null
+  if (build?.phase === 'running') return { name, state: 'building', note: '', lines: build.lastLines }
+  if (build?.phase === 'failed') return { name, state: 'failed', note: build.cause ?? '', lines: [] }
+  if (build?.phase === 'queued') return { name, state: 'queued', note: build.position !== null && build.position > 1 ? `build ${build.position} in line` : '', lines: [] }
+  if (build?.phase === 'succeeded' || release.status === 'ready') return { name, state: 'built', note: build?.cached ? 'unchanged, not built again' : 'built', lines: [] }
+  return { name, state: 'queued', note: '', lines: [] }
+}
+
+function stageOf(rollout: RolloutView, name: string): number | null {
+  const at = rollout.stages?.findIndex((stage) => stage.some((it) => it.service === name)) ?? -1
+  return at === -1 ? null : at
+}
