@@ -26,7 +26,7 @@ function leaf<T>(json: Readonly<Record<string, unknown>>, read: (input: unknown)
 }
 
 export function duration(minMs: number, maxMs: number) {
-  return leaf({ type: 'string', pattern: '^(\\d+(\\.\\d+)?(ms|s|m|h|d))+$', examples: ['10s'] }, (input) => {
+  return leaf({ type: 'string', pattern: '^(\\d+(\\.\\d+)?(ms|s|m|h|d))+$', title: 'a duration such as 10s' }, (input) => {
     const text = withUnit(input, 'a duration', '10s', ['s', 'ms'])
     if ('message' in text) return text
     const value = parseDuration(text.value)
@@ -36,7 +36,7 @@ export function duration(minMs: number, maxMs: number) {
 }
 
 export function bytes(min: number) {
-  return leaf({ type: 'string', pattern: '^\\d+(\\.\\d+)?(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$', examples: ['256MiB'] }, (input) => {
+  return leaf({ type: 'string', pattern: '^\\d+(\\.\\d+)?(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)$', title: 'a size such as 256MiB' }, (input) => {
     const text = withUnit(input, 'a size', '256MiB', ['MiB', 'GiB'])
     if ('message' in text) return text
     const value = parseBytes(text.value)
@@ -45,27 +45,27 @@ export function bytes(min: number) {
   })
 }
 
-export const percent = leaf({ type: 'string', pattern: '^\\d+(\\.\\d+)?%$', examples: ['99.9%'] }, (input) => {
+export const percent = leaf({ type: 'string', pattern: '^\\d+(\\.\\d+)?%$', title: 'a share such as 99.9%' }, (input) => {
   const text = withUnit(input, 'a share', '99.9%', ['%'])
   if ('message' in text) return text
   const value = parsePercent(text.value)
   return value === null ? expected('a share from 0% to 100%', input) : { value }
 })
 
-export const rate = leaf({ type: 'string', pattern: '^\\d+(\\.\\d+)?/(s|min|h)$', examples: ['200/s'] }, (input) => {
+export const rate = leaf({ type: 'string', pattern: '^\\d+(\\.\\d+)?/(s|min|h)$', title: 'a rate such as 200/s' }, (input) => {
   const text = withUnit(input, 'a rate', '200/s', ['/s'])
   if ('message' in text) return text
   const value = parseRate(text.value)
   return value === null || value <= 0 ? expected('a rate such as 200/s', input) : { value }
 })
 
-export const cores = leaf({ type: ['number', 'string'], minimum: 0.01, maximum: 256, examples: [0.5] }, (input) => {
+export const cores = leaf({ type: ['number', 'string'], minimum: 0.01, maximum: 256, title: 'a number of CPUs such as 0.5' }, (input) => {
   const value = typeof input === 'number' ? input : typeof input === 'string' && /^\d+(\.\d+)?$/.test(input) ? Number(input) : null
   if (value === null) return typeof input === 'string' && /^\d+m$/.test(input) ? { message: `\`${input}\` is not a number of CPUs`, hint: `write ${Number(input.slice(0, -1)) / 1000}` } : expected('a number of CPUs such as 0.5', input)
   return value < 0.01 || value > 256 ? { message: `${value} CPUs is out of range`, hint: 'from 0.01 to 256' } : { value }
 })
 
-export const command = leaf<Argv>({ type: ['array', 'string'], items: { type: 'string' }, minItems: 1, examples: [['node', 'server.js']] }, (input) => {
+export const command = leaf<Argv>({ type: ['array', 'string'], items: { type: 'string' }, minItems: 1, title: 'a command: ["node", "server.js"] or one line' }, (input) => {
   if (typeof input === 'string') {
     const shell = shellSyntax(input)
     if (shell) return { message: `\`${shell}\` needs a shell, and commands run without one`, hint: `write ["/bin/sh", "-c", ${JSON.stringify(input)}], or a script of the app` }
@@ -79,7 +79,7 @@ export const command = leaf<Argv>({ type: ['array', 'string'], items: { type: 's
   return { value: input as string[] }
 })
 
-export const schedule = leaf({ type: 'string', examples: ['0 3 * * *'] }, (input) => {
+export const schedule = leaf({ type: 'string', title: 'a schedule such as "0 3 * * *"' }, (input) => {
   if (typeof input !== 'string') return expected('a schedule such as "0 3 * * *" (minute hour day month weekday, UTC)', input)
   const cron = parseCron(input)
   const problem = 'problem' in cron ? cron.problem : nextRun(cron, 0) === null ? 'it names a day that never comes' : null
@@ -87,7 +87,7 @@ export const schedule = leaf({ type: 'string', examples: ['0 3 * * *'] }, (input
 })
 
 /** A folder inside the source, normalised without `./` and a trailing `/`; `.` is the top. */
-export const folder = leaf({ type: 'string', examples: ['.', 'services/web'] }, (input) => {
+export const folder = leaf({ type: 'string', title: 'a folder of the source' }, (input) => {
   if (typeof input !== 'string' || input === '') return expected('a folder of the source such as `.` or `services/web`', input)
   if (/^[a-z+]+:\/\/|^git@/.test(input)) return { message: 'an address cannot be built from here', hint: 'name a folder of this source, or deploy the address itself' }
   if (input.startsWith('/') || input.includes('\\') || input.split('/').includes('..')) return { message: `\`${input}\` leads out of the source`, hint: 'name a folder inside it, without `..`' }
@@ -95,11 +95,11 @@ export const folder = leaf({ type: 'string', examples: ['.', 'services/web'] }, 
 })
 
 /** A path inside the running app. */
-export const mountPath = leaf({ type: 'string', pattern: '^/', examples: ['/data'] }, (input) =>
+export const mountPath = leaf({ type: 'string', pattern: '^/', title: 'an absolute path' }, (input) =>
   typeof input === 'string' && /^\/[^\0]*$/.test(input) && input !== '/' && !input.split('/').includes('..') ? { value: input.replace(/\/+$/, '') } : expected('an absolute path such as /data', input),
 )
 
-export const host = leaf({ type: 'string', examples: ['shop.example.com', '*.example.com'] }, (input) => {
+export const host = leaf({ type: 'string', title: 'a host name' }, (input) => {
   if (typeof input !== 'string') return expected('a host name such as shop.example.com', input)
   const value = input.toLowerCase()
   if (/^[a-z]+:\/\//.test(value) || /[/:]/.test(value)) return { message: `\`${input}\` is not a host name alone`, hint: `write host: ${value.replace(/^[a-z]+:\/\//, '').replace(/[/:].*$/, '')}, and the path in \`path\`` }
@@ -107,29 +107,29 @@ export const host = leaf({ type: 'string', examples: ['shop.example.com', '*.exa
 })
 
 /** A path prefix, without a trailing slash. */
-export const routePath = leaf({ type: 'string', pattern: '^/', examples: ['/', '/api'] }, (input) =>
+export const routePath = leaf({ type: 'string', pattern: '^/', title: 'a path prefix such as /api' }, (input) =>
   typeof input === 'string' && /^\/[!-~]*$/.test(input) && !/[?#*\\]|\/\/|\/\.\.?(\/|$)/.test(input) ? { value: input.length > 1 ? input.replace(/\/$/, '') : input } : expected('a path prefix such as /api, without `*` and `?`', input),
 )
 
 /** What a health check asks for: a path, with a query if need be. */
-export const requestPath = leaf({ type: 'string', pattern: '^/', examples: ['/healthz'] }, (input) =>
+export const requestPath = leaf({ type: 'string', pattern: '^/', title: 'a path such as /healthz' }, (input) =>
   typeof input === 'string' && /^\/[!-~]*$/.test(input) ? { value: input } : expected('a path such as /healthz', input),
 )
 
-export const headerName = leaf({ type: 'string', examples: ['x-tenant'] }, (input) =>
+export const headerName = leaf({ type: 'string', title: 'a header name' }, (input) =>
   typeof input === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/.test(input) ? { value: input.toLowerCase() } : expected('a header name such as x-tenant', input),
 )
-export const cookieName = leaf({ type: 'string', examples: ['session'] }, (input) =>
+export const cookieName = leaf({ type: 'string', title: 'a cookie name' }, (input) =>
   typeof input === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/.test(input) ? { value: input } : expected('a cookie name such as session', input),
 )
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
-export const variableName = leaf({ type: 'string', pattern: VARIABLE.source }, (input) =>
+export const variableName = leaf({ type: 'string', pattern: VARIABLE.source, title: 'a variable name' }, (input) =>
   typeof input === 'string' && VARIABLE.test(input) ? { value: input } : expected('a variable name such as API_KEY', input),
 )
 
 /** Names of apps, services and the like; `nameProblem` is the law for all of Weir. */
-export const name = leaf({ type: 'string', pattern: '^[a-z]([-a-z0-9]*[a-z0-9])?$', maxLength: 40 }, (input) => {
+export const name = leaf({ type: 'string', pattern: '^[a-z]([-a-z0-9]*[a-z0-9])?$', maxLength: 40, title: 'a name' }, (input) => {
   if (typeof input !== 'string') return expected('a name', input)
   const refusal = nameRefusal(input)
   return refusal ?? { value: input }
@@ -139,7 +139,7 @@ export const name = leaf({ type: 'string', pattern: '^[a-z]([-a-z0-9]*[a-z0-9])?
 export const anyName = z.string().meta({ pattern: '^[a-z]([-a-z0-9]*[a-z0-9])?$', maxLength: 40 })
 export const anyVariable = z.string().meta({ pattern: VARIABLE.source })
 
-export const variableValue = leaf({ type: ['string', 'number', 'boolean'] }, (input) => {
+export const variableValue = leaf({ type: ['string', 'number', 'boolean'], title: 'text' }, (input) => {
   if (input === null) return { message: 'the variable has no value', hint: 'write "" for an empty one, or take it out and use `weir env set`' }
   if (typeof input === 'object') return expected('text', input)
   const value = String(input)

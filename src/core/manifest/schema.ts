@@ -10,7 +10,8 @@ const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
-const about = <T extends z.ZodType>(schema: T, description: string, standard?: unknown) => schema.optional().meta({ description, ...(standard === undefined ? {} : { default: standard }) })
+/** An optional key with what it means; `standard` is the value it has when it is not written, or a sentence about it. */
+const about = <T extends z.ZodType>(schema: T, description: string, standard?: unknown) => schema.optional().meta({ description, ...(standard === undefined ? {} : { standard }) })
 
 const build = z.union([
   leaf.folder,
@@ -133,7 +134,7 @@ export const serviceSchema = z.strictObject({
   ports: about(z.record(leaf.anyName, port), 'Ports it listens on, by name. The process is told the first as `PORT`, each as `PORT_<NAME>`.', '{ http: 8080 } if there are routes or an http check'),
   depends_on: about(z.union([z.array(leaf.name), z.record(leaf.anyName, dependency)]), 'Services and resources that must be there first.'),
   healthcheck: about(healthcheck, 'How to know that it is well: one of `http`, `tcp`, `test`, `disable`.', 'the first port accepts connections'),
-  environment: about(variables, 'Variables. `${services.NAME.url}` (`.host`, `.port`) and `${resources.NAME.url}` are filled in, `$NAME` as in commands.'),
+  environment: about(variables, 'Variables. `${services.NAME.url}` (`.host`, `.port`, `.ports.PORT.url`) and `${resources.NAME.url}` are filled in, `$NAME` as in commands.'),
   secrets: about(z.array(secret), 'Secrets it may read.'),
   resources: about(limits, 'What a replica may use.'),
   stop: about(stop, 'How it is stopped.'),
@@ -143,21 +144,21 @@ export const serviceSchema = z.strictObject({
   scaler: about(z.enum(['auto', 'manual', 'external']), 'Who changes the number of replicas.', 'auto'),
   pre_start: about(z.array(preStart), 'Commands before the start, such as migrations.'),
   release: about(release, 'How a new release takes over.'),
-})
+}).meta({ id: 'service' })
 
 export const resourceSchema = z.strictObject({
   type: z.enum(['postgres', 'redis', 'volume', 'external']).meta({ description: 'redis and external: not yet supported.' }),
   version: about(z.int(), 'Major version of PostgreSQL; 18 is the one that Weir brings.', 18),
   volume: about(leaf.bytes(2 ** 20), 'Space the database is meant to have. Not enforced on one machine.'),
   size: about(leaf.bytes(2 ** 20), 'Space a volume is meant to have. Not enforced on one machine.'),
-})
+}).meta({ id: 'resource' })
 
 export const jobSchema = z.strictObject({
   schedule: leaf.schedule.meta({ description: 'Five fields: minute hour day month weekday, in UTC.' }),
   service: leaf.name.meta({ description: 'Service whose artifact and environment it runs with.' }),
   command: leaf.command.meta({ description: 'What it runs.' }),
   timeout: about(leaf.duration(SECOND, 7 * 24 * HOUR), 'How long it may take.', '1h'),
-})
+}).meta({ id: 'job' })
 
 const parts = {
   services: about(z.record(leaf.anyName, serviceSchema), 'The processes of the app, by name.'),
