@@ -132,6 +132,9 @@ function rolloutSummaries(before: EnvironmentState, decision: Decision): readonl
   for (const { rollout, outcome, because } of decision.ended) {
     summaries.set(rollout.id, { ...headOf(rollout), phase: 'ended', weight: outcome === 'promoted' ? 100 : 0, outcome, because })
   }
+  for (const { id, kind, target, base, by, because } of decision.refused) {
+    summaries.set(id, { id, kind, target, base, by, strategy: 'rolling', phase: 'ended', weight: 0, outcome: 'failed', because })
+  }
   return [...summaries.values()]
 }
 

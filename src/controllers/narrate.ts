@@ -20,7 +20,7 @@ export function eventsOf(record: EnvironmentRecord, decision: Decision, seen: Se
     const text = outcome === 'promoted' ? `v${rollout.target} serves` : `v${rollout.target} ${outcome}: ${because?.text ?? ''}`
     add(`rollout.${outcome}`, text, { release: rollout.target, data: { rollout: rollout.id, base: rollout.base, because } })
   }
-  for (const { release, because } of decision.refused) add('release.refused', because.text, { release, data: { because } })
+  for (const { id, target, because } of decision.refused) add('rollout.failed', `v${target} failed: ${because.text}`, { release: target, data: { rollout: id, because } })
 
   for (const [id, was] of Object.entries(record.state.replicas)) {
     const now = decision.state.replicas[id]

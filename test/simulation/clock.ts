@@ -1,5 +1,11 @@
 import type { Clock, Random } from '../../src/core/model/world.ts'
 
+interface Due {
+  readonly at: number
+  readonly order: number
+  readonly call: () => void
+}
+
 /**
  * Time that only moves when everybody waits for it. Whatever is due first runs first; what is due at the same moment runs in the order
  * it was asked for. Between two moments all promises settle, so that a run depends on nothing but its seed.
@@ -8,7 +14,7 @@ export class SimulatedClock implements Clock {
   #now = 0
   #wallOffset = 1_790_000_000_000
   #order = 0
-  readonly #due: { at: number; order: number; call: () => void }[] = []
+  readonly #due: Due[] = []
 
   monotonic(): number {
     return this.#now
@@ -38,7 +44,7 @@ export class SimulatedClock implements Clock {
     for (;;) {
       await settle()
       if (until()) return false
-      const next = this.#due.reduce<(typeof this.#due)[number] | null>((first, it) => (!first || it.at < first.at || (it.at === first.at && it.order < first.order) ? it : first), null)
+      const next = this.#due.reduce<Due | null>((first, it) => (!first || it.at < first.at || (it.at === first.at && it.order < first.order) ? it : first), null)
       if (!next || next.at > end) break
       this.#due.splice(this.#due.indexOf(next), 1)
       this.#now = Math.max(this.#now, next.at)

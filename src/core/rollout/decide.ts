@@ -9,7 +9,7 @@ import { decideTasks } from '../plan/tasks.ts'
 import { begin, type KnownRelease, running } from './begin.ts'
 import { take } from './commands.ts'
 import { decideJobs } from './jobs.ts'
-import type { Because, Command, EnvironmentState, Rollout } from './state.ts'
+import type { Because, Command, EnvironmentState, Rollout, WaitingRollout } from './state.ts'
 import { type Stepped, step } from './step.ts'
 
 export interface DecideInput {
@@ -25,6 +25,12 @@ export interface DecideInput {
   readonly wall: number
 }
 
+export interface Refusal extends WaitingRollout {
+  readonly id: string
+  readonly base: number | null
+  readonly because: Because
+}
+
 export interface Decision {
   readonly state: EnvironmentState
   readonly operations: readonly Operation[]
@@ -32,8 +38,8 @@ export interface Decision {
   readonly origins: Readonly<Record<number, Readonly<Record<string, number>>>>
   readonly began: readonly Rollout[]
   readonly ended: readonly NonNullable<Stepped['ended']>[]
-  /** Deploys whose turn came and which cannot be done as they are. */
-  readonly refused: readonly { readonly release: number; readonly because: Because }[]
+  /** Rollouts whose turn came and which cannot be done as they are: they end before they begin. */
+  readonly refused: readonly Refusal[]
   /** Milliseconds until it must be looked at again though nothing changes; null: never. */
   readonly wakeInMs: number | null
   /** Nothing is left of a removed environment. */
@@ -50,7 +56,7 @@ export function decide(input: DecideInput): Decision {
   const consumed: { id: number; refused: Because | null; rollout: string | null }[] = []
   const began: Rollout[] = []
   const ended: NonNullable<Stepped['ended']>[] = []
-  const refused: { release: number; because: Because }[] = []
+  const refused: Refusal[] = []
   const origins: Record<number, Readonly<Record<string, number>>> = {}
   let state = input.state
 
@@ -74,12 +80,12 @@ export function decide(input: DecideInput): Decision {
     if (stepped.ended) ended.push(stepped.ended)
     const [next, ...rest] = state.waiting
     if (state.rollout || !next || state.removing) break
-    state = { ...state, waiting: rest }
     const begun = begin(state, next, known, now)
-    if ('refused' in begun) refused.push({ release: next.target, because: begun.refused })
+    state = { ...state, waiting: rest, nextRollout: state.nextRollout + 1 }
+    if ('refused' in begun) refused.push({ ...next, id: `r${state.nextRollout - 1}`, base: state.current, because: begun.refused })
     else {
       origins[next.target] = begun.origins
-      state = { ...state, rollout: begun.rollout, nextRollout: state.nextRollout + 1 }
+      state = { ...state, rollout: begun.rollout }
       began.push(begun.rollout)
     }
   }
