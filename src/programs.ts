@@ -1,0 +1,21 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** The programs that Weir is made of, each with the file under src/ it begins in; built, `dist/NAME.js`. */
+export const PROGRAMS = {
+  weir: 'main.ts',
+  server: 'server.ts',
+  runner: 'drivers/process/runner/main.ts',
+  gateway: 'gateway/main.ts',
+  'gateway-worker': 'gateway/worker.ts',
+} as const
+
+/**
+ * The file to start a program from: beside this one where Weir is built, else its source.
+ *
+ * @example spawn(process.execPath, [programFile('runner')]) // …/dist/runner.js
+ */
+export function programFile(name: keyof typeof PROGRAMS): string {
+  const built = join(import.meta.dirname, `${name}.js`)
+  return existsSync(built) ? built : join(import.meta.dirname, PROGRAMS[name])
+}
