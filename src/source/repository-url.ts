@@ -33,6 +33,7 @@ export function parseRepositoryUrl(text: string): RepositoryUrl {
 }
 
 function networkUrl(text: string, kind: 'https' | 'ssh'): RepositoryUrl {
+  if (!/^[a-z]+:\/\/[^/\\]/i.test(text)) throw refused(text, 'it has no host')
   let url: URL
   try {
     url = new URL(text)
