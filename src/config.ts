@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { homedir } from 'node:os'
+import { WeirError } from './errors.ts'
 
 /** Where everything of one installation lives; the only absolute path is `home`. Sockets stay ≤ 100 bytes (checked at start). */
 export interface StatePaths {
@@ -104,3 +105,27 @@ export function ownEnvironment(env: NodeJS.ProcessEnv = process.env): Record<str
   return own
 }
 const REACH = /^(https?_proxy|no_proxy|npm_config_[a-z_]+|pip_[a-z_]+|ssl_cert_(file|dir)|node_extra_ca_certs|lang|lc_all|tz)$/i
+
+/** Where Weir listens; ports may be 0 in tests. */
+export interface ServerConfig {
+  readonly api: { readonly host: string; readonly port: number }
+  /** The gateway's shared listener, for addresses shown to people. */
+  readonly http: { readonly host: string; readonly port: number }
+  /** A PostgreSQL of one's own instead of the embedded one. */
+  readonly databaseUrl: string | null
+}
+
+export function serverConfig(env: NodeJS.ProcessEnv = process.env): ServerConfig {
+  return {
+    api: hostAndPort(env['WEIR_API_LISTEN'] ?? '127.0.0.1:7700', 'WEIR_API_LISTEN'),
+    http: hostAndPort(env['WEIR_HTTP_LISTEN'] ?? (process.getuid?.() === 0 ? '0.0.0.0:80' : '0.0.0.0:8080'), 'WEIR_HTTP_LISTEN'),
+    databaseUrl: env['DATABASE_URL'] ?? null,
+  }
+}
+
+function hostAndPort(text: string, name: string): { readonly host: string; readonly port: number } {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]*)):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  if (!match || port > 65_535) throw new WeirError('E_USAGE', { message: `${name} is not an address`, cause: `"${text}" is not HOST:PORT`, next: `${name}=127.0.0.1:7700` })
+  return { host: (match[1] ?? match[2]) || '0.0.0.0', port }
+}

@@ -1,0 +1,53 @@
+import type { Planner } from '../api/ports.ts'
+import { buildsOf, draft, type DraftPorts } from '../controllers/draft.ts'
+import { preview } from '../controllers/preview.ts'
+import type { Configuration, Release } from '../core/model/release.ts'
+import { planFor } from '../core/plan/plan.ts'
+import { fingerprintsOf } from '../controllers/release.ts'
+import { WeirError } from '../errors.ts'
+import type { EnvironmentRef, Queries } from '../store/queries.ts'
+import type { NewRelease } from '../store/writes.ts'
+
+/** What a deploy would do, against the release that serves now and the configuration that is staged now. */
+export class ReleasePlanner implements Planner {
+  readonly #ports: DraftPorts & { readonly queries: Queries }
+
+  constructor(ports: DraftPorts & { readonly queries: Queries }) {
+    this.#ports = ports
+  }
+
+  async plan(ref: EnvironmentRef, { source, manifest }: NewRelease): ReturnType<Planner['plan']> {
+    const [base, configuration] = await Promise.all([this.#serving(ref), this.#staged(ref)])
+    if (source.kind !== 'release') return preview(this.#ports, { ...ref, source, manifest, base, configuration })
+    const again = await this.#release(ref, source.number)
+    const fingerprints = fingerprintsOf(again.graph, again.artifacts, { configuration })
+    return { ...planFor(base, { ...again, number: (base?.number ?? again.number) + 1, configuration, fingerprints }), notes: [] }
+  }
+
+  async verify(ref: EnvironmentRef, { source, manifest }: Omit<NewRelease, 'whenBusy'>, service: string | null): ReturnType<Planner['verify']> {
+    if (source.kind === 'release') throw new WeirError('E_USAGE', { message: 'an earlier release is not built again', next: 'weir build --verify DIR' })
+    const drafted = await draft(this.#ports, { ...ref, source, manifest })
+    const builds = buildsOf(ref, drafted).filter((it) => service === null || it.service === service)
+    if (builds.length === 0) throw new WeirError('E_NOT_FOUND', { message: service === null ? 'nothing is built here' : `no service ${service} is built here` })
+    const results: { service: string; differs: readonly string[] }[] = []
+    for (const build of builds) results.push({ service: build.service, differs: await this.#ports.builder.verify(build) })
+    return results
+  }
+
+  async #serving(ref: EnvironmentRef): Promise<Release | null> {
+    const environment = await this.#ports.queries.environment(ref)
+    return environment?.current == null ? null : this.#release(ref, environment.current)
+  }
+
+  async #release(ref: EnvironmentRef, number: number): Promise<Release> {
+    const detail = await this.#ports.queries.release(ref, number)
+    if (!detail?.graph) throw new WeirError('E_NOT_FOUND', { message: `there is no release v${number}`, next: 'weir releases' })
+    const { graph, artifacts, configuration, source, fingerprints } = detail
+    return { number, graph, artifacts, configuration, source, fingerprints }
+  }
+
+  async #staged(ref: EnvironmentRef): Promise<Configuration> {
+    const staged = await this.#ports.queries.configuration(ref)
+    return { environment: staged?.environment ?? {}, secrets: Object.fromEntries((staged?.secrets ?? []).map((it) => [it.name, it.version])) }
+  }
+}
