@@ -31,3 +31,13 @@ export interface ObservedDaemon {
   /** How it ended last; null when it never did. */
   readonly cause: string | null
 }
+
+/** How to reach Weir's store: a role that owns its database, over a socket that only the server's account (and root) can reach. */
+export interface StoreConnection {
+  readonly socketDir: string
+  readonly port: number
+  readonly user: string
+  /** File with the password alone, readable by the server's account. */
+  readonly passwordFile: string
+  readonly database: string
+}

@@ -18,8 +18,12 @@ export class DaemonSet implements Daemons {
     for (const record of readRecords<DaemonRecord>(join(machine.paths.runner, 'daemons'))) {
       const daemon = new Daemon(machine, fifos, record)
       this.#daemons.set(record.spec.name, daemon)
-      daemon.resume()
     }
+  }
+
+  /** Takes over from a runner that is no more. */
+  resume(): void {
+    for (const daemon of this.#daemons.values()) daemon.resume()
   }
 
   async ensure(spec: DaemonSpec): Promise<void> {
@@ -36,6 +40,14 @@ export class DaemonSet implements Daemons {
     if (!daemon) return
     await daemon.stop()
     this.#daemons.delete(name)
+  }
+
+  /** Databases last: the others use them until their end. */
+  async stopAll(): Promise<void> {
+    const isDatabase = (name: string) => this.#daemons.get(name)?.spec.account === 'postgres'
+    const names = [...this.#daemons.keys()]
+    await Promise.all(names.filter((name) => !isDatabase(name)).map((name) => this.stop(name)))
+    await Promise.all(names.filter(isDatabase).map((name) => this.stop(name)))
   }
 
   async list(): Promise<readonly ObservedDaemon[]> {

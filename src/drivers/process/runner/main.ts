@@ -5,7 +5,8 @@
 import { rmSync } from 'node:fs'
 import { accounts, statePaths } from '../../../config.ts'
 import { isWeirError } from '../../../errors.ts'
-import { serveRpc, type RpcServer } from '../../../rpc/server.ts'
+import { type Handlers, type RpcServer, serveRpc } from '../../../rpc/server.ts'
+import type { DaemonSpec } from '../../daemons.ts'
 import { layOut } from './layout.ts'
 import { thisMachine } from './machine.ts'
 import { Runner } from './runner.ts'
@@ -16,36 +17,51 @@ async function main(): Promise<void> {
   layOut(paths, accounts())
   const machine = thisMachine(paths, process.env)
   let rpc: RpcServer | null = null
-  const runner = new Runner(machine, (environment) => rpc?.emit('changed', { environment }))
-  rpc = await serveRpc(
-    paths.runnerSocket,
-    {
-      startReplica: (args: never) => runner.startReplica(args),
-      stopReplica: (args: never) => runner.stopReplica(args),
-      startTask: (args: never) => runner.startTask(args),
-      forgetTask: (args: never) => runner.forgetTask(args),
-      ensureResource: (args: never) => runner.ensureResource(args),
-      removeResource: (args: never) => runner.removeResource(args),
-      observe: (args: never) => runner.observe(args),
-      environments: () => runner.environments(),
-      fence: (args: never) => runner.fence(args),
-      ensureDaemon: (args: never) => runner.daemons.ensure(args),
-      stopDaemon: ({ name }: { name: string }) => runner.daemons.stop(name),
-      daemons: () => runner.daemons.list(),
-      ping: () => ({ pid: process.pid }),
-    },
-    machine.accounts && { uid: machine.accounts.server },
-  )
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.on(signal, () => {
-      rmSync(paths.runnerSocket, { force: true })
-      process.exit(0)
-    })
-  }
+  const runner = await Runner.open(machine, {
+    changed: (environment) => rpc?.emit('changed', { environment }),
+    jobEnded: (id) => rpc?.emit('jobEnded', { id }),
+  })
+  rpc = await serveRpc(paths.runnerSocket, handlers(runner), machine.accounts && { uid: machine.accounts.server })
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, leave)
 }
 
-main().catch((error: unknown) => {
+function handlers(runner: Runner): Handlers {
+  return {
+    startReplica: (args: Args<'startReplica'>) => runner.startReplica(args),
+    stopReplica: (args: Args<'stopReplica'>) => runner.stopReplica(args),
+    startTask: (args: Args<'startTask'>) => runner.startTask(args),
+    forgetTask: (args: Args<'forgetTask'>) => runner.forgetTask(args),
+    ensureResource: (args: Args<'ensureResource'>) => runner.ensureResource(args),
+    removeResource: (args: Args<'removeResource'>) => runner.removeResource(args),
+    observe: (args: Args<'observe'>) => runner.observe(args),
+    environments: () => runner.environments(),
+    fence: (args: Args<'fence'>) => runner.fence(args),
+    exec: (args: Args<'exec'>) => runner.exec(args),
+    removeSlugs: (args: Args<'removeSlugs'>) => runner.removeSlugs(args),
+    startJob: (args: Args<'startJob'>) => runner.startJob(args),
+    observeJob: (args: Args<'observeJob'>) => runner.observeJob(args),
+    stopJob: (args: Args<'stopJob'>) => runner.stopJob(args),
+    ensureStore: () => runner.ensureStore(),
+    ensureDaemon: (spec: DaemonSpec) => runner.daemons.ensure(spec),
+    stopDaemon: ({ name }: { name: string }) => runner.daemons.stop(name),
+    daemons: () => runner.daemons.list(),
+    ping: () => ({ pid: process.pid }),
+    // Answers at once: the end may take as long as the slowest replica's grace.
+    shutdown: () => void runner.shutdown().then(leave, fail),
+  }
+}
+type Args<Call extends keyof Runner> = Runner[Call] extends (args: infer A) => unknown ? A : never
+
+/** What it started goes on, unless it was ended before. */
+function leave(): void {
+  rmSync(paths.runnerSocket, { force: true })
+  process.exit(0)
+}
+
+function fail(error: unknown): void {
   const [message, cause, next] = isWeirError(error) ? [error.message, error.explanation.cause, error.explanation.next] : [String(error)]
   process.stderr.write(`runner: ${[message, cause, next].filter(Boolean).join('; ')}\n`)
   process.exit(78)
-})
+}
+
+main().catch(fail)

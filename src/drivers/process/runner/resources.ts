@@ -29,10 +29,12 @@ export class Resources {
     this.#machine = machine
     this.#databases = databases
     this.#changed = changed
-    for (const record of readRecords<ResourceRecord>(this.#folder)) {
-      this.#records.set(keyOf(record.spec), record)
-      void this.#make(record.spec)
-    }
+    for (const record of readRecords<ResourceRecord>(this.#folder)) this.#records.set(keyOf(record.spec), record)
+  }
+
+  /** Makes sure that what was made before is there: the databases' server may not run. */
+  resume(): void {
+    for (const { spec } of this.#records.values()) void this.#make(spec)
   }
 
   /** Accepts it durably and makes it in the background; a failed one is tried again. */

@@ -2,15 +2,22 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { nameProblem } from '../../../core/model/names.ts'
 import { WeirError } from '../../../errors.ts'
+import type { ConfinedJob, ObservedJob } from '../../confined.ts'
+import type { StoreConnection } from '../../daemons.ts'
 import type { ObservedEnvironment, ReplicaSpec, ResourceSpec, TaskSpec } from '../../driver.ts'
 import { DaemonSet } from './daemon-set.ts'
-import { bootId } from './proc.ts'
 import { readRecord, readRecords, removeRecord, writeRecord } from './durable.ts'
 import { EpochGuard } from './epoch.ts'
+import { offerExec } from './exec-session.ts'
 import { FifoPool } from './fifos.ts'
+import { Firewall } from './firewall.ts'
+import type { FirewallState } from './firewall-rules.ts'
+import { Job, type JobRecord } from './job.ts'
 import type { Machine } from './machine.ts'
 import { Ports } from './ports.ts'
+import { bootId } from './proc.ts'
 import { AppDatabases } from './postgres/app-databases.ts'
+import { StoreDatabase } from './postgres/store.ts'
 import { Replica, type ReplicaRecord } from './replica.ts'
 import { Resources } from './resources.ts'
 import type { SandboxTools } from './sandbox.ts'
@@ -19,6 +26,11 @@ import { Task, type TaskRecord } from './task.ts'
 
 /** Values of a spec's secrets by name; on the wire beside the spec, never in a record or log. */
 export type SecretValues = Readonly<Record<string, string>>
+
+export interface RunnerEvents {
+  changed(environment: string): void
+  jobEnded(id: string): void
+}
 
 /** What the runner knows and does; main.ts puts it on the wire. */
 export class Runner {
@@ -29,25 +41,51 @@ export class Runner {
   readonly #ports: Ports
   readonly #replicas = new Map<string, Replica>()
   readonly #tasks = new Map<string, Task>()
-  readonly #changed: (environment: string) => void
+  readonly #jobs = new Map<string, Job>()
+  readonly #databases: AppDatabases
+  readonly #store: StoreDatabase
+  readonly #firewall: Firewall | null
+  readonly #events: RunnerEvents
+  #execs = 0
 
   /** Reads the records and takes over what still runs. */
-  constructor(machine: Machine, changed: (environment: string) => void) {
+  static async open(machine: Machine, events: RunnerEvents): Promise<Runner> {
+    const runner = new Runner(machine, events)
+    await runner.#firewall?.open()
+    runner.#resume()
+    await runner.#tools.guard()
+    return runner
+  }
+
+  private constructor(machine: Machine, events: RunnerEvents) {
+    const folder = machine.paths.runner
     this.#machine = machine
-    this.#changed = changed
-    const { runner } = machine.paths
-    this.#epoch = new EpochGuard(runner)
-    this.#ports = new Ports(runner, machine.name)
+    this.#events = events
+    this.#epoch = new EpochGuard(folder)
+    this.#ports = new Ports(folder, machine.name)
+    this.#firewall = machine.accounts && new Firewall(machine.name, machine.path)
     this.#forgetOtherBoot()
-    const records = readRecords<ReplicaRecord>(join(runner, 'replicas'))
-    for (const { ports } of records) this.#ports.keep(Object.values(ports))
-    const fifos = new FifoPool(join(runner, 'fifos'), machine.programs.mkfifo)
+    for (const { ports } of readRecords<ReplicaRecord>(join(folder, 'replicas'))) this.#ports.keep(Object.values(ports))
+    const fifos = new FifoPool(join(folder, 'fifos'), machine.programs.mkfifo)
     this.daemons = new DaemonSet(machine, fifos)
-    const databases = new AppDatabases(machine, this.daemons, this.#ports)
-    this.#tools = { machine, fifos, slugs: new Slugs(machine), resources: new Resources(machine, databases, changed) }
-    for (const record of records) this.#replicas.set(record.spec.id, Replica.resume(this.#tools, record, this.#eventsOf(record.spec)))
-    for (const record of readRecords<TaskRecord>(join(runner, 'tasks'))) {
-      this.#tasks.set(record.spec.id, Task.resume(this.#tools, record, () => changed(record.spec.environment)))
+    this.#databases = new AppDatabases(machine, this.daemons, this.#ports)
+    this.#store = new StoreDatabase(machine, this.daemons)
+    const resources = new Resources(machine, this.#databases, (environment) => events.changed(environment))
+    this.#tools = { machine, fifos, slugs: new Slugs(machine), resources, guard: async () => this.#firewall?.set(this.#firewallState()) }
+  }
+
+  #resume(): void {
+    const folder = this.#machine.paths.runner
+    this.daemons.resume()
+    this.#tools.resources.resume()
+    for (const record of readRecords<ReplicaRecord>(join(folder, 'replicas'))) {
+      this.#replicas.set(record.spec.id, Replica.resume(this.#tools, record, this.#eventsOf(record.spec)))
+    }
+    for (const record of readRecords<TaskRecord>(join(folder, 'tasks'))) {
+      this.#tasks.set(record.spec.id, Task.resume(this.#tools, record, () => this.#events.changed(record.spec.environment)))
+    }
+    for (const record of readRecords<JobRecord>(join(folder, 'jobs'))) {
+      this.#jobs.set(record.job.id, Job.resume(this.#machine, record, () => this.#events.jobEnded(record.job.id)))
     }
   }
 
@@ -59,7 +97,7 @@ export class Runner {
     const ports = Object.fromEntries(spec.ports.map((name, index) => [name, numbers[index] ?? 0]))
     const replica = Replica.create(this.#tools, { spec, token: newToken(), ports, secrets }, this.#eventsOf(spec))
     this.#replicas.set(spec.id, replica)
-    this.#changed(spec.environment)
+    this.#events.changed(spec.environment)
   }
 
   stopReplica({ id, epoch }: { id: string; epoch: number }): void {
@@ -71,8 +109,8 @@ export class Runner {
     this.#epoch.admit(epoch)
     checkId(spec.id)
     if (this.#tasks.has(spec.id)) return
-    this.#tasks.set(spec.id, Task.create(this.#tools, { spec, token: newToken(), secrets }, () => this.#changed(spec.environment)))
-    this.#changed(spec.environment)
+    this.#tasks.set(spec.id, Task.create(this.#tools, { spec, token: newToken(), secrets }, () => this.#events.changed(spec.environment)))
+    this.#events.changed(spec.environment)
   }
 
   async forgetTask({ id, epoch }: { id: string; epoch: number }): Promise<void> {
@@ -81,7 +119,7 @@ export class Runner {
     if (!task) return
     await task.forget()
     this.#tasks.delete(id)
-    this.#changed(task.spec.environment)
+    this.#events.changed(task.spec.environment)
   }
 
   ensureResource({ spec, epoch }: { spec: ResourceSpec; epoch: number }): void {
@@ -117,13 +155,76 @@ export class Runner {
     this.#epoch.admit(epoch)
   }
 
+  startJob(job: ConfinedJob): void {
+    checkId(job.id)
+    if (this.#jobs.has(job.id)) return
+    this.#jobs.set(job.id, Job.create(this.#machine, { job, token: newToken() }, () => this.#events.jobEnded(job.id)))
+  }
+
+  observeJob({ id }: { id: string }): ObservedJob | null {
+    return this.#jobs.get(id)?.observe() ?? null
+  }
+
+  async stopJob({ id }: { id: string }): Promise<void> {
+    const job = this.#jobs.get(id)
+    if (!job) return
+    await job.forget()
+    this.#jobs.delete(id)
+  }
+
+  /** Starts the command and says at which socket its input and output are. */
+  async exec({ id, argv }: { id: string; argv: readonly string[] }): Promise<{ socket: string }> {
+    const replica = this.#replicas.get(id)
+    if (!replica?.sandbox) throw new WeirError('E_NOT_FOUND', { message: `no process of ${id} runs`, next: 'weir ps' })
+    if (argv.length === 0) throw new WeirError('E_USAGE', { message: 'no command was given' })
+    const socket = join(this.#machine.paths.run, `x${process.pid}-${this.#execs++}.sock`)
+    await offerExec(await replica.sandbox.beside(argv, replica.ports), socket, this.#machine.accounts?.server ?? null)
+    return { socket }
+  }
+
+  ensureStore(): Promise<StoreConnection> {
+    return this.#store.ensure()
+  }
+
+  /** Slugs that no release needs any more; those that something runs from stay. */
+  removeSlugs({ digests }: { digests: readonly string[] }): void {
+    const used = new Set([...this.#replicas.values(), ...this.#tasks.values()].map((it) => it.spec.slug))
+    for (const digest of digests) if (!used.has(digest)) this.#tools.slugs.remove(digest)
+  }
+
+  /** Ends everything and leaves nothing in the kernel; data, logs and the outcome of tasks stay. */
+  async shutdown(): Promise<void> {
+    await Promise.all([
+      ...[...this.#replicas.values()].map((it) => it.stop().ended),
+      ...[...this.#tasks.values()].map((it) => it.halt()),
+      ...[...this.#jobs.keys()].map((id) => this.stopJob({ id })),
+    ])
+    await this.daemons.stopAll()
+    await this.#firewall?.remove()
+    this.#machine.cgroups?.removeAll()
+  }
+
+  #firewallState(): FirewallState {
+    const { accounts, name } = this.#machine
+    if (!accounts) throw new Error('there is no firewall without accounts')
+    const withDatabase = this.#tools.resources.databaseApps()
+    const apps = new Set([...this.#replicas.values(), ...this.#tasks.values()].map((it) => it.spec.account.app))
+    return {
+      chain: name,
+      uids: { gateway: accounts.gateway, build: accounts.build },
+      apps: [...apps].sort((a, b) => a - b).map((app) => ({ app, uid: accounts.app(app), database: withDatabase.has(app) })),
+      ports: [...this.#replicas.values()].flatMap((it) => Object.values(it.ports)).sort((a, b) => a - b),
+      databasePort: withDatabase.size > 0 ? this.#databases.port : null,
+    }
+  }
+
   #eventsOf(spec: ReplicaSpec) {
     return {
-      changed: () => this.#changed(spec.environment),
+      changed: () => this.#events.changed(spec.environment),
       gone: () => {
         this.#ports.release(Object.values(this.#replicas.get(spec.id)?.ports ?? {}))
         this.#replicas.delete(spec.id)
-        this.#changed(spec.environment)
+        this.#events.changed(spec.environment)
       },
     }
   }

@@ -32,6 +32,8 @@ export interface SandboxTools {
   readonly fifos: FifoPool
   readonly slugs: Slugs
   readonly resources: Resources
+  /** Returns when the kernel lets nobody but the gateway reach the replicas' ports, and the app nothing that is not its own. */
+  readonly guard: () => Promise<void>
 }
 
 /**
@@ -78,6 +80,7 @@ export class Sandbox {
     mkdirSync(this.#folder, { recursive: true, mode: 0o711 })
     const cwd = await slugs.unpacked(this.#spec.slug)
     machine.cgroups?.create(this.#spec.id, { ...this.#spec.limits, pids: MAX_PIDS })
+    await this.#tools.guard()
     return { cwd, account: this.#uid === null ? null : { uid: this.#uid, groups: [statSync(cwd).gid] }, env: await this.#environment(ports) }
   }
 
@@ -133,10 +136,15 @@ export class Sandbox {
     return killTree(this.#tools.machine, this.#spec.id, this.#token)
   }
 
-  /** Leaves nothing but the log. */
-  remove(): void {
+  /** When nothing runs in it for the time being, or any more. */
+  rest(): void {
     this.log.close()
     this.#tools.machine.cgroups?.remove(this.#spec.id)
+  }
+
+  /** Leaves nothing but the log. */
+  remove(): void {
+    this.rest()
     rmSync(this.#folder, { recursive: true, force: true })
   }
 

@@ -34,6 +34,7 @@ export class Task {
   #timer: NodeJS.Timeout | null = null
   #timedOut = false
   #starting: Promise<void> = Promise.resolve()
+  #ending: Promise<void> = Promise.resolve()
   #forgotten = false
 
   private constructor(tools: SandboxTools, record: TaskRecord, changed: () => void) {
@@ -85,6 +86,14 @@ export class Task {
     removeRecord(this.#file)
   }
 
+  /** Kills it if it runs, and keeps its outcome. */
+  async halt(): Promise<void> {
+    await this.#starting
+    await this.#running?.tree.kill()
+    await this.#running?.tree.exited
+    await this.#ending
+  }
+
   #start(): void {
     this.#starting = this.#tryStart().catch(async (error: Error) => {
       this.#sandbox.log.write('err', `could not be started: ${error.message}`)
@@ -111,7 +120,7 @@ export class Task {
       this.#timedOut = true
       void running.tree.kill()
     }, Math.max(0, leftMs))
-    void running.tree.exited.then(async (exit) => {
+    this.#ending = running.tree.exited.then(async (exit) => {
       await running.tree.kill() // what it left in the background ends with it
       await running.output.drain()
       this.#running = null
@@ -122,6 +131,7 @@ export class Task {
   async #end(exit: ExitStatus): Promise<void> {
     if (this.#timer) clearTimeout(this.#timer)
     if (this.#forgotten) return
+    this.#sandbox.rest()
     this.#save({ stage: 'ended', exit, process: null })
     crashPoint('task-ended')
     this.#changed()

@@ -12,7 +12,7 @@ import { asAccount } from '../tree.ts'
 import { installedPostgres } from './binaries.ts'
 
 /** Not a setting anybody may touch; only part of the socket's file name when there is no TCP. */
-const SOCKET_PORT = 5432
+export const SOCKET_PORT = 5432
 const READY_WITHIN_MS = 30_000
 /** initdb refuses an account that has no name; this one has on every Debian. What it made is given to our own account afterwards. */
 const NAMED_UID = 65534

@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RpcClient } from '../../rpc/client.ts'
+import type { Daemons, DaemonSpec, ObservedDaemon, StoreConnection } from '../daemons.ts'
+
+/** Weir's own processes by asking the runner. */
+export class RunnerDaemons implements Daemons {
+  readonly #runner: RpcClient
+
+  constructor(runnerSocket: string) {
+    this.#runner = new RpcClient(runnerSocket)
+  }
+
+  async ensure(spec: DaemonSpec): Promise<void> {
+    await this.#runner.call('ensureDaemon', spec)
+  }
+
+  async stop(name: string): Promise<void> {
+    await this.#runner.call('stopDaemon', { name })
+  }
+
+  async list(): Promise<readonly ObservedDaemon[]> {
+    return (await this.#runner.call('daemons', {})) as readonly ObservedDaemon[]
+  }
+
+  /** Weir's own PostgreSQL, running and answering. The first time takes some seconds: retry on E_UNAVAILABLE. */
+  async ensureStore(): Promise<StoreConnection> {
+    return (await this.#runner.call('ensureStore', {})) as StoreConnection
+  }
+
+  /** Ends everything that the runner keeps, and the runner; data stays. Returns when the runner has gone. */
+  async shutdown(): Promise<void> {
+    await this.#runner.call('shutdown', {})
+    for (;;) {
+      try {
+        await this.#runner.call('ping', {})
+      } catch {
+        return
+      }
+      await sleep(50)
+    }
+  }
+
+  close(): void {
+    this.#runner.close()
+  }
+}

@@ -1,0 +1,66 @@
+import { edgeAddress } from '../../../config.ts'
+
+export interface FirewallState {
+  /** Chain of this installation; `-IN` is added for what comes from outside. */
+  readonly chain: string
+  readonly uids: { readonly gateway: number; readonly build: number }
+  /** Those that have processes. */
+  readonly apps: readonly { readonly app: number; readonly uid: number; readonly database: boolean }[]
+  /** Of all replicas. */
+  readonly ports: readonly number[]
+  /** Of the apps' PostgreSQL; null: it does not run. */
+  readonly databasePort: number | null
+}
+
+/** Where edges listen, for all apps. */
+const EDGES = '127.64.0.0/10'
+/** iptables takes at most so many ports in one `multiport`. */
+const MULTIPORT = 15
+const TCP_SYN = '-p tcp --syn'
+const REFUSE_TCP = '-j REJECT --reject-with tcp-reset'
+
+/**
+ * Text for `iptables-restore --noflush`: it replaces the rules of our chains in one step. Only the first packet of a connection is
+ * looked at (answers carry no SYN), so nothing is tracked; on loopback, the owner of the sending socket decides:
+ *
+ * | who       | to                                            |        |
+ * |-----------|-----------------------------------------------|--------|
+ * | an app    | DNS                                           | passes |
+ * | an app    | its own edges                                 | passes |
+ * | an app    | PostgreSQL of the apps, when it has a database| passes |
+ * | an app    | anything else, UDP too                        | refused|
+ * | a build   | DNS; what is neither an edge, a replica nor PostgreSQL | passes |
+ * | gateway, root | replicas, edges                           | passes |
+ * | anybody else | replicas                                   | refused|
+ * | outside   | replicas (those that listen on every address) | refused|
+ */
+export function firewallRules(state: FirewallState, family: 4 | 6): string {
+  const { chain, uids, apps, ports, databasePort } = state
+  const out = `-A ${chain}`
+  const refuseUdp = `-j REJECT --reject-with ${family === 4 ? 'icmp-port-unreachable' : 'icmp6-port-unreachable'}`
+  const lines = ['*filter', `:${chain} - [0:0]`, `:${chain}-IN - [0:0]`]
+  lines.push(`${out} -p tcp ! --syn -j RETURN`)
+  lines.push(`${out} -m owner --uid-owner 0 -j RETURN`, `${out} -m owner --uid-owner ${uids.gateway} -j RETURN`)
+  if (family === 4) {
+    for (const { app, uid, database } of apps) {
+      const owner = `-m owner --uid-owner ${uid}`
+      lines.push(`${out} -d ${edgeAddress(app)}/32 ${TCP_SYN} ${owner} -j RETURN`)
+      if (database && databasePort !== null) lines.push(`${out} -d 127.0.0.1/32 ${TCP_SYN} --dport ${databasePort} ${owner} -j RETURN`)
+    }
+  }
+  for (const protocol of ['udp', 'tcp']) lines.push(`${out} -p ${protocol} --dport 53 -j RETURN`)
+  for (const { uid } of apps) {
+    const owner = `-m owner --uid-owner ${uid}`
+    lines.push(`${out} -p tcp ${owner} ${REFUSE_TCP}`, `${out} -p udp ${owner} ${refuseUdp}`)
+  }
+  const build = `-m owner --uid-owner ${uids.build}`
+  if (family === 4) lines.push(`${out} -d ${EDGES} -p tcp ${build} ${REFUSE_TCP}`)
+  if (databasePort !== null) lines.push(`${out} -p tcp --dport ${databasePort} ${build} ${REFUSE_TCP}`)
+  for (let from = 0; from < ports.length; from += MULTIPORT) {
+    const some = ports.slice(from, from + MULTIPORT).join(',')
+    lines.push(`${out} -p tcp -m multiport --dports ${some} ${REFUSE_TCP}`)
+    lines.push(`-A ${chain}-IN ${TCP_SYN} -m multiport --dports ${some} ${REFUSE_TCP}`)
+  }
+  lines.push('COMMIT', '')
+  return lines.join('\n')
+}
