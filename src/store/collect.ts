@@ -1,7 +1,7 @@
 import type { Kept, RetentionPolicy } from '../controllers/journal.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Database, Query } from './database.ts'
-import { holdEpoch } from './lease.ts'
+import { holdEpoch } from './lease-table.ts'
 
 export const IDEMPOTENCY_MS = 24 * 3_600_000
 

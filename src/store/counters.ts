@@ -2,7 +2,7 @@ import type { CounterBlock } from '../core/model/routing.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Database } from './database.ts'
 import { storable } from './json.ts'
-import { holdEpoch } from './lease.ts'
+import { holdEpoch } from './lease-table.ts'
 
 /** A block counts once, however often it comes: (incarnation, sequence) is its name. Running it again is therefore safe. */
 export async function commitCounters(database: Database, epoch: Epoch, blocks: readonly CounterBlock[]): Promise<void> {

@@ -3,7 +3,7 @@ import type { Epoch } from '../core/model/epoch.ts'
 import { recordAudit } from './audit.ts'
 import type { Database, Query } from './database.ts'
 import { cleanText } from './json.ts'
-import { holdEpoch } from './lease.ts'
+import { holdEpoch } from './lease-table.ts'
 import { insertRelease } from './new-release.ts'
 
 export function followedBranches(query: Query): Promise<FollowedBranch[]> {

@@ -9,6 +9,7 @@ import type { Database } from './database.ts'
 import { commitFollowed, followedBranches } from './follows.ts'
 import type { Hints } from './hints.ts'
 import { Lease } from './lease.ts'
+import { PostgresLeaseTable } from './lease-table.ts'
 import { loadEnvironment } from './load-environment.ts'
 import { commitRelease, loadRelease, unfinishedReleases } from './releases.ts'
 
@@ -27,7 +28,7 @@ export class PostgresJournal implements Journal {
   constructor(database: Database, hints: Hints, clock: Clock) {
     this.#database = database
     this.#hints = hints
-    this.#lease = new Lease(database, clock)
+    this.#lease = new Lease(new PostgresLeaseTable(database), clock)
   }
 
   acquire(holder: string, force: boolean): Promise<Epoch | null> {

@@ -2,30 +2,39 @@ import { LEASE_MS } from '../controllers/journal.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Clock } from '../core/model/world.ts'
 import { WeirError } from '../errors.ts'
-import type { Query } from './database.ts'
 
-interface LeaseRow {
-  readonly epoch: number
+/** The one row that says who leads. */
+export interface LeaseTable {
+  look(): Promise<LeaseRow>
+  /** Compare-and-set on what was last seen: epoch and renewals grow by one. `clockMs`: the newest store time that anything was saved with. */
+  take(holder: string, seen: LeaseRow): Promise<{ readonly epoch: Epoch; readonly clockMs: number } | null>
+  /** false: `epoch` is over. Keeps the greater of its own and the given store time. */
+  renew(epoch: Epoch, clockMs: number): Promise<boolean>
+  free(epoch: Epoch, clockMs: number): Promise<void>
+}
+export interface LeaseRow {
+  readonly epoch: Epoch
   readonly holder: string | null
+  /** Grows with whatever happens to the lease. */
   readonly renewals: number
 }
 
 /**
- * The one lease, with the epoch that fences everything. No clock but this process's monotonic one takes part: a holder is gone when its
+ * The lease, whose epoch fences everything. No clock but this process's monotonic one takes part: a holder is gone when its
  * renewals have not grown between two looks at least LEASE_MS apart. Taking over is a compare-and-set on what was last seen.
  *
  * Store time lives here too: it begins where the last holder left it (with its renewals and with every saved state) and grows with the
  * monotonic clock.
  */
 export class Lease {
-  readonly #query: Query
+  readonly #table: LeaseTable
   readonly #clock: Clock
-  #seen: { readonly epoch: number; readonly renewals: number; readonly at: number } | null = null
+  #seen: { readonly epoch: Epoch; readonly renewals: number; readonly at: number } | null = null
   #base = 0
   #since: number
 
-  constructor(query: Query, clock: Clock) {
-    this.#query = query
+  constructor(table: LeaseTable, clock: Clock) {
+    this.#table = table
     this.#clock = clock
     this.#since = clock.monotonic()
   }
@@ -35,32 +44,22 @@ export class Lease {
   }
 
   async acquire(holder: string, force: boolean): Promise<Epoch | null> {
-    const [row] = await this.#query.rows<LeaseRow>('select epoch, holder, renewals from lease')
-    if (!row) throw new WeirError('E_STATE', { message: 'the store has lost its lease row', next: 'restore a backup' })
+    const row = await this.#table.look()
     if (!force && row.holder !== null && row.holder !== holder && !this.#standsStill(row)) return null
-    const [taken] = await this.#query.rows<{ epoch: number; clock_ms: number }>(
-      `update lease set epoch = epoch + 1, renewals = renewals + 1, holder = $1, clock_ms = greatest(clock_ms, (select max(clock_ms) from environments))
-       where epoch = $2 and renewals = $3 returning epoch, clock_ms`,
-      [holder, row.epoch, row.renewals],
-    )
+    const taken = await this.#table.take(holder, row)
     if (!taken) return force ? this.acquire(holder, force) : null
     this.#seen = null
-    this.#base = Math.max(taken.clock_ms, this.now())
+    this.#base = Math.max(taken.clockMs, this.now())
     this.#since = this.#clock.monotonic()
     return taken.epoch
   }
 
-  async renew(epoch: Epoch): Promise<boolean> {
-    const rows = await this.#query.prepared(
-      'renew',
-      'update lease set renewals = renewals + 1, clock_ms = greatest(clock_ms, $2::bigint) where epoch = $1 and holder is not null returning epoch',
-      [epoch, this.now()],
-    )
-    return rows.length === 1
+  renew(epoch: Epoch): Promise<boolean> {
+    return this.#table.renew(epoch, this.now())
   }
 
-  async release(epoch: Epoch): Promise<void> {
-    await this.#query.rows('update lease set holder = null, renewals = renewals + 1, clock_ms = greatest(clock_ms, $2::bigint) where epoch = $1', [epoch, this.now()])
+  release(epoch: Epoch): Promise<void> {
+    return this.#table.free(epoch, this.now())
   }
 
   #standsStill(row: LeaseRow): boolean {
@@ -69,12 +68,6 @@ export class Lease {
     this.#seen = { epoch: row.epoch, renewals: row.renewals, at }
     return false
   }
-}
-
-/** Inside a transaction: nothing else may follow when this throws. The row stays share-locked, so no newer epoch can begin meanwhile. */
-export async function holdEpoch(query: Query, epoch: Epoch): Promise<void> {
-  const held = await query.prepared('hold-epoch', 'select 1 from lease where epoch = $1 for share', [epoch])
-  if (held.length === 0) throw staleEpoch(epoch)
 }
 
 export function staleEpoch(epoch: Epoch): WeirError {

@@ -7,7 +7,7 @@ import { WeirError } from '../errors.ts'
 import { EVENTS_TURN } from './commit-environment.ts'
 import type { Database, Query } from './database.ts'
 import { storable } from './json.ts'
-import { holdEpoch } from './lease.ts'
+import { holdEpoch } from './lease-table.ts'
 import { storedRelease } from './load-environment.ts'
 import { routesOf } from './writes.ts'
 
