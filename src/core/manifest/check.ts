@@ -6,11 +6,16 @@ import type { Path, Tree } from './tree.ts'
 export class Check {
   readonly problems: Problem[] = []
   readonly #tree: Tree
-  readonly #broken: readonly Path[]
+  /** Paths that were refused, and all that lead to one. */
+  readonly #refused = new Set<string>()
+  readonly #leading = new Set<string>()
 
   constructor(tree: Tree, broken: readonly Path[]) {
     this.#tree = tree
-    this.#broken = broken
+    for (const path of broken) {
+      this.#refused.add(key(path))
+      for (let length = 0; length <= path.length; length += 1) this.#leading.add(key(path.slice(0, length)))
+    }
   }
 
   /** Points at the value at `path`, or at the deepest key above it that exists. */
@@ -28,8 +33,12 @@ export class Check {
     if (refusal) this.problems.push({ ...keyPlaceOf(this.#tree, path), code, path: formatPath(path), ...refusal })
   }
 
-  /** Something at or around `path` was refused already, so that nothing can be said about what is missing there. */
+  /** Something at, in or above `path` was refused already, so that nothing can be said about what is missing there. */
   broken(path: Path): boolean {
-    return this.#broken.some((other) => other.every((step, index) => index >= path.length || String(step) === String(path[index])))
+    return this.#leading.has(key(path)) || path.some((_, index) => this.#refused.has(key(path.slice(0, index + 1))))
   }
+}
+
+function key(path: Path): string {
+  return path.join('\n')
 }

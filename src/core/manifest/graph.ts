@@ -151,10 +151,15 @@ function volumeTarget(volume: { readonly resource: string; readonly path: string
   if (own.volumes.some((other) => other !== volume && other.path === volume.path && own.volumes.indexOf(other) < own.volumes.indexOf(volume))) check.problem([...path, 'path'], `two volumes at ${volume.path}`, 'give each a path of its own')
 }
 
+/** Comparing names costs time, so only the first problems of a file that is full of them get a guess. */
+const GUESSES = 50
+const SHOWN_NAMES = 12
+
 function unknown(name: string, known: Iterable<string>, kind: string, path: Path, check: Check, otherwise?: string): void {
   const all = [...known]
-  const near = nearest(name, all)
-  check.problem(path, `no ${kind} \`${name}\``, near ? `did you mean \`${near}\`?` : (otherwise ?? (all.length > 0 ? `there are: ${all.join(', ')}` : null)))
+  const near = check.problems.length < GUESSES ? nearest(name, all) : null
+  const shown = all.length > SHOWN_NAMES ? [...all.slice(0, SHOWN_NAMES), '…'] : all
+  check.problem(path, `no ${kind} \`${name}\``, near ? `did you mean \`${near}\`?` : (otherwise ?? (all.length > 0 ? `there are: ${shown.join(', ')}` : null)))
 }
 
 /**

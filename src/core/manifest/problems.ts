@@ -23,6 +23,9 @@ export interface Note extends Place {
   readonly effect: string
 }
 
+/** A file that is wrong in every line needs no longer list. */
+const MOST_SHOWN = 200
+
 /**
  * The explanation of a `WeirError('E_MANIFEST', …)`.
  *
@@ -36,7 +39,7 @@ export function problemsError(problems: readonly Problem[]): Explanation {
     cause: problems[0] ? problemLine(problems[0]) : 'unknown',
     state: 'nothing was changed',
     next: 'weir plan',
-    problems: problems.map((problem) => ({ at: at(problem), message: problem.message, ...(problem.hint === null ? {} : { hint: problem.hint }) })),
+    problems: problems.slice(0, MOST_SHOWN).map((problem) => ({ at: at(problem), message: problem.message, ...(problem.hint === null ? {} : { hint: problem.hint }) })),
   }
 }
 

@@ -82,20 +82,12 @@ export function merge(base: Tree, over: Tree): Tree {
 /** Without the values at `paths`. */
 export function prune(tree: Tree, paths: readonly Path[]): Tree {
   if (paths.length === 0 || tree.kind === 'scalar') return tree
-  const below = (step: string | number): Path[] => paths.filter((path) => String(path[0]) === String(step)).map((path) => path.slice(1))
-  if (tree.kind === 'list') {
-    const items = tree.items.flatMap((item, index) => {
-      const rest = below(index)
-      return rest.some((path) => path.length === 0) ? [] : [prune(item, rest)]
-    })
-    return { ...tree, items }
-  }
-  const entries = new Map<string, TreeEntry>()
-  for (const [key, entry] of tree.entries) {
-    const rest = below(key)
-    if (!rest.some((path) => path.length === 0)) entries.set(key, { key: entry.key, tree: prune(entry.tree, rest) })
-  }
-  return { ...tree, entries }
+  const below = Map.groupBy(paths, (path) => String(path[0]))
+  const rest = (step: string | number): Path[] => (below.get(String(step)) ?? []).map((path) => path.slice(1))
+  const gone = (inner: readonly Path[]) => inner.some((path) => path.length === 0)
+  if (tree.kind === 'list') return { ...tree, items: tree.items.flatMap((item, index) => (gone(rest(index)) ? [] : [prune(item, rest(index))])) }
+  const entries = [...tree.entries].flatMap(([key, entry]): [string, TreeEntry][] => (gone(rest(key)) ? [] : [[key, { key: entry.key, tree: prune(entry.tree, rest(key)) }]]))
+  return { ...tree, entries: new Map(entries) }
 }
 
 /** A map built by hand, each value under its own place: for formats that are translated into Weir's. */

@@ -7,6 +7,10 @@ export const MAX_BYTES = 1024 * 1024
 const MAX_DEPTH = 32
 /** Values in one file, aliases counted as often as they are used: what one anchor may explode to. */
 const MAX_VALUES = 50_000
+/** Enough for a thousand services of ten lines. */
+const MAX_LEXEMES = 250_000
+/** One slip of the pen makes many errors; after so many the rest says nothing new. */
+const MAX_SYNTAX_ERRORS = 20
 const FORBIDDEN_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 /** Keys whose value is a plain number, where `0.50` and `1.0` mean what they say. */
 const DECIMAL_KEYS = new Set(['cpu', 'cpus'])
@@ -41,17 +45,21 @@ export function decode(file: string, bytes: Uint8Array): { readonly text: string
 }
 
 function compose(file: string, text: string, lines: LineCounter): { readonly document: Document.Parsed } | { readonly problem: Problem } {
+  const lexemes = lex(text)
+  if (!lexemes) return { problem: problem({ file, line: 1, column: 1 }, `the file holds more than ${MAX_LEXEMES} words and signs`, 'split the app') }
   const parser = new Parser(lines.addNewLine)
   const composer = new Composer({ lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: false, logLevel: 'silent' })
-  lines.addNewLine(0)
-  let tokens = 0
   const documents: Document.Parsed[] = []
-  for (const lexeme of new Lexer().lex(text)) {
-    tokens += 1
-    if (tokens > MAX_VALUES * 8) return { problem: problem(placeIn(file, text, parser.offset), `the file holds more than ${MAX_VALUES} values`, 'split the app') }
-    for (const token of parser.next(lexeme)) for (const document of composer.next(token)) documents.push(document as Document.Parsed)
+  let errors = 0
+  lines.addNewLine(0)
+  for (const lexeme of lexemes) {
+    for (const token of parser.next(lexeme)) {
+      errors += token.type === 'error' ? 1 : 0
+      for (const document of composer.next(token)) documents.push(document as Document.Parsed)
+    }
     // A stack this deep would overflow the composer, which recurses; the exact limit is checked on the values.
     if (parser.stack.length > MAX_DEPTH * 3) return { problem: tooDeep(placeIn(file, text, parser.offset)) }
+    if (errors > MAX_SYNTAX_ERRORS || documents.length > 1) break
   }
   for (const token of parser.end()) for (const document of composer.next(token)) documents.push(document as Document.Parsed)
   for (const document of composer.end(true, text.length)) documents.push(document as Document.Parsed)
@@ -59,6 +67,13 @@ function compose(file: string, text: string, lines: LineCounter): { readonly doc
   if (second) return { problem: problem(placeIn(file, text, second.range[0]), 'a second document begins here', 'one manifest a file: remove the `---`') }
   if (!first) return { problem: problem({ file, line: 1, column: 1 }, 'the file is empty', null) }
   return { document: first }
+}
+
+/** Counted before anything is made of them, because making is what costs. */
+function lex(text: string): string[] | null {
+  const lexemes: string[] = []
+  for (const lexeme of new Lexer().lex(text)) if (lexemes.push(lexeme) > MAX_LEXEMES) return null
+  return lexemes
 }
 
 /** Turns the parser's nodes into a tree, and collects what is wrong with them. */
@@ -80,8 +95,8 @@ class Reader {
   }
 
   read(document: Document.Parsed): { tree: Tree | null; problems: readonly Problem[] } {
-    for (const error of document.errors) this.#problems.push(syntaxProblem(this.#place(error.pos[0]), error.code, error.message))
-    for (const warning of document.warnings) this.#problems.push(syntaxProblem(this.#place(warning.pos[0]), warning.code, warning.message))
+    for (const error of document.errors.slice(0, MAX_SYNTAX_ERRORS)) this.#problems.push(syntaxProblem(this.#place(error.pos[0]), error.code, error.message))
+    for (const warning of document.warnings.slice(0, MAX_SYNTAX_ERRORS)) this.#problems.push(syntaxProblem(this.#place(warning.pos[0]), warning.code, warning.message))
     if (document.errors.length > 0) return { tree: null, problems: this.#problems }
     const tree = this.#tree(document.contents as Node | null, 0, '')
     if (tree.kind === 'scalar' && tree.value === null && this.#problems.length === 0) this.#problems.push(problem({ file: this.#file, line: 1, column: 1 }, 'the file is empty', null))

@@ -109,7 +109,7 @@ export function decide(input: DecideInput): Decision {
   state = { ...state, replicas: replicas.replicas, setbacks: replicas.setbacks, nextSerial: replicas.nextSerial }
 
   const gone = state.removing !== null && Object.keys(state.replicas).length === 0 && seen.replicas.size === 0 && seen.tasks.size === 0
-  const table = state.removing ? removal(state, seen, gone) : decideTable(place, state, releases, seen, epoch)
+  const table = state.removing ? removal(state, seen, epoch) : decideTable(place, state, releases, seen, epoch)
   state = { ...state, table: table.table, replicas: table.replicas }
 
   const operations = [...resources(state, releases, seen), ...tasks.operations, ...table.operations, ...replicas.operations]
@@ -132,11 +132,11 @@ function isTableKnown(state: EnvironmentState, seen: Seen): boolean {
   return state.table !== null && seen.traffic.acknowledged !== null && seen.traffic.acknowledged.n >= state.table.version.n
 }
 
-/** Removing: the table goes once nothing serves any more; until then it answers that the app is being removed. */
-function removal(state: EnvironmentState, seen: Seen, gone: boolean): Pick<ReturnType<typeof decideTable>, 'table' | 'replicas' | 'operations'> {
-  const version = { epoch: state.table?.version.epoch ?? 0, n: (state.table?.version.n ?? 0) + (gone ? 1 : 0) }
-  const withdraw: Operation[] = seen.hasTable ? [{ kind: 'withdraw-table', version: { ...version, n: version.n + 1 } }] : []
-  return { table: state.table, replicas: state.replicas, operations: withdraw }
+/** Removing: the table goes first, under a version of its own, so that an environment that comes back goes on counting from there. */
+function removal(state: EnvironmentState, seen: Seen, epoch: Epoch): Pick<ReturnType<typeof decideTable>, 'table' | 'replicas' | 'operations'> {
+  if (!seen.hasTable) return { table: state.table, replicas: state.replicas, operations: [] }
+  const version = { epoch, n: (state.table?.version.n ?? 0) + 1 }
+  return { table: { version, digest: '' }, replicas: state.replicas, operations: [{ kind: 'withdraw-table', version }] }
 }
 
 /** Resources of everything that runs or is about to; what a removed environment leaves is detached, with its data only on demand. */
