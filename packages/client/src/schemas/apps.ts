@@ -72,7 +72,7 @@ const oneService = z.strictObject({ service: name.nullable().default(null).meta(
 
 export const apps = {
   'apps.list': { query: z.strictObject(page), response: list(app) },
-  'apps.create': { params: appPath, response: app },
+  'apps.create': { params: appPath, body: z.strictObject({ environment: name.default('production').meta({ description: 'Its first environment.' }) }), response: app },
   'apps.show': { params: appPath, response: app },
   'apps.remove': { params: appPath, query: removal, response: z.object({ commands: z.array(z.object({ environment: z.string(), command: z.int() })) }) },
   'environments.list': { params: appPath, query: z.strictObject(page), response: list(environmentSummary) },

@@ -74,7 +74,7 @@ export const observing = {
   },
   'events.list': {
     query: z.strictObject({ ...page, ...eventFilter }),
-    response: list(event).meta({ description: 'Oldest first; the cursor is also good as Last-Event-ID.' }),
+    response: list(event).meta({ description: 'Oldest first; the cursor, null only when nothing came, is also good as Last-Event-ID.' }),
   },
   'events.follow': { query: z.strictObject(eventFilter), response: event.meta({ description: 'The SSE event is named by its `kind`.' }) },
   'audit.list': {

@@ -46,7 +46,7 @@ export const tasks = {
   'tasks.output': {
     params: taskPath,
     response: z
-      .object({ stream: z.enum(['stdout', 'stderr']), text: z.string() })
+      .object({ stream: z.enum(['stdout', 'stderr', 'weir']), text: z.string() })
       .meta({ description: 'Event `output`; the stream ends with event `end`, then `tasks.show` knows the exit.' }),
   },
   'exec.open': {

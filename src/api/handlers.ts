@@ -1,0 +1,32 @@
+import type { RouteId } from '../../packages/client/src/routes.ts'
+import { apps } from './apps.ts'
+import { commands } from './commands.ts'
+import { configuration } from './configuration.ts'
+import { environments } from './environments.ts'
+import { events } from './events.ts'
+import { exec } from './exec.ts'
+import { history } from './history.ts'
+import { identity } from './identity.ts'
+import { logs } from './logs.ts'
+import { releases } from './releases.ts'
+import { rollouts } from './rollouts.ts'
+import type { Handlers } from './route.ts'
+import { system } from './system.ts'
+import { tasks } from './tasks.ts'
+
+/** A handler for each route of the contract; the compiler holds that none is missing. */
+export const HANDLERS: Handlers<RouteId> = {
+  ...system,
+  ...identity,
+  ...apps,
+  ...environments,
+  ...commands,
+  ...releases,
+  ...rollouts,
+  ...configuration,
+  ...tasks,
+  ...exec,
+  ...logs,
+  ...events,
+  ...history,
+}

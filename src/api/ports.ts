@@ -1,0 +1,86 @@
+import type { ExitStatus, ObservedReplica, ObservedResource } from '../core/model/replica.ts'
+import type { Plan } from '../core/plan/plan.ts'
+import type { Logs } from '../drivers/logs.ts'
+import type { ObservedBuild } from '../build/builder.ts'
+import type { Principal, Role, TenantVerb } from '../identity/principal.ts'
+import type { EnvironmentRef, Queries } from '../store/queries.ts'
+import type { NewRelease, Writes } from '../store/writes.ts'
+
+/** Everything that the API needs of the rest; `server.ts` joins them. The API itself decides nothing. */
+export interface ApiPorts {
+  readonly queries: Queries
+  readonly writes: Writes
+  readonly identity: Identity
+  readonly live: Live
+  readonly planner: Planner
+  readonly builds: Builds
+  readonly logs: Logs
+  readonly exec: Exec
+  readonly uploads: { receive(tar: AsyncIterable<Uint8Array>): Promise<{ readonly digest: string; readonly files: number }> }
+  /** Called when an event may have been stored: a hint. Returns the way to stop. */
+  readonly eventsChanged: (changed: () => void) => () => void
+  /** What failed inside Weir, for its own log. Never shown to the asker. */
+  readonly failed: (requestId: string, error: unknown) => void
+  /** Milliseconds since 1970, for records and displays. */
+  readonly now: () => number
+  /** `bytes` random bytes as lower-case hex. */
+  readonly random: (bytes: number) => string
+}
+
+export interface Identity {
+  /** null: unknown, revoked or expired. */
+  authenticate(secret: string): Promise<Principal | null>
+  /** Takes as long for an unknown name as for a wrong password. */
+  verifyPassword(name: string, password: string): Promise<boolean>
+  hashPassword(password: string): Promise<string>
+  mintToken(): { readonly secret: string; readonly hash: Uint8Array }
+  verbsOf(role: Role): readonly TenantVerb[]
+}
+
+/** What really runs, from driver and gateway. */
+export interface Live {
+  observe(environment: string): Promise<{ readonly replicas: readonly ObservedReplica[]; readonly resources: readonly ObservedResource[]; readonly refused: readonly { readonly listener: string; readonly cause: string }[] }>
+}
+
+export interface Planner {
+  /** What a deploy would do; fetches the source, changes nothing. `notes`: fields without effect, builds that would be needed. */
+  plan(ref: EnvironmentRef, request: NewRelease): Promise<Plan & { readonly notes: readonly string[] }>
+  /** Builds twice from nothing. `service: null`: all. */
+  verify(ref: EnvironmentRef, request: Omit<NewRelease, 'whenBusy'>, service: string | null): Promise<readonly { readonly service: string; readonly differs: readonly string[] }[]>
+}
+
+export interface Builds {
+  /** Builds of a release's services, as far as anything is known of them. */
+  observe(ref: EnvironmentRef, release: number): Promise<Readonly<Record<string, ObservedBuild>>>
+  /**
+   * Build logs of the release's services (null: all) from the given byte offsets on, as they come, until all builds have ended.
+   * `offset` is where the text ends: the place to go on from.
+   */
+  log(ref: EnvironmentRef, release: number, request: { readonly service: string | null; readonly from: Readonly<Record<string, number>>; readonly signal: AbortSignal }): AsyncIterable<{
+    readonly service: string
+    readonly offset: number
+    readonly text: string
+  }>
+}
+
+/** Runs a command inside a running replica, as its account, in its folder, with its environment. */
+export interface Exec {
+  /** Throws `E_CONFLICT` when the replica does not run. */
+  open(environment: string, command: ExecRequest): Promise<ExecProcess>
+}
+export interface ExecRequest {
+  readonly replica: string
+  readonly argv: readonly string[]
+  readonly tty: { readonly columns: number; readonly rows: number } | null
+}
+export interface ExecProcess {
+  /** Called with what it prints; a promise holds further output back. */
+  onOutput(listener: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void | Promise<void>): void
+  write(chunk: Uint8Array): void
+  /** No more input. */
+  end(): void
+  resize(columns: number, rows: number): void
+  readonly exit: Promise<ExitStatus>
+  /** Ends the command and all that it started. */
+  kill(): void
+}
