@@ -8,6 +8,7 @@ import { Counters, type Outcome } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
 import { Directory, type Place } from './directory.ts'
 import { discard, Exchange } from './exchange.ts'
+import type { GrpcServer } from './grpc.ts'
 import { hexId } from './ids.ts'
 import { readHead } from './request-head.ts'
 import { PUBLIC_SOCKET, type SocketKey } from './socket-key.ts'
@@ -56,6 +57,7 @@ export class Carrier {
   readonly #context: CarrierContext
   readonly #servers = new Map<SocketKey, Server>()
   readonly #connections = new Set<Socket>()
+  #grpc: GrpcServer | null = null
   #draining = false
 
   constructor(options: CarrierOptions) {
@@ -116,9 +118,13 @@ export class Carrier {
     server.on('upgrade', (request, socket, first) => this.#upgrade(key, request, socket, first))
     server.on('connect', (_request, socket) => socket.end('HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'))
     server.on('clientError', (error, socket) => refuseBytes(error as NodeJS.ErrnoException, socket))
-    server.on('connection', (socket) => {
+    const http1 = server.listeners('connection')[0] as (this: Server, socket: Socket) => void
+    server.removeAllListeners('connection')
+    server.on('connection', (socket: Socket) => {
       this.#connections.add(socket)
       socket.on('close', () => this.#connections.delete(socket))
+      if (this.directory.speaksGrpc(key)) void this.#distinguish(key, socket, () => http1.call(server, socket))
+      else http1.call(server, socket)
     })
     this.#servers.set(key, server)
     server.listen(on as never, listening)
@@ -133,6 +139,7 @@ export class Carrier {
   drain(): void {
     this.#draining = true
     for (const key of [...this.#servers.keys()]) this.close(key)
+    this.#grpc?.drain()
   }
 
   /** Ends WebSockets and streams, so that a worker can leave. */
@@ -143,6 +150,23 @@ export class Carrier {
   destroy(): void {
     this.drain()
     for (const socket of this.#connections) socket.destroy()
+  }
+
+  /** HTTP/2 begins with a preface that is no HTTP/1 request: the first bytes tell, and are put back. */
+  async #distinguish(key: SocketKey, socket: Socket, http1: () => void): Promise<void> {
+    const timer = setTimeout(() => socket.destroy(), this.#context.limits.headersMs)
+    const first = await firstBytes(socket)
+    clearTimeout(timer)
+    if (first === null || socket.destroyed) return
+    socket.unshift(first)
+    if (!first.subarray(0, 3).equals(PREFACE_START)) {
+      http1()
+      socket.resume()
+      return
+    }
+    const { GrpcServer } = await import('./grpc.ts')
+    this.#grpc ??= new GrpcServer(this.#context)
+    this.#grpc.accept(socket, (host, path) => this.#place(key, host, path))
   }
 
   #place(key: SocketKey, host: string, path: string): Place | null {
@@ -179,6 +203,26 @@ export class Carrier {
     response.end(request.method === 'HEAD' ? undefined : body)
     if (!close && !request.complete) discard(request, this.#context.limits.lingerMs)
   }
+}
+
+const PREFACE_START = Buffer.from('PRI')
+
+/** At least the three bytes that tell the protocols apart; null: the connection ended before. */
+function firstBytes(socket: Socket): Promise<Buffer | null> {
+  return new Promise((resolve) => {
+    let held = Buffer.alloc(0)
+    const done = (bytes: Buffer | null) => {
+      socket.pause()
+      socket.removeAllListeners('data').removeAllListeners('end').removeAllListeners('error')
+      resolve(bytes)
+    }
+    socket.on('error', () => done(null))
+    socket.on('end', () => done(null))
+    socket.on('data', (chunk: Buffer) => {
+      held = Buffer.concat([held, chunk])
+      if (held.length >= PREFACE_START.length) done(held)
+    })
+  })
 }
 
 function headerOf(request: IncomingMessage, name: string): string | null {

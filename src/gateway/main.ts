@@ -58,6 +58,7 @@ if (env['WEIR_GATEWAY_PEERS'] !== undefined) {
   chownSync(paths.gatewaySocket, -1, Number(env['WEIR_GATEWAY_PEERS']))
   chmodSync(paths.gatewaySocket, 0o660)
 }
+gateway.start()
 gateway.watch((environment) => rpc.emit('changed', { environment }))
 
 let stopping = false

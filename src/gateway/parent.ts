@@ -34,7 +34,7 @@ export class GatewayParent implements Gateway {
   readonly #workforce: Workforce
   readonly #listen: HostPort
   readonly #watchers = new Set<(environment: string) => void>()
-  readonly #timers: NodeJS.Timeout[]
+  readonly #timers: NodeJS.Timeout[] = []
   readonly #limits: ParentOptions['workers']
   #workers: number
   #quietSince = performance.now()
@@ -61,9 +61,13 @@ export class GatewayParent implements Gateway {
       },
       this.#workers,
     )
+  }
+
+  /** Opens the sockets and starts the workers. Apart from the constructor, so that a parent that cannot serve leaves none behind. */
+  start(): void {
     this.#openSockets()
     this.#workforce.start()
-    this.#timers = [setInterval(() => this.#retryRefused(), RETRY_REFUSED_MS), setInterval(() => this.#resize(), RESIZE_MS)]
+    this.#timers.push(setInterval(() => this.#retryRefused(), RETRY_REFUSED_MS), setInterval(() => this.#resize(), RESIZE_MS))
   }
 
   async publish(table: RoutingTable): Promise<void> {

@@ -4,9 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer as createHttpServer, type IncomingMessage, request as httpRequest, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Listener, RoutingTable, ServiceTargets, TargetGroup } from '../core/model/routing.ts'
+import { statePaths } from '../config.ts'
 import { RpcClient } from '../rpc/client.ts'
 import { GatewayClient } from './client.ts'
 import type { Gateway } from './gateway.ts'
@@ -114,13 +115,13 @@ export class Processes {
     this.home = home
     this.port = port
     this.#env = env
-    this.rpc = new RpcClient(join(home, 'run/gateway.sock'))
+    this.rpc = new RpcClient(statePaths({ WEIR_HOME: home }).gatewaySocket)
     this.client = new GatewayClient(this.rpc)
   }
 
   static async start(env: Readonly<Record<string, string>> = {}): Promise<Processes> {
     const home = mkdtempSync(join(tmpdir(), 'weir-gateway-'))
-    mkdirSync(join(home, 'run'))
+    mkdirSync(dirname(statePaths({ WEIR_HOME: home }).gatewaySocket), { recursive: true })
     const it = new Processes(home, await freePort(), env)
     await it.startParent()
     return it

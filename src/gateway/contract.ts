@@ -1,0 +1,136 @@
+/** The suite that every gateway passes. */
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import type { RoutingTable, TargetGroup, TrafficSplit } from '../core/model/routing.ts'
+import { isWeirError } from '../errors.ts'
+import type { Gateway } from './gateway.ts'
+
+export interface GatewayUnderTest {
+  readonly gateway: Gateway
+  /** Something that answers, as a target. */
+  target(id: string): TargetGroup['targets'][number]
+  /** Sends a request to host `HOST` and waits for the answer; false: nobody took it. */
+  request(environment: string): Promise<boolean>
+  /** Sends a request that stays with its target until the returned function is called. */
+  hold(environment: string): Promise<() => Promise<void>>
+  /** Waits, by the gateway's own idea of time, until `check` holds. */
+  eventually(check: () => Promise<boolean>, what: string): Promise<void>
+  close(): Promise<void>
+}
+
+/** Where the tests' environments are reached. */
+export function hostOf(environment: string): string {
+  return `${environment}.example.com`
+}
+
+export function gatewayContract(name: string, start: () => Promise<GatewayUnderTest>): void {
+  describe(`${name} keeps the gateway's contract`, () => {
+    let under: GatewayUnderTest
+    before(async () => {
+      under = await start()
+    })
+    after(() => under.close())
+
+    const tableFor = (environment: string, version: RoutingTable['version'], replicas: readonly string[], split: TrafficSplit | null = null): RoutingTable => ({
+      environment,
+      version,
+      label: `${environment}/production`,
+      listeners: [{ kind: 'route', host: hostOf(environment), path: '/', service: 'web', port: 'http', protocol: 'http' }],
+      services: {
+        web: { stable: { origin: 1, targets: replicas.map((id) => under.target(id)), cause: null }, canary: null, timeoutMs: 5000, drainMs: 200, bodyLimit: 1_000_000 },
+      },
+      split,
+    })
+    const acknowledged = (environment: string, version: RoutingTable['version']) =>
+      under.eventually(async () => {
+        const seen = (await under.gateway.observe(environment)).acknowledged
+        return seen?.epoch === version.epoch && seen.n === version.n
+      }, `${environment} is at ${version.epoch}.${version.n} everywhere`)
+    const refusedAsStale = (promise: Promise<void>) => assert.rejects(promise, (error) => isWeirError(error, 'E_STALE_EPOCH'))
+
+    test('what nobody published is not acknowledged', async () => {
+      assert.deepEqual(await under.gateway.observe('nobody'), { acknowledged: null, inflight: {}, refused: [] })
+    })
+
+    test('a published table is acknowledged, listed, and routed by', async () => {
+      await under.gateway.publish(tableFor('c1', { epoch: 1, n: 1 }, ['c1-a']))
+      await acknowledged('c1', { epoch: 1, n: 1 })
+      assert.ok((await under.gateway.environments()).includes('c1'))
+      assert.equal(await under.request('c1'), true)
+    })
+
+    test('the same version again is fine and changes nothing', async () => {
+      await under.gateway.publish(tableFor('c2', { epoch: 1, n: 5 }, ['c2-a']))
+      await under.gateway.publish(tableFor('c2', { epoch: 1, n: 5 }, []))
+      await acknowledged('c2', { epoch: 1, n: 5 })
+      assert.equal(await under.request('c2'), true)
+    })
+
+    test('an older version is refused', async () => {
+      await under.gateway.publish(tableFor('c3', { epoch: 1, n: 7 }, ['c3-a']))
+      await refusedAsStale(under.gateway.publish(tableFor('c3', { epoch: 1, n: 6 }, [])))
+      await refusedAsStale(under.gateway.withdraw('c3', { epoch: 1, n: 6 }))
+      await acknowledged('c3', { epoch: 1, n: 7 })
+      assert.equal(await under.request('c3'), true)
+    })
+
+    test('a request in flight is counted at its replica until it ends, also after the replica left the table', async () => {
+      await under.gateway.publish(tableFor('c4', { epoch: 1, n: 1 }, ['c4-a']))
+      await acknowledged('c4', { epoch: 1, n: 1 })
+      const end = await under.hold('c4')
+      await under.eventually(async () => (await under.gateway.observe('c4')).inflight['c4-a'] === 1, 'the request is in flight')
+      await under.gateway.publish(tableFor('c4', { epoch: 1, n: 2 }, ['c4-b']))
+      await acknowledged('c4', { epoch: 1, n: 2 })
+      assert.equal((await under.gateway.observe('c4')).inflight['c4-a'], 1, 'known together with the acknowledgement')
+      await end()
+      await under.eventually(async () => (await under.gateway.observe('c4')).inflight['c4-a'] === undefined, 'nothing is in flight')
+    })
+
+    test('a change is hinted at', async () => {
+      const hinted = new Set<string>()
+      const stop = under.gateway.watch((environment) => hinted.add(environment))
+      await under.gateway.publish(tableFor('c5', { epoch: 1, n: 1 }, ['c5-a']))
+      await under.eventually(async () => hinted.has('c5'), 'a hint came')
+      stop()
+    })
+
+    test('a withdrawn environment is gone, and an older table does not bring it back', async () => {
+      await under.gateway.publish(tableFor('c6', { epoch: 1, n: 1 }, ['c6-a']))
+      await under.gateway.withdraw('c6', { epoch: 1, n: 2 })
+      await acknowledged('c6', { epoch: 1, n: 2 })
+      assert.ok(!(await under.gateway.environments()).includes('c6'))
+      assert.equal(await under.request('c6'), false)
+      await refusedAsStale(under.gateway.publish(tableFor('c6', { epoch: 1, n: 1 }, ['c6-a'])))
+    })
+
+    test('every request is counted once, and kept until it is acknowledged', async () => {
+      await under.gateway.publish(tableFor('c7', { epoch: 1, n: 1 }, ['c7-a']))
+      await acknowledged('c7', { epoch: 1, n: 1 })
+      for (let i = 0; i < 5; i++) assert.equal(await under.request('c7'), true)
+      const counted = async () => {
+        const rows = (await under.gateway.counters(1000)).flatMap((block) => block.rows).filter((row) => row.environment === 'c7')
+        return rows.reduce((sum, row) => sum + row.requests, 0)
+      }
+      await under.eventually(async () => (await counted()) === 5, 'all five are counted')
+      assert.equal(await counted(), 5, 'asked again, not acknowledged: still there')
+      const blocks = await under.gateway.counters(1000)
+      assert.equal(new Set(blocks.map((it) => `${it.incarnation} ${it.sequence}`)).size, blocks.length)
+      await under.gateway.acknowledgeCounters(blocks)
+      assert.equal(await counted(), 0)
+      await under.gateway.acknowledgeCounters(blocks)
+      assert.ok((await under.gateway.counters(1)).length <= 1)
+    })
+
+    // Last, because it raises the epoch for all.
+    test('a higher epoch shuts out the lower ones', async () => {
+      await under.gateway.publish(tableFor('c8', { epoch: 1, n: 9 }, ['c8-a']))
+      await under.gateway.fence(3)
+      await refusedAsStale(under.gateway.publish(tableFor('c8', { epoch: 2, n: 10 }, [])))
+      await refusedAsStale(under.gateway.withdraw('c8', { epoch: 2, n: 10 }))
+      await refusedAsStale(under.gateway.fence(2))
+      await under.gateway.fence(3)
+      await under.gateway.publish(tableFor('c8', { epoch: 3, n: 1 }, ['c8-b']))
+      await acknowledged('c8', { epoch: 3, n: 1 })
+    })
+  })
+}
