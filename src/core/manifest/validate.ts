@@ -65,9 +65,9 @@ function faults(issue: Issue, prefix: Path, tree: Tree): Fault[] {
       })
     }
     case 'invalid_union': {
-      const branch = likeliest(issue.errors)
+      const branch = likeliest(issue.errors, here)
       if (branch) return branch.flatMap((inner) => faults(inner, path, tree))
-      const expected = issue.errors.flatMap((errors) => errors.map((inner) => (inner.code === 'invalid_type' ? kinds(inner.expected) : inner.message)))
+      const expected = issue.errors.flatMap((errors) => errors.map((inner) => (inner.code === 'invalid_type' ? kinds(inner.expected) : 'text')))
       return [fault(`expected ${[...new Set(expected)].join(' or ')}, got ${got}`, null)]
     }
     case 'invalid_type': {
@@ -91,9 +91,10 @@ function faults(issue: Issue, prefix: Path, tree: Tree): Fault[] {
   }
 }
 
-/** The branch of a union that was meant: the one that likes the value's kind, and of these the one with the fewest complaints. */
-function likeliest(branches: readonly (readonly Issue[])[]): readonly Issue[] | null {
-  const fits = branches.filter((issues) => !issues.some((issue) => issue.path.length === 0 && (issue.code === 'invalid_type' || (issue.code === 'custom' && /^expected /.test(issue.message)))))
+/** The branch of a union that was meant: the one for the value's kind, and of these the one with the fewest complaints. Plain values have leaves. */
+function likeliest(branches: readonly (readonly Issue[])[], here: Tree | null): readonly Issue[] | null {
+  const plain = here?.kind === 'scalar'
+  const fits = branches.filter((issues) => !issues.some((issue) => issue.path.length === 0 && (issue.code === 'invalid_type' || (issue.code === 'custom' && !plain))))
   return fits.sort((a, b) => a.length - b.length)[0] ?? null
 }
 

@@ -84,8 +84,10 @@ class Reader {
   readonly #problems: Problem[] = []
   /** In the order of the text, so that an alias means the last anchor before it. */
   readonly #anchors = new Map<string, Node>()
-  /** Aliases being resolved, so that one that contains itself ends. */
+  /** Nodes around the one that is read, so that an alias to one of them is seen to contain itself. */
   readonly #open = new Set<Node>()
+  #expanding = 0
+  #cut = false
   #values = 0
 
   constructor(file: string, lines: LineCounter, text: string) {
@@ -96,12 +98,12 @@ class Reader {
 
   read(document: Document.Parsed): { tree: Tree | null; problems: readonly Problem[] } {
     for (const error of document.errors.slice(0, MAX_SYNTAX_ERRORS)) this.#problems.push(syntaxProblem(this.#place(error.pos[0]), error.code, error.message))
-    for (const warning of document.warnings.slice(0, MAX_SYNTAX_ERRORS)) this.#problems.push(syntaxProblem(this.#place(warning.pos[0]), warning.code, warning.message))
+    for (const warning of document.warnings.filter(({ code }) => code !== 'TAG_RESOLVE_FAILED').slice(0, MAX_SYNTAX_ERRORS)) this.#problems.push(syntaxProblem(this.#place(warning.pos[0]), warning.code, warning.message))
     if (document.errors.length > 0) return { tree: null, problems: this.#problems }
     const tree = this.#tree(document.contents as Node | null, 0, '')
     if (tree.kind === 'scalar' && tree.value === null && this.#problems.length === 0) this.#problems.push(problem({ file: this.#file, line: 1, column: 1 }, 'the file is empty', null))
     // What was cut off would only be called missing.
-    const cut = this.#values > MAX_VALUES || (tree.kind === 'scalar' && tree.value === null)
+    const cut = this.#cut || (tree.kind === 'scalar' && tree.value === null)
     return { tree: cut ? null : tree, problems: this.#problems }
   }
 
@@ -109,10 +111,12 @@ class Reader {
     const place = this.#placeOf(node)
     this.#values += 1
     if (this.#values > MAX_VALUES) {
+      this.#cut = true
       if (this.#values === MAX_VALUES + 1) this.#problems.push(problem(place, `the file holds more than ${MAX_VALUES} values, aliases included`, 'write it without nested anchors, or split the app'))
       return nothing(place)
     }
     if (depth > MAX_DEPTH) {
+      this.#cut = true
       this.#problems.push(tooDeep(place))
       return nothing(place)
     }
@@ -122,7 +126,15 @@ class Reader {
       this.#problems.push(problem(place, `the tag \`${node.tag}\` is not used here`, 'remove it'))
       return nothing(place)
     }
-    if ('anchor' in node && node.anchor && this.#open.size === 0) this.#anchors.set(String(node.anchor), node)
+    if (node.anchor === undefined) return this.#value(node, place, depth, key)
+    if (this.#expanding === 0) this.#anchors.set(node.anchor, node)
+    this.#open.add(node)
+    const tree = this.#value(node, place, depth, key)
+    this.#open.delete(node)
+    return tree
+  }
+
+  #value(node: Node, place: Place, depth: number, key: string): Tree {
     if (isMap(node)) return this.#map(node as YAMLMap<Node, Node | null>, place, depth)
     if (isSeq(node)) return { kind: 'list', place, items: (node.items as (Node | null)[]).map((item) => this.#tree(item, depth + 1, key)) }
     return isScalar(node) ? this.#scalar(node, place, key) : nothing(place)
@@ -135,9 +147,9 @@ class Reader {
       this.#problems.push(problem(place, target ? `the alias \`*${anchor}\` contains itself` : `no anchor \`&${anchor}\` before this alias`, null))
       return nothing(place)
     }
-    this.#open.add(target)
+    this.#expanding += 1
     const tree = this.#tree(target, depth, key)
-    this.#open.delete(target)
+    this.#expanding -= 1
     return tree
   }
 
@@ -157,7 +169,8 @@ class Reader {
         this.#problems.push(problem(keyPlace, `the key \`${key}\` is here twice (first at ${before.line}:${before.column})`, 'keep one of them'))
       } else {
         const tree = this.#tree(pair.value, depth + 1, key)
-        entries.set(key, { key: keyPlace, tree: tree.kind === 'scalar' && tree.value === null ? { ...tree, place: keyPlace } : tree })
+        const empty = pair.value === null || (isScalar(pair.value) && pair.value.value === null)
+        entries.set(key, { key: keyPlace, tree: empty ? nothing(keyPlace) : tree })
       }
     }
     // As in YAML 1.1: own keys come first, then the maps of `<<` in their order.
@@ -207,7 +220,6 @@ const SYNTAX: Readonly<Record<string, readonly [message: string, hint: string | 
   MISSING_CHAR: ['a character is missing here', 'look for an unclosed quote or bracket'],
   BLOCK_AS_IMPLICIT_KEY: ['a nested map is not possible here', 'quote the value if it contains `: `'],
   MULTILINE_IMPLICIT_KEY: ['a key must stand on one line', 'is a `:` missing?'],
-  TAG_RESOLVE_FAILED: ['this tag is not used here', 'remove it'],
 }
 
 function syntaxProblem(place: Place, code: string, message: string): Problem {
