@@ -1,0 +1,5 @@
+if (process.env.BREAK === 'migrate') {
+  console.error('Error: relation "songs" already exists')
+  process.exit(1)
+}
+console.log('nothing to migrate')
