@@ -28,6 +28,14 @@ const MAX_EXTENSION_BYTES = 64 * 1024
  */
 export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerator<TarPart> {
   const input = new BlockReader(source)
+  try {
+    yield* readParts(input)
+  } finally {
+    await input.close()
+  }
+}
+
+async function* readParts(input: BlockReader): AsyncGenerator<TarPart> {
   let extension: Extension = {}
   let raw: Buffer[] = []
   for (;;) {
@@ -179,6 +187,11 @@ class BlockReader {
 
   constructor(source: AsyncIterable<Uint8Array>) {
     this.#source = source[Symbol.asyncIterator]()
+  }
+
+  /** Lets the source go, wherever it is. */
+  async close(): Promise<void> {
+    await this.#source.return?.()
   }
 
   /** Exactly `size` bytes, or null when the stream is over before. */

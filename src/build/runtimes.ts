@@ -1,5 +1,5 @@
 import { constants, realpathSync } from 'node:fs'
-import { chmod, copyFile, cp, lstat, mkdir, mkdtemp, readFile, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, cp, link, lstat, mkdir, mkdtemp, readFile, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { WeirError } from '../errors.ts'
 import { runCommand } from '../spawn.ts'
@@ -77,8 +77,7 @@ export class Runtimes {
   async #fillNode(folder: string, node: string): Promise<void> {
     await mkdir(join(folder, 'bin'), { mode: 0o755 })
     await mkdir(join(folder, 'lib/node_modules'), { recursive: true, mode: 0o755 })
-    await copyFile(node, join(folder, 'bin/node'), constants.COPYFILE_FICLONE)
-    await chmod(join(folder, 'bin/node'), 0o755)
+    await shareProgram(node, join(folder, 'bin/node'))
     const npm = await npmFolder()
     if (npm === null) return // noticed when a build needs it
     const there = join(folder, 'lib/node_modules/npm')
@@ -109,6 +108,20 @@ export class Runtimes {
       await rm(fresh, { recursive: true, force: true })
     }
   }
+}
+
+/** The same file under another name where all may run it anyway (it is a hundred megabytes), else a copy. */
+async function shareProgram(from: string, to: string): Promise<void> {
+  const { mode, uid } = await lstat(from)
+  if ((mode & 0o7777) === 0o755 && (uid === 0 || uid === process.getuid?.())) {
+    const linked = await link(from, to).then(
+      () => true,
+      () => false, // another file system, or one without hard links
+    )
+    if (linked) return
+  }
+  await copyFile(from, to, constants.COPYFILE_FICLONE)
+  await chmod(to, 0o755)
 }
 
 export function npmMissing(): WeirError {

@@ -276,7 +276,7 @@ export class SlugBuilder implements Builder {
 }
 
 /** Registry, proxies and certificates; a value that holds a user and password is left out: a build gets no secrets. */
-function buildEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
+export function buildEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   const names = /^(https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_file|npm_config_(registry|cafile)|pip_(index_url|extra_index_url|find_links|cert))$/i
   return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => names.test(entry[0]) && entry[1] !== undefined && !/\/\/[^/]*@/.test(entry[1])))
 }
