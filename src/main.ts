@@ -3,10 +3,10 @@ import { enableCompileCache } from 'node:module'
 import { dirname, join } from 'node:path'
 
 const program = import.meta.filename
-// Beside the program, where only those who install it may write: what stands there is run.
-enableCompileCache(join(dirname(program), '.compile-cache'))
+// Built, and beside the program, where only those who install it may write: what stands there is run.
+if (program.endsWith('.js')) enableCompileCache(join(dirname(program), '.compile-cache'))
 
 const argv = process.argv.slice(2)
 const { processTerminal } = await import('./cli/frame/terminal.ts')
 const { runProgram } = await import('./cli/frame/program.ts')
-process.exitCode = await runProgram(processTerminal(program, argv), argv)
+process.exitCode = await runProgram(processTerminal(argv), argv)

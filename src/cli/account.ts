@@ -12,5 +12,14 @@ export async function create(session: Session): Promise<undefined> {
   const password = await stdinValue(session, `password of ${name} (at least 10 characters)`)
   const client = await session.client()
   const account = await client.call('accounts.create', { body: { name, password, ...(tenant === undefined ? {} : { tenant }), ...(role === undefined ? {} : { role }) } })
-  await session.print(account, () => [`account ${account.name} is made${account.tenant === null ? '' : ` in tenant ${account.tenant}`}; next: weir login --user ${account.name}`])
+  await session.print(account, () => [`account ${account.name} is made in tenant ${account.tenant}; next: weir login --user ${account.name}`])
+}
+
+/** Whether anyone may make an account, or only an admin. */
+export async function registration(session: Session): Promise<undefined> {
+  const client = await session.client()
+  const [wanted] = session.args
+  if (wanted !== undefined && wanted !== 'open' && wanted !== 'closed') throw usage('registration is open or closed')
+  const settings = wanted === undefined ? await client.call('settings.show', {}) : await client.call('settings.update', { body: { registration: wanted } })
+  await session.print(settings, () => [`registration is ${settings.registration}`])
 }

@@ -16,7 +16,7 @@ export async function login(session: Session): Promise<undefined> {
     const { env } = session.terminal
     const { tokens } = readCredentials(env)
     writeCredentials(env, { server: server.address, tokens: { ...tokens, [server.address]: token } })
-    await session.print({ server: server.address, account: who.account, tenant: who.tenant }, () => [`logged in to ${server.address} as ${escapeControl(who.account)}`])
+    await session.print({ server: server.address, account: who.account ?? who.name, tenant: who.tenant }, () => [`logged in to ${server.address} as ${escapeControl(who.account ?? who.name)}`])
   } finally {
     client.close()
   }

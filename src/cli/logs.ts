@@ -12,9 +12,9 @@ const MOST_LINES = 100_000
 
 /** What the services printed, merged by time, one colour a service. */
 export async function logs(session: Session): Promise<undefined> {
+  const filter = filterOf(session)
   const params = await session.app('argument')
   const client = await session.client()
-  const filter = filterOf(session)
   const printer = new LinePrinter(session)
   if (session.flag('follow')) {
     await follow(session, client, params, filter, printer)

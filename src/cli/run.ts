@@ -19,7 +19,6 @@ export async function run(session: Session): Promise<number> {
   try {
     for await (const { event, data } of client.stream('tasks.output', { params }, { signal: detached.signal })) {
       if (event === 'output') print(session, data)
-      if (event === 'exit') break
     }
   } catch (error) {
     if (!detached.signal.aborted) throw error
@@ -31,9 +30,9 @@ export async function run(session: Session): Promise<number> {
   return concluded(session, await endOf(() => client.call('tasks.show', { params })))
 }
 
-function print({ terminal, format }: Session, { stream, text }: { readonly stream: 'stdout' | 'stderr'; readonly text: string }): void {
+function print({ terminal, format }: Session, { stream, text }: { readonly stream: string; readonly text: string }): void {
   if (format === 'jsonl') terminal.out(`${JSON.stringify({ event: 'output', stream, text })}\n`)
-  else (stream === 'stdout' ? terminal.out : terminal.err)(terminal.interactive ? safeLines(text) : text)
+  else (stream === 'stderr' ? terminal.err : terminal.out)(terminal.interactive ? safeLines(text) : text)
 }
 
 /** Lines stay lines; whatever else could steer the terminal is shown, not done. */

@@ -17,7 +17,7 @@ export async function list(session: Session): Promise<undefined> {
       { title: 'SECRET', value: (it) => it.name },
       { title: 'VALUE', value: () => '«hidden»' },
       { title: 'VERSION', value: (it) => String(it.version) },
-      { title: 'SET', value: (it) => `${agoText(Date.parse(it.updatedAt), now)} by ${escapeControl(it.by)}` },
+      { title: 'SET', value: (it) => `${agoText(Date.parse(it.at), now)} by ${escapeControl(it.by)}` },
     ],
     'none; next: weir secrets set NAME < file',
   )

@@ -6,11 +6,9 @@ export async function whoami(session: Session): Promise<undefined> {
   const who = await client.call('identity.whoami', {})
   const { address, from } = session.server
   await session.print({ ...who, server: address }, () => [
-    `account   ${escapeControl(who.account)}${who.admin ? ' (admin of the installation)' : ''}`,
-    `tenant    ${escapeControl(who.tenant)} as ${who.role}`,
+    `account   ${escapeControl(who.account ?? who.name)}${who.admin ? ' (admin of the installation)' : ''}`,
     `server    ${address} (${from})`,
-    `may       ${who.verbs.join(' ')}`,
-    ...(who.app === null && who.environment === null ? [] : [`only      ${[who.app, who.environment].filter(Boolean).join(' in ')}`]),
-    ...(who.expiresAt === null ? [] : [`until     ${who.expiresAt.slice(0, 16)}Z`]),
+    ...who.tenants.map(({ tenant, verbs }) => `tenant    ${tenant}${tenant === who.tenant ? ' (meant by default)' : ''}: ${verbs.join(' ')}`),
+    ...(who.environment === null ? [] : [`only      ${who.environment}`]),
   ])
 }

@@ -62,7 +62,7 @@ export function appNamedAfter(folder: string): string | undefined {
 
 export function checkedName(kind: string, name: string): string {
   const problem = nameProblem(name)
-  if (problem !== null) throw new WeirError('E_NAME', { message: `"${name}" cannot be the name of an ${kind}`, cause: `it ${problem}` })
+  if (problem !== null) throw new WeirError('E_NAME', { message: `"${name}" cannot be the name of ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`, cause: `it ${problem}` })
   return name
 }
 

@@ -1,11 +1,12 @@
-import { mkdirSync, readFileSync, statSync, type Stats, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readSync, statSync, type Stats, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import type { Client } from '../../../packages/client/src/client.ts'
 import type { ReleaseRequest } from '../../../packages/client/src/types.ts'
+import type { Manifest, ReadResult } from '../../core/manifest/manifest.ts'
 import { WeirError } from '../../errors.ts'
 import { runCommand } from '../../spawn.ts'
 import { escapeControl } from '../output/escape.ts'
-import { type AppContext, appNamedAfter, appNamedIn, checkedName, DEFAULT_ENVIRONMENT, manifestApp, readLink } from './context.ts'
+import { type AppContext, appNamedAfter, checkedName, DEFAULT_ENVIRONMENT, manifestApp, readLink } from './context.ts'
 import type { Session } from './session.ts'
 import { usage } from './usage.ts'
 
@@ -21,8 +22,8 @@ export interface DeploySource {
 }
 
 type Origin =
-  | { readonly kind: 'git'; readonly url: string; readonly path: string; readonly folder: string | null }
-  | { readonly kind: 'folder'; readonly folder: string; readonly manifest: { readonly file: string; readonly text: string } | null }
+  | { readonly kind: 'git'; readonly url: string; readonly path: string; readonly folder: string | null; readonly app: string | undefined }
+  | { readonly kind: 'folder'; readonly folder: string; readonly manifest: { readonly file: string; readonly text: string } | null; readonly app: string }
 
 const MAX_MANIFEST_BYTES = 1024 * 1024
 
@@ -39,7 +40,7 @@ const MAX_MANIFEST_BYTES = 1024 * 1024
 export async function deploySource(session: Session): Promise<DeploySource> {
   const ref = refOf(session)
   const origin = await originOf(session, session.args[0], ref.commit !== null || ref.ref !== null)
-  const context = await contextOf(session, origin)
+  const context = contextOf(session, origin)
   if (origin.kind === 'git') {
     const path = session.text('path') ?? origin.path
     return {
@@ -49,7 +50,7 @@ export async function deploySource(session: Session): Promise<DeploySource> {
       link: () => {},
     }
   }
-  const folder = resolve(origin.folder, session.text('path') ?? '.')
+  const { folder } = origin
   return {
     context,
     request: async (client) => {
@@ -70,36 +71,56 @@ function refOf(session: Session): { readonly commit: string | null; readonly ref
 
 async function originOf(session: Session, argument: string | undefined, wantsGit: boolean): Promise<Origin> {
   if (argument === '-') throw usage('a release cannot come from standard input', undefined, 'a file, a folder or the address of a repository')
-  if (argument !== undefined && isRepositoryAddress(argument)) return { kind: 'git', url: argument, path: '.', folder: null }
+  if (argument !== undefined && isRepositoryAddress(argument)) return { kind: 'git', url: argument, path: '.', folder: null, app: appNamedAfter((session.text('path') ?? argument).replace(/\/+$/, '').replace(/\.git$/, '')) }
   const place = resolve(session.terminal.cwd, argument ?? '.')
   const found = statIfThere(place)
   if (found === null) {
     throw usage(`there is no file or folder "${escapeControl(argument ?? '.')}"`, `looked at ${escapeControl(place)}`, 'weir deploy [file|dir|git-url]')
   }
-  if (found.isDirectory()) return wantsGit || place.endsWith('.git') ? localRepository(place) : { kind: 'folder', folder: place, manifest: null }
+  if (found.isDirectory()) return wantsGit || place.endsWith('.git') ? localRepository(place) : folderOrigin(resolve(place, session.text('path') ?? '.'))
   if (!found.isFile()) throw usage(`"${escapeControl(place)}" is no file and no folder`)
   if (wantsGit) throw usage('--commit, --tag and --branch go with a repository, not with a manifest file')
-  if (found.size > MAX_MANIFEST_BYTES) throw new WeirError('E_MANIFEST', { message: `${argument} is over 1 MiB`, cause: `it has ${found.size} bytes` })
-  return manifestOrigin(place, readFileSync(place))
+  return manifestOrigin(place, readManifestFile(place))
 }
 
-/** A manifest, or EMP's JSON, whose `docker_image` may name the repository or folder to build. */
-function manifestOrigin(file: string, bytes: Uint8Array): Origin {
-  let text: string
+/** The file's problems are said before anything is sent; EMP's `docker_image` may name the repository or folder to build. */
+async function manifestOrigin(file: string, bytes: Uint8Array): Promise<Origin> {
+  const { parseManifestFile } = await import('../../core/manifest/manifest.ts')
+  const folder = dirname(file)
+  const manifest = await checkedManifest(parseManifestFile(basename(file), bytes, { name: basename(folder), listing: listingOf(folder) }))
+  const hint = manifest.sourceHint
+  if (hint?.kind === 'repository') return { kind: 'git', url: hint.url, path: '.', folder: null, app: manifest.app }
+  const given = { file: basename(file), text: new TextDecoder().decode(bytes) }
+  return { kind: 'folder', folder: hint === null ? folder : resolve(folder, hint.path), manifest: given, app: manifest.app }
+}
+
+async function folderOrigin(folder: string): Promise<Origin> {
+  const { MANIFEST_FILES, readManifest } = await import('../../core/manifest/manifest.ts')
+  const listing = listingOf(folder)
+  const files = new Map(MANIFEST_FILES.filter((name) => listing.includes(name)).map((name) => [name, readManifestFile(join(folder, name))]))
+  const manifest = await checkedManifest(readManifest({ files, listing, name: basename(folder) }))
+  return { kind: 'folder', folder, manifest: null, app: manifest.app }
+}
+
+async function checkedManifest(result: ReadResult): Promise<Manifest> {
+  if (result.ok) return result.manifest
+  const { problemsCode, problemsError } = await import('../../core/manifest/problems.ts')
+  throw new WeirError(problemsCode(result.problems), problemsError(result.problems))
+}
+
+/** One byte over the limit is enough to have it refused. */
+function readManifestFile(file: string): Uint8Array {
+  const bytes = Buffer.alloc(MAX_MANIFEST_BYTES + 1)
+  const handle = openSync(file, 'r')
   try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    throw new WeirError('E_MANIFEST', { message: `${basename(file)} is not UTF-8 text`, next: 'weir deploy takes a manifest, a folder or a repository' })
+    return bytes.subarray(0, readSync(handle, bytes))
+  } finally {
+    closeSync(handle)
   }
-  const named = imageNamedIn(text)
-  if (named !== null && isRepositoryAddress(named)) return { kind: 'git', url: named, path: '.', folder: null }
-  const folder = named === null ? null : resolve(dirname(file), named)
-  const isFolder = folder !== null && statIfThere(folder)?.isDirectory() === true
-  return { kind: 'folder', folder: isFolder ? folder : dirname(file), manifest: { file: basename(file), text } }
 }
 
-function imageNamedIn(text: string): string | null {
-  return /"docker_image"\s*:\s*"([^"\\]+)"/.exec(text)?.[1] ?? null
+function listingOf(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true }).map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
 }
 
 /** @example isRepositoryAddress('git@example.com:team/shop.git') // true */
@@ -109,9 +130,9 @@ export function isRepositoryAddress(text: string): boolean {
 
 async function localRepository(folder: string): Promise<Origin> {
   const top = await gitSays(folder, '--show-toplevel')
-  if (top !== null) return { kind: 'git', url: fileUrl(top), path: relative(top, folder) || '.', folder }
+  if (top !== null) return { kind: 'git', url: fileUrl(top), path: relative(top, folder) || '.', folder, app: (await manifestApp(folder)) ?? appNamedAfter(folder) }
   const bare = await gitSays(folder, '--absolute-git-dir')
-  if (bare !== null) return { kind: 'git', url: fileUrl(bare), path: '.', folder }
+  if (bare !== null) return { kind: 'git', url: fileUrl(bare), path: '.', folder, app: appNamedAfter(folder.replace(/\/?\.git$/, '')) }
   throw usage(`${escapeControl(folder)} is not in a git repository`, undefined, 'without --commit, --tag and --branch the folder is released as it is')
 }
 
@@ -128,24 +149,14 @@ function fileUrl(path: string): string {
   return `file://${path.split('/').map(encodeURIComponent).join('/')}`
 }
 
-async function contextOf(session: Session, origin: Origin): Promise<AppContext> {
+function contextOf(session: Session, origin: Origin): AppContext {
   const { env } = session.terminal
   const folder = origin.folder
   const link = folder === null ? null : readLink(folder)
   const environment = session.text('env') ?? (env['WEIR_ENV'] || undefined) ?? link?.environment ?? DEFAULT_ENVIRONMENT
-  const app = session.text('app') ?? (env['WEIR_APP'] || undefined) ?? link?.app ?? (await appOf(origin, session.text('path')))
+  const app = session.text('app') ?? (env['WEIR_APP'] || undefined) ?? link?.app ?? origin.app
   if (app === undefined) throw usage('what shall the app be called?', 'neither a manifest nor the folder has a name that an app can have', 'the same with -a NAME')
   return { app: checkedName('app', app), environment: checkedName('environment', environment) }
-}
-
-async function appOf(origin: Origin, path: string | undefined): Promise<string | undefined> {
-  if (origin.kind === 'folder' && origin.manifest) return appNamedIn(origin.manifest.text) ?? appNamedAfter(origin.folder)
-  if (origin.folder !== null) {
-    const folder = resolve(origin.folder, origin.kind === 'folder' ? (path ?? '.') : '.')
-    return (await manifestApp(folder)) ?? appNamedAfter(folder.replace(/\/?\.git$/, ''))
-  }
-  const address = origin.kind === 'git' ? origin.url : ''
-  return appNamedAfter((path ?? address).replace(/\/+$/, '').replace(/\.git$/, ''))
 }
 
 /** Only when a flag said something that the folder would not have said by itself: then the next command needs no flag. */
@@ -166,4 +177,13 @@ function statIfThere(path: string): Stats | null {
     if (['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'].includes((error as NodeJS.ErrnoException).code ?? '')) return null
     throw error
   }
+}
+
+/** Whether `weir up` should deploy the folder: it has a manifest, or something in it is recognised. */
+export async function isDeployable(folder: string): Promise<boolean> {
+  const { MANIFEST_FILES, readManifest } = await import('../../core/manifest/manifest.ts')
+  const listing = listingOf(folder)
+  const present = MANIFEST_FILES.filter((name) => listing.includes(name))
+  if (present.some((name) => name !== 'package.json')) return true
+  return readManifest({ files: new Map(present.map((name) => [name, readManifestFile(join(folder, name))])), listing, name: basename(folder) }).ok
 }

@@ -12,7 +12,7 @@ import { type Group, GLOBAL_OPTIONS, NOT_YET, type Verb, VERBS } from './verbs.t
 /**
  * Runs one command line and answers its exit code.
  *
- * @example process.exitCode = await runProgram(processTerminal(import.meta.filename, argv), ['list'])
+ * @example process.exitCode = await runProgram(processTerminal(argv), ['list'])
  */
 export async function runProgram(terminal: Terminal, argv: readonly string[]): Promise<number> {
   if (argv[0] === '__complete') return (await import('./complete.ts')).complete(terminal, argv.slice(1))
@@ -45,7 +45,6 @@ export function buildProgram(terminal: Terminal, call: (verb: Verb, session: Ses
     .description('Push a change; it goes live safely, at the size it needs, without you watching.')
     .usage('<command> [options]')
   for (const [flags, about] of GLOBAL_OPTIONS) program.option(flags, about)
-  program.configureHelp({ ...program.configureHelp(), showGlobalOptions: true })
   const parents = new Map<string, Command>()
   for (const verb of VERBS) addVerb(program, parents, terminal, verb, call)
   program.addHelpText('after', '\nFirst steps:\n  weir up            start on this machine and deploy the current folder\n  weir deploy        release a change\n  weir rollback      and back')
@@ -96,6 +95,7 @@ function base(command: Command, terminal: Terminal): Command {
     .showSuggestionAfterError(true)
     .helpCommand(false)
     .helpOption('-h, --help', 'how it is used')
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: (child) => [child.name(), ...child.registeredArguments.map((it) => (it.required ? `<${it.name()}>` : `[${it.name()}]`))].join(' ') })
     .configureOutput({
       writeOut: (text) => terminal.out(text),
       writeErr: () => {}, // the failure is printed once, in five parts
@@ -106,16 +106,20 @@ function base(command: Command, terminal: Terminal): Command {
 
 /** commander's own words, in five parts, with the nearest thing that exists. */
 function usageFailure(error: CommanderError, argv: readonly string[]): WeirError {
-  if (error.code === 'commander.unknownCommand' || error.code === 'commander.excessArguments' || error.code === 'commander.help') {
-    const words = argv.filter((word) => !word.startsWith('-'))
-    const later = NOT_YET[words[0] ?? '']
-    if (later !== undefined) return new WeirError('E_UNSUPPORTED', { message: `not yet supported: ${later}`, cause: `weir ${words[0]} belongs to a later version`, next: 'weir --help' })
-    if (error.code === 'commander.unknownCommand') return unknownCommand(words)
-    if (error.code === 'commander.help') return usage(`weir ${words.join(' ')}: a word is missing`, undefined, `weir ${words.join(' ')} --help`)
-  }
+  const typed = argv.filter((word) => !word.startsWith('-'))
+  const later = NOT_YET[typed[0] ?? ''] ?? NOT_YET[typed.slice(0, 2).join(' ')] ?? NOT_YET[/unknown option '(--[a-z]+)/.exec(error.message)?.[1] ?? '']
+  if (later !== undefined) return new WeirError('E_UNSUPPORTED', { message: `not yet supported: ${later}`, cause: 'it belongs to a later version', next: 'weir --help' })
+  const isUnknown = error.code === 'commander.unknownCommand' || (error.code === 'commander.excessArguments' && isUnknownChild(typed))
+  if (isUnknown) return unknownCommand(typed)
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
   const meant = suggestion?.match(/Did you mean (.*)\?/)?.[1]
   return usage(escapeControl(message), undefined, meant === undefined ? `weir ${words(argv)}--help` : `did you mean ${escapeControl(meant)}?`)
+}
+
+/** `canary wieght 3`: the default child would take the word as one argument too many. */
+function isUnknownChild([parent = '', child = '']: readonly string[]): boolean {
+  const children = VERBS.filter((verb) => verb.path.startsWith(`${parent} `)).map((verb) => verb.path.split(' ')[1])
+  return children.length > 0 && !children.includes(child)
 }
 
 function words(argv: readonly string[]): string {

@@ -6,8 +6,6 @@ export type Colours = ReturnType<typeof pc.createColors>
 export interface Terminal {
   readonly env: NodeJS.ProcessEnv
   readonly cwd: string
-  /** File of the program that was started (`dist/weir.js`, `src/main.ts`); the runner and the server lie beside it. */
-  readonly program: string
   /** stdout is a person's terminal. */
   readonly interactive: boolean
   /** stdin is a person's terminal: only then may a question be asked. */
@@ -30,25 +28,20 @@ export interface Terminal {
   now(): number
   /** Ctrl-C; returns the way to give it back. While nobody listens it ends the program. */
   onInterrupt(call: () => void): () => void
-  /** Ends when the reader of stdout is gone. */
-  readonly closed: AbortSignal
 }
 
 /** The real one. A reader that went away (`weir list | head -1`) ends the program without a word. */
-export function processTerminal(program: string, argv: readonly string[]): Terminal {
+export function processTerminal(argv: readonly string[]): Terminal {
   const { env, stdout, stderr, stdin } = process
-  const closed = new AbortController()
   for (const stream of [stdout, stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EPIPE') throw error
-      closed.abort()
       process.exit(0)
     })
   }
   return {
     env,
     cwd: process.cwd(),
-    program,
     interactive: stdout.isTTY === true && env['TERM'] !== 'dumb',
     asks: stdin.isTTY === true,
     width: () => (stdout.isTTY ? (stdout.columns ?? 80) : null),
@@ -70,7 +63,6 @@ export function processTerminal(program: string, argv: readonly string[]): Termi
       process.on('SIGINT', call)
       return () => process.off('SIGINT', call)
     },
-    closed: closed.signal,
   }
 }
 

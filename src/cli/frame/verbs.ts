@@ -21,12 +21,17 @@ export interface Verb {
 
 export type Group = 'This machine' | 'Deliver' | 'Look' | 'Operate' | 'Access' | 'Help'
 
+const WAIT = ['--wait', 'show it going live (this is the default)'] as const
 const DETACH = ['--no-wait', 'return as soon as the server has it'] as const
 const TIMEOUT = ['--timeout <duration>', 'stop waiting after this long (the work goes on)'] as const
 const CONFIRM = ['--confirm <name>', 'the name again, instead of a question'] as const
 const WATCH = ['-w, --watch', 'show it again whenever it changes'] as const
 const ACCEPT_SCHEMA = ['--accept-schema', 'also across a migration that is not declared compatible'] as const
 
+const CREDENTIAL_KIND = [
+  ['--ssh-key', 'it is a deploy key, not a token'],
+  ['--known-hosts', 'it is lines of a known_hosts file'],
+] as const
 const SOURCE = [
   ['--commit <commit>', 'this commit'],
   ['--tag <tag>', 'this tag'],
@@ -78,6 +83,8 @@ export const VERBS: readonly Verb[] = [
       ...SOURCE,
       ['--follow', 'from now on, release each new commit of the branch'],
       ['--supersede', 'end a rollout that is running; otherwise wait for it'],
+      ['--dry-run', 'only show what it would do, as weir plan does'],
+      WAIT,
       DETACH,
       TIMEOUT,
     ],
@@ -118,7 +125,7 @@ export const VERBS: readonly Verb[] = [
     about: 'back to the release before, or to the one named',
     group: 'Deliver',
     args: '[release]',
-    options: [ACCEPT_SCHEMA, DETACH, TIMEOUT],
+    options: [ACCEPT_SCHEMA, WAIT, DETACH, TIMEOUT],
     load: async () => (await import('../rollback.ts')).rollback,
   },
   {
@@ -126,7 +133,7 @@ export const VERBS: readonly Verb[] = [
     about: 'release the same artifacts in another environment',
     group: 'Deliver',
     args: '<from-environment> <to-environment>',
-    options: [DETACH, TIMEOUT],
+    options: [WAIT, DETACH, TIMEOUT],
     load: async () => (await import('../promote.ts')).promote,
   },
   { path: 'canary status', about: 'the rollout that is running', group: 'Deliver', isDefault: true, load: async () => (await import('../canary.ts')).status },
@@ -172,24 +179,20 @@ export const VERBS: readonly Verb[] = [
   { path: 'env list', about: 'variables set outside the manifest', group: 'Operate', isDefault: true, load: async () => (await import('../env.ts')).list },
   { path: 'env set', about: 'set variables; the next release takes them', group: 'Operate', args: '<name=value...>', load: async () => (await import('../env.ts')).set },
   { path: 'env unset', about: 'take variables away', group: 'Operate', args: '<name...>', load: async () => (await import('../env.ts')).unset },
-  { path: 'env apply', about: 'release the same source with what was set', group: 'Operate', options: [DETACH, TIMEOUT], load: async () => (await import('../env.ts')).apply },
+  { path: 'env apply', about: 'release the same source with what was set', group: 'Operate', options: [WAIT, DETACH, TIMEOUT], load: async () => (await import('../env.ts')).apply },
   { path: 'secrets list', about: 'names and versions, never values', group: 'Operate', isDefault: true, load: async () => (await import('../secrets.ts')).list },
   { path: 'secrets set', about: 'set a secret from standard input', group: 'Operate', args: '<name>', load: async () => (await import('../secrets.ts')).set },
   { path: 'secrets unset', about: 'forget a secret', group: 'Operate', args: '<name>', load: async () => (await import('../secrets.ts')).unset },
   {
     path: 'credentials set',
-    about: 'how to read private repositories of a host: the token, key or known_hosts lines from standard input',
+    about: 'how to read private repositories: a token, key or known_hosts lines from standard input',
     group: 'Operate',
     args: '<host|git-url>',
-    options: [
-      ['--user <name>', 'the user that the token belongs to (default: git)'],
-      ['--ssh-key', 'standard input is a deploy key'],
-      ['--known-hosts', 'standard input is lines of a known_hosts file'],
-    ],
+    options: [['--user <name>', 'the user that the token belongs to'], ...CREDENTIAL_KIND],
     load: async () => (await import('../credentials.ts')).set,
   },
-  { path: 'credentials list', about: 'names and hosts, never values', group: 'Operate', isDefault: true, load: async () => (await import('../credentials.ts')).list },
-  { path: 'credentials remove', about: 'forget one', group: 'Operate', args: '<credential>', load: async () => (await import('../credentials.ts')).remove },
+  { path: 'credentials list', about: 'for which repositories, never values', group: 'Operate', isDefault: true, load: async () => (await import('../credentials.ts')).list },
+  { path: 'credentials remove', about: 'forget one', group: 'Operate', args: '<host|git-url>', options: CREDENTIAL_KIND, load: async () => (await import('../credentials.ts')).remove },
   { path: 'follow list', about: 'branches whose commits become releases', group: 'Operate', isDefault: true, load: async () => (await import('../follow.ts')).list },
   { path: 'follow remove', about: 'follow it no more', group: 'Operate', args: '<id>', load: async () => (await import('../follow.ts')).remove },
   { path: 'start', about: 'start an app or, with -s, a service', group: 'Operate', args: '[app]', load: async () => (await import('../lifecycle.ts')).start },
@@ -217,6 +220,7 @@ export const VERBS: readonly Verb[] = [
     options: [['--tenant <name>', 'in this tenant (default: one of its own)'], ['--role <role>', 'viewer, developer or admin of the tenant']],
     load: async () => (await import('../account.ts')).create,
   },
+  { path: 'account registration', about: 'say or set who may make an account', group: 'Access', args: '[open|closed]', load: async () => (await import('../account.ts')).registration },
   {
     path: 'create_account',
     about: 'account create, as EMP calls it',
@@ -255,6 +259,8 @@ export const NOT_YET: Readonly<Record<string, string>> = {
   update_metrics: 'quality goals',
   scaling: 'scaling by quality goals',
   dashboard: 'the dashboard',
+  'env edit': 'editing variables; weir env set works',
+  '--image': 'images; give a folder or a repository',
 }
 
 /** What every verb understands. */

@@ -1,0 +1,135 @@
+import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { connectClient } from '../frame/connect.ts'
+import type { StatePaths } from '../../config.ts'
+import { runCommand } from '../../spawn.ts'
+import { failureOf } from '../output/failure.ts'
+import { bytesText } from '../output/units.ts'
+import { takenPorts } from './ports.ts'
+import { daemons, runnerPid } from './processes.ts'
+import { hiddenFolder, MAX_SOCKET_BYTES } from './state-folder.ts'
+
+/** One line of `weir doctor`. `warn`: it works, with less; `fail`: it does not. */
+export interface Finding {
+  readonly name: string
+  readonly level: 'ok' | 'warn' | 'fail'
+  readonly text: string
+  /** What to do about it. */
+  readonly todo: string | null
+}
+
+const LEAST_NODE = 24
+const LITTLE_DISK_BYTES = 2 * 1024 ** 3
+const NO_DISK_BYTES = 256 * 1024 ** 2
+const PROGRAM_TIMEOUT_MS = 5000
+
+/** Looks at everything that Weir needs from this machine; changes nothing. */
+export async function examine(paths: StatePaths, env: NodeJS.ProcessEnv): Promise<Finding[]> {
+  const isRoot = process.getuid?.() === 0
+  const findings = [
+    node(),
+    await program('git', ['git', '--version'], 'apt-get install git'),
+    isRoot ? await program('iptables', ['iptables', '--version'], 'apt-get install iptables; without it apps are not kept apart') : null,
+    await program('flock', ['flock', '--version'], 'apt-get install util-linux'),
+    isRoot ? await program('setpriv', ['setpriv', '--version'], 'apt-get install util-linux') : null,
+    accountsFinding(isRoot),
+    cgroups(isRoot),
+    stateFolder(paths, isRoot),
+    existsSync(paths.home) ? disk(paths) : null,
+    ...ports(paths, env),
+    ...(await processes(paths)),
+    await server(paths),
+  ]
+  return findings.filter((it) => it !== null)
+}
+
+function finding(name: string, level: Finding['level'], text: string, todo: string | null = null): Finding {
+  return { name, level, text, todo }
+}
+
+function node(): Finding {
+  const major = Number(process.versions.node.split('.')[0])
+  return major >= LEAST_NODE ? finding('node', 'ok', process.versions.node) : finding('node', 'fail', `${process.versions.node} is too old`, `install Node ${LEAST_NODE}, or npm ci for the one that comes with Weir`)
+}
+
+async function program(name: string, argv: readonly [string, ...string[]], todo: string): Promise<Finding> {
+  try {
+    const { code, stdout, stderr } = await runCommand({ argv, env: { LC_ALL: 'C' }, timeoutMs: PROGRAM_TIMEOUT_MS })
+    const said = (stdout || stderr).split('\n')[0] ?? ''
+    return code === 0 ? finding(name, 'ok', said) : finding(name, 'fail', `${argv.join(' ')} ended with ${code}: ${said}`, todo)
+  } catch {
+    return finding(name, 'fail', 'not installed', todo)
+  }
+}
+
+function accountsFinding(isRoot: boolean): Finding {
+  return isRoot
+    ? finding('isolation', 'ok', 'each app gets an account of its own')
+    : finding('isolation', 'warn', 'without root there is one tenant, and apps run as you', 'run Weir as root for several tenants')
+}
+
+function cgroups(isRoot: boolean): Finding {
+  if (!isRoot) return finding('cgroups', 'warn', 'without root, memory and cpu limits are not kept')
+  const unified = existsSync('/sys/fs/cgroup/cgroup.controllers')
+  if (unified) {
+    const controllers = readFileSync('/sys/fs/cgroup/cgroup.controllers', 'utf8').trim().split(/\s+/)
+    const missing = ['cpu', 'memory', 'pids'].filter((it) => !controllers.includes(it))
+    return missing.length === 0 ? finding('cgroups', 'ok', 'version 2') : finding('cgroups', 'fail', `version 2, without ${missing.join(', ')}`, 'enable the controllers at the boot of the machine')
+  }
+  const missing = ['cpu', 'memory', 'pids'].filter((it) => !existsSync(`/sys/fs/cgroup/${it}`))
+  return missing.length === 0 ? finding('cgroups', 'ok', 'version 1') : finding('cgroups', 'warn', `version 1, without ${missing.join(', ')}`, 'limits of that kind are not kept')
+}
+
+function stateFolder(paths: StatePaths, isRoot: boolean): Finding {
+  const name = 'state'
+  if (Buffer.byteLength(paths.gatewaySocket) > MAX_SOCKET_BYTES) return finding(name, 'fail', `${paths.home} is too long a path for sockets`, 'set WEIR_HOME to a shorter one')
+  if (!existsSync(paths.home)) return finding(name, 'ok', `${paths.home} is made by weir up`)
+  const { uid } = statSync(paths.home)
+  if (uid !== process.getuid?.() && !isRoot) return finding(name, 'fail', `${paths.home} belongs to another user`, 'set WEIR_HOME to a folder of yours')
+  const hidden = isRoot ? hiddenFolder(paths.home) : null
+  if (hidden !== null) return finding(name, 'fail', `accounts of apps cannot pass through ${hidden}`, `chmod o+x ${hidden}, or set WEIR_HOME`)
+  if (existsSync(paths.key) && (statSync(paths.key).mode & 0o077) !== 0) return finding(name, 'fail', `${paths.key}, which opens all secrets, can be read by others`, `chmod 600 ${paths.key}`)
+  return finding(name, 'ok', paths.home)
+}
+
+function disk(paths: StatePaths): Finding {
+  const { bavail, bsize } = statfsSync(paths.home)
+  const free = bavail * bsize
+  if (free < NO_DISK_BYTES) return finding('disk', 'fail', `${bytesText(free)} free under ${paths.home}`, 'make room; builds and releases stop here')
+  return free < LITTLE_DISK_BYTES ? finding('disk', 'warn', `only ${bytesText(free)} free under ${paths.home}`, 'make room before it is full') : finding('disk', 'ok', `${bytesText(free)} free, ${availableParallelism()} cores`)
+}
+
+function ports(paths: StatePaths, env: NodeJS.ProcessEnv): Finding[] {
+  const taken = takenPorts(paths, env)
+  if (taken.length === 0) return [finding('ports', 'ok', 'none that Weir needs is taken by another program')]
+  return taken.map((it) => finding('ports', 'fail', `${it.port}, which ${it.purpose} needs, is held by ${it.by}`, `stop it, or set ${it.variable}`))
+}
+
+async function processes(paths: StatePaths): Promise<Finding[]> {
+  const pid = await runnerPid(paths)
+  if (pid === null) return [finding('runner', 'warn', 'does not run', 'weir up')]
+  const kept = (await daemons(paths)) ?? []
+  return [
+    finding('runner', 'ok', `process ${pid}`),
+    ...kept.map((it) => {
+      const restarts = it.restarts === 0 ? '' : `, restarted ${it.restarts} times`
+      if (it.phase === 'running') return finding(it.name, 'ok', `process ${it.pid}${restarts}`)
+      return finding(it.name, 'fail', `does not run: ${it.cause ?? 'it is being started'}${restarts}`, `look at ${paths.logs}/weir/${it.name}.jsonl`)
+    }),
+  ]
+}
+
+/** The store's schema and all else that the server needs stands behind its readiness. */
+async function server(paths: StatePaths): Promise<Finding | null> {
+  if (!existsSync(paths.serverSocket)) return null
+  const client = await connectClient({ address: `unix:${paths.serverSocket}`, token: null, from: 'this machine' })
+  try {
+    await client.call('system.readyz', {}, { signal: AbortSignal.timeout(PROGRAM_TIMEOUT_MS) })
+    return finding('ready', 'ok', `the server answers and reaches its store (version ${(await client.call('system.version', {})).version})`)
+  } catch (error) {
+    const { explanation } = failureOf(error)
+    return finding('ready', 'fail', [explanation.message, explanation.cause].filter(Boolean).join(': '), explanation.next ?? `look at ${paths.logs}/weir/server.jsonl`)
+  } finally {
+    client.close()
+  }
+}

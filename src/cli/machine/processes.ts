@@ -1,0 +1,102 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, openSync, closeSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ownEnvironment, type StatePaths } from '../../config.ts'
+import { WeirError } from '../../errors.ts'
+import { programFile } from '../../programs.ts'
+import { RpcClient } from '../../rpc/client.ts'
+import { failureOf } from '../output/failure.ts'
+
+/** What of the runner's own words the CLI needs; the driver's interface has the rest. */
+export interface DaemonState {
+  readonly name: string
+  readonly phase: 'running' | 'waiting'
+  readonly pid: number | null
+  readonly restarts: number
+  readonly cause: string | null
+}
+
+const RUNNER_START_MS = 15_000
+const LOOK_MS = 50
+const SERVER_GRACE_MS = 10_000
+
+export async function runnerPid(paths: StatePaths): Promise<number | null> {
+  const pong = (await askRunner(paths, 'ping')) as { readonly pid: number } | null
+  return pong?.pid ?? null
+}
+
+/** Weir's own processes as the runner keeps them; null: no runner. */
+export async function daemons(paths: StatePaths): Promise<readonly DaemonState[] | null> {
+  return (await askRunner(paths, 'daemons')) as readonly DaemonState[] | null
+}
+
+/** Starts the runner in the background, apart from this terminal, and waits until it answers. What it has to say goes to its log. */
+export async function startRunner(paths: StatePaths, env: NodeJS.ProcessEnv): Promise<void> {
+  const log = join(paths.logs, 'weir', 'runner.log')
+  mkdirSync(join(paths.logs, 'weir'), { recursive: true, mode: 0o711 })
+  const out = openSync(log, 'a', 0o600)
+  const child = spawn(process.execPath, [programFile('runner')], { cwd: '/', detached: true, stdio: ['ignore', out, out], env: { ...ownEnvironment(env), WEIR_HOME: paths.home } })
+  closeSync(out)
+  let ended: string | null = null
+  child.once('error', (error) => {
+    ended = error.message
+  })
+  child.once('exit', (code, signal) => {
+    ended = `it ended with ${signal ?? code}`
+  })
+  child.unref()
+  const deadline = performance.now() + RUNNER_START_MS
+  while ((await runnerPid(paths)) === null) {
+    if (ended !== null || performance.now() > deadline) {
+      throw new WeirError('E_STATE', { message: 'the runner does not start', cause: [lastLine(log), ended ?? `no answer in ${RUNNER_START_MS / 1000} s`].filter(Boolean).join('; '), evidence: log, next: 'weir doctor' })
+    }
+    await sleep(LOOK_MS)
+  }
+}
+
+/** Has the runner keep the server alive; the same again changes nothing, another version replaces it. */
+export async function ensureServer(paths: StatePaths, env: NodeJS.ProcessEnv): Promise<void> {
+  const runner = new RpcClient(paths.runnerSocket)
+  try {
+    await runner.call('ensureDaemon', {
+      name: 'server',
+      argv: [process.execPath, programFile('weir'), 'server'],
+      env: { ...ownEnvironment(env), WEIR_HOME: paths.home },
+      account: 'server',
+      stop: { signal: 'SIGTERM', graceMs: SERVER_GRACE_MS },
+      leftovers: 'kill',
+    })
+  } finally {
+    runner.close()
+  }
+}
+
+/** Ends everything that the runner keeps, and the runner; data stays. Returns when it has gone. */
+export async function shutDownRunner(paths: StatePaths): Promise<void> {
+  await askRunner(paths, 'shutdown')
+  while ((await runnerPid(paths)) !== null) await sleep(LOOK_MS)
+}
+
+async function askRunner(paths: StatePaths, call: string): Promise<unknown> {
+  const runner = new RpcClient(paths.runnerSocket)
+  try {
+    return await runner.call(call, {})
+  } catch (error) {
+    if (failureOf(error).code === 'E_UNAVAILABLE') return null
+    throw error
+  } finally {
+    runner.close()
+  }
+}
+
+function lastLine(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').trimEnd().split('\n').at(-1) ?? ''
+  } catch {
+    return '' // it could not even write
+  }
+}
+
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,69 @@
+import { statePaths, type StatePaths } from '../config.ts'
+import { WeirError } from '../errors.ts'
+import { deploy } from './deploy.ts'
+import { isDeployable } from './frame/deploy-source.ts'
+import { connectClient } from './frame/connect.ts'
+import { Session } from './frame/session.ts'
+import { timeoutMs } from './frame/wait.ts'
+import { daemons, ensureServer, runnerPid, sleep, startRunner } from './machine/processes.ts'
+import { refuseTakenPorts } from './machine/ports.ts'
+import { isInstalled, systemctl } from './machine/service.ts'
+import { prepareStateFolder } from './machine/state-folder.ts'
+import { UNIT_NAME } from './machine/unit.ts'
+
+/** Making the databases takes seconds, the first time. */
+const START_MS = 120_000
+const LOOK_MS = 100
+
+/** Starts everything on this machine in the background, then deploys the current folder if there is something to deploy. */
+export async function up(session: Session): Promise<number> {
+  const { env } = session.terminal
+  const paths = statePaths(env)
+  const local = new Session({ ...session.terminal, env: { ...env, WEIR_SERVER: `unix:${paths.serverSocket}` } }, [], session.options)
+  try {
+    if (await isReady(local)) local.note('Weir runs already')
+    else await start(local, paths)
+    if (session.options['deploy'] === false || !(await isDeployable(session.terminal.cwd))) {
+      await local.print({ server: local.server.address, home: paths.home }, () => ['Weir runs; next: weir deploy in the folder of an app, weir down to stop'])
+      return 0
+    }
+    return await deploy(local)
+  } finally {
+    local.close()
+  }
+}
+
+async function start(session: Session, paths: StatePaths): Promise<void> {
+  const { env } = session.terminal
+  const begun = performance.now()
+  prepareStateFolder(paths)
+  session.note(`starting Weir in ${paths.home}`)
+  if ((await runnerPid(paths)) === null) {
+    refuseTakenPorts(paths, env)
+    if (isInstalled(paths)) await systemctl('start', UNIT_NAME)
+    else await startRunner(paths, env)
+  }
+  await ensureServer(paths, env)
+  const patience = timeoutMs(session) ?? START_MS
+  while (!(await isReady(session))) {
+    const server = (await daemons(paths))?.find((it) => it.name === 'server')
+    if (server?.cause != null && server.restarts >= 3) throw notStarting(paths, server.cause)
+    if (performance.now() - begun > patience) throw notStarting(paths, server?.cause ?? `not ready after ${Math.round(patience / 1000)} s`)
+    await sleep(LOOK_MS)
+  }
+}
+
+async function isReady(session: Session): Promise<boolean> {
+  const client = await connectClient(session.server)
+  try {
+    return (await client.call('system.readyz', {}, { signal: AbortSignal.timeout(1000) })).ok
+  } catch {
+    return false // not there yet, or its store is not: the caller asks again
+  } finally {
+    client.close()
+  }
+}
+
+function notStarting(paths: StatePaths, cause: string): WeirError {
+  return new WeirError('E_STATE', { message: 'the server does not start', cause, evidence: `${paths.logs}/weir/server.jsonl`, state: 'what ran before goes on', next: 'weir doctor' })
+}
