@@ -67,6 +67,10 @@ const CASES: Readonly<Record<string, readonly [text: string | Uint8Array, ...lin
   // What a service is
   'nothing to build': ['version: 1\nservices:\n  web: { ports: { http: 8080 } }\n', '3:3 service `web` does not say what it is built from (add `build: .` (a folder of the source))'],
   'a folder outside': ['version: 1\nservices: { web: { build: ../other } }\n', '2:27 `../other` leads out of the source (name a folder inside it, without `..`)'],
+  'a control character in a path': [web('', '').replace('build: .', 'build: "a\\nb"'), '4:12 a path cannot hold control characters'],
+  'a NUL in a command': [web('command: ["a", "b\\0"]'), '6:20 a command cannot hold a NUL character'],
+  'signs that steer a terminal': [web('scaler: "\\e[2Jx"'), '6:13 expected one of auto, manual, external, got the text "\\u001b[2Jx"'],
+  'a key that steers a terminal': ['version: 1\n"\\e[2J": 1\nservices: { web: { build: . } }\n', '2:1 unknown key `\ufffd[2J` (known here: version, app, services, resources, jobs, environments, kubernetes)'],
   'a shell': [web('command: "node a.js && node b.js"'), '6:14 `&&` needs a shell, and commands run without one (write ["/bin/sh", "-c", "node a.js && node b.js"], or a script of the app)'],
   'an open quote': [web(`command: "node 'a"`), `6:14 the command has no closing ' (write ["program", "argument"])`],
   'a variable that is given': [web('environment: { PORT: 80 }'), '6:26 `PORT` is given to each replica by Weir (take it out, and read it in the app)'],

@@ -66,6 +66,9 @@ export const cores = leaf({ type: ['number', 'string'], minimum: 0.01, maximum: 
 })
 
 export const command = leaf<Argv>({ type: ['array', 'string'], items: { type: 'string' }, minItems: 1, title: 'a command: ["node", "server.js"] or one line' }, (input) => {
+  const words: unknown[] = Array.isArray(input) ? input : [input]
+  const nul = words.findIndex((word) => typeof word === 'string' && word.includes('\0'))
+  if (nul >= 0) return { message: 'a command cannot hold a NUL character', hint: null, ...(Array.isArray(input) ? { at: nul } : {}) }
   if (typeof input === 'string') {
     const shell = shellSyntax(input)
     if (shell) return { message: `\`${shell}\` needs a shell, and commands run without one`, hint: `write ["/bin/sh", "-c", ${JSON.stringify(input)}], or a script of the app` }
@@ -90,13 +93,14 @@ export const schedule = leaf({ type: 'string', title: 'a schedule such as "0 3 *
 export const folder = leaf({ type: 'string', title: 'a folder of the source' }, (input) => {
   if (typeof input !== 'string' || input === '') return expected('a folder of the source such as `.` or `services/web`', input)
   if (/^[a-z+]+:\/\/|^git@/.test(input)) return { message: 'an address cannot be built from here', hint: 'name a folder of this source, or deploy the address itself' }
+  if (hasControl(input)) return { message: 'a path cannot hold control characters', hint: null }
   if (input.startsWith('/') || input.includes('\\') || input.split('/').includes('..')) return { message: `\`${input}\` leads out of the source`, hint: 'name a folder inside it, without `..`' }
   return { value: input.split('/').filter((part) => part !== '' && part !== '.').join('/') || '.' }
 })
 
 /** A path inside the running app. */
 export const mountPath = leaf({ type: 'string', pattern: '^/', title: 'an absolute path' }, (input) =>
-  typeof input === 'string' && /^\/[^\0]*$/.test(input) && input !== '/' && !input.split('/').includes('..') ? { value: input.replace(/\/+$/, '') } : expected('an absolute path such as /data', input),
+  typeof input === 'string' && /^\/[^/]/.test(input) && !hasControl(input) && !input.split('/').includes('..') ? { value: input.replace(/\/+$/, '') } : expected('an absolute path such as /data', input),
 )
 
 export const host = leaf({ type: 'string', title: 'a host name' }, (input) => {
@@ -168,6 +172,10 @@ export function kindOf(input: unknown): string {
   if (Array.isArray(input)) return 'a list'
   if (typeof input === 'object') return 'a map'
   return typeof input === 'string' ? `the text ${JSON.stringify(input.length > 40 ? `${input.slice(0, 40)}…` : input)}` : `the ${typeof input} ${String(input)}`
+}
+
+function hasControl(text: string): boolean {
+  return /[\u0000-\u001f\u007f]/.test(text)
 }
 
 function expected(what: string, input: unknown): Refusal {

@@ -57,13 +57,24 @@ export function problemLine(problem: Problem): string {
 /** By file, then by position. The same sentence at the same place is said once: an overlay's mistake shows in every environment that has it. */
 export function sortProblems(problems: readonly Problem[]): Problem[] {
   const seen = new Map<string, Problem>()
-  for (const problem of problems) if (!seen.has(problemLine(problem))) seen.set(problemLine(problem), problem)
+  for (const problem of problems.map(printable)) if (!seen.has(problemLine(problem))) seen.set(problemLine(problem), problem)
   return [...seen.values()].sort(byPlace)
 }
 
 /** By file, then by position, each once. */
 export function sortNotes(notes: readonly Note[]): Note[] {
   return [...new Map(notes.map((note) => [`${at(note)} ${note.path} ${note.effect}`, note])).values()].sort(byPlace)
+}
+
+const LONGEST = 500
+
+/** What a file says is repeated in messages: without signs that steer a terminal, and not by the megabyte. */
+function printable(problem: Problem): Problem {
+  const clean = (text: string) => {
+    const plain = text.replace(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\ufffd')
+    return plain.length > LONGEST ? `${plain.slice(0, LONGEST)}…` : plain
+  }
+  return { ...problem, path: clean(problem.path), message: clean(problem.message), hint: problem.hint === null ? null : clean(problem.hint) }
 }
 
 function byPlace(a: Place, b: Place): number {

@@ -78,7 +78,7 @@ function faults(issue: Issue, prefix: Path, tree: Tree): Fault[] {
     case 'invalid_value': {
       if (!here) return [fault(`\`${String(path.at(-1))}\` is missing`, `write ${String(path.at(-1))}: ${String(issue.values[0])}`)]
       if (issue.values.length === 1) return [fault(`expected ${String(issue.values[0])}, got ${got}`, `write ${String(path.at(-1))}: ${String(issue.values[0])}`)]
-      const near = nearest(String(valueOf(here)), issue.values.map(String))
+      const near = here.kind === 'scalar' ? nearest(String(here.value), issue.values.map(String)) : null
       return [fault(`expected one of ${issue.values.map(String).join(', ')}, got ${got}`, near ? `did you mean \`${near}\`?` : null)]
     }
     case 'too_small':
@@ -137,7 +137,7 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType[] {
 }
 
 function child(schema: z.core.$ZodType, step: string | number): z.core.$ZodType[] {
-  if (isKind(schema, 'object')) return schema._zod.def.shape[String(step)] ? [schema._zod.def.shape[String(step)]!] : []
+  if (isKind(schema, 'object')) return Object.hasOwn(schema._zod.def.shape, step) ? [schema._zod.def.shape[step]!] : []
   if (isKind(schema, 'record')) return [schema._zod.def.valueType]
   return isKind(schema, 'array') ? [schema._zod.def.element] : []
 }
