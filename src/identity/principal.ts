@@ -1,4 +1,4 @@
-/** Who asks, and what they may do. Types only: made by `authenticate.ts`, judged by `authorize.ts`. */
+/** Who asks, and what they may do. Made by `identity.ts`, judged by the API for each route. */
 
 /** What can be done inside a tenant. */
 export const TENANT_VERBS = [
@@ -37,4 +37,25 @@ export interface Principal {
   readonly tenants: Readonly<Record<string, readonly TenantVerb[]>>
   /** `shop/production`: this token works there only; null: everywhere in its tenants. */
   readonly environment: string | null
+}
+
+/** A token that is neither revoked nor expired, with what its account is now. */
+export interface TokenRecord {
+  readonly id: number
+  readonly label: string
+  /** null: all tenants of its account. */
+  readonly tenant: string | null
+  readonly environment: string | null
+  /** null: all that its account may do. */
+  readonly verbs: readonly TenantVerb[] | null
+  readonly account: { readonly name: string; readonly admin: boolean; readonly roles: Readonly<Record<string, Role>> } | null
+}
+
+/** What identity asks of the store. */
+export interface IdentityStore {
+  token(hash: Uint8Array): Promise<TokenRecord | null>
+  /** null: no such account, or one without a password. */
+  passwordHash(account: string): Promise<string | null>
+  /** Counts an attempt to log in; false: this account has had too many within the minute. Shared by all servers. */
+  attemptLogin(account: string): Promise<boolean>
 }

@@ -1,5 +1,5 @@
-import { closeSync, fstatSync, fsyncSync, linkSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
+import { closeSync, fstatSync, fsyncSync, linkSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { WeirError } from '../errors.ts'
 
@@ -25,7 +25,12 @@ function read(path: string): Uint8Array | null {
   }
   try {
     const { mode, size } = fstatSync(file)
-    if ((mode & 0o077) !== 0) throw unusable(path, `its mode is ${(mode & 0o777).toString(8).padStart(4, '0')}: others can read or change it`, `chmod 600 ${path}, and set all secrets anew if others had access`)
+    if ((mode & 0o077) !== 0)
+      throw unusable(
+        path,
+        `its mode is ${(mode & 0o777).toString(8).padStart(4, '0')}: others can read or change it`,
+        `chmod 600 ${path}, and set all secrets anew if others had access`,
+      )
     if (size !== KEY_BYTES) throw unusable(path, `it has ${size} bytes instead of ${KEY_BYTES}`, 'restore it from a backup')
     const key = Buffer.alloc(KEY_BYTES)
     readSync(file, key, 0, KEY_BYTES, 0)

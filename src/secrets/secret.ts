@@ -1,5 +1,3 @@
-import { inspect } from 'node:util'
-
 export const HIDDEN = '«hidden»'
 
 /**
@@ -30,7 +28,7 @@ export class Secret {
   [Symbol.toPrimitive](): string {
     return HIDDEN
   }
-  [inspect.custom](): string {
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
     return HIDDEN
   }
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { inspect } from 'node:util'
@@ -17,11 +17,16 @@ const unusable = (error: unknown) => isWeirError(error, 'E_STATE')
 
 test('what is sealed opens again under its context, and only there', () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 200 }), fc.array(fc.string(), { maxLength: 4 }), fc.array(fc.string(), { maxLength: 4 }), (plain, context, other) => {
-      const sealed = sealer.seal(plain, context)
-      assert.deepEqual(new Uint8Array(sealer.open(sealed, context)), new Uint8Array(plain))
-      if (JSON.stringify(other) !== JSON.stringify(context)) assert.throws(() => sealer.open(sealed, other), unusable)
-    }),
+    fc.property(
+      fc.uint8Array({ maxLength: 200 }),
+      fc.array(fc.string(), { maxLength: 4 }),
+      fc.array(fc.string(), { maxLength: 4 }),
+      (plain, context, other) => {
+        const sealed = sealer.seal(plain, context)
+        assert.deepEqual(new Uint8Array(sealer.open(sealed, context)), new Uint8Array(plain))
+        if (JSON.stringify(other) !== JSON.stringify(context)) assert.throws(() => sealer.open(sealed, other), unusable)
+      },
+    ),
   )
 })
 
@@ -68,7 +73,10 @@ test('a key file that others may read, or that has lost bytes, is refused', () =
   const path = join(folder, 'open-key')
   readOrMakeKey(path)
   chmodSync(path, 0o640)
-  assert.throws(() => readOrMakeKey(path), (error: unknown) => isWeirError(error, 'E_STATE') && /0640/.test(error.explanation.cause ?? ''))
+  assert.throws(
+    () => readOrMakeKey(path),
+    (error: unknown) => isWeirError(error, 'E_STATE') && /0640/.test(error.explanation.cause ?? ''),
+  )
   const short = join(folder, 'short-key')
   writeFileSync(short, 'abc', { mode: 0o600 })
   assert.throws(() => readOrMakeKey(short), unusable)

@@ -39,7 +39,10 @@ export async function firstAlteredAudit(query: Query): Promise<number | null> {
   let before: Buffer = Buffer.alloc(32)
   let seq = 0
   for (;;) {
-    const rows = await query.rows<AuditedRow>('select seq, tenant, by, action, target, detail::text as detail, hash from audit where seq > $1 order by seq limit 1000', [seq])
+    const rows = await query.rows<AuditedRow>(
+      'select seq, tenant, by, action, target, detail::text as detail, hash from audit where seq > $1 order by seq limit 1000',
+      [seq],
+    )
     if (rows.length === 0) return null
     for (const row of rows) {
       before = hashOf(before, row)
@@ -60,5 +63,8 @@ interface AuditedRow {
 }
 
 function hashOf(before: Buffer, { tenant, by, action, target, detail }: Omit<AuditedRow, 'seq' | 'hash'>): Buffer {
-  return createHash('sha256').update(before).update(JSON.stringify([tenant, by, action, target, detail])).digest()
+  return createHash('sha256')
+    .update(before)
+    .update(JSON.stringify([tenant, by, action, target, detail]))
+    .digest()
 }

@@ -2,8 +2,8 @@ import { nameProblem } from '../core/model/names.ts'
 import { WeirError } from '../errors.ts'
 import type { Sealer } from '../secrets/sealer.ts'
 import type { AuditRecord } from './audit.ts'
-import { violated } from './database-error.ts'
 import type { Query } from './database.ts'
+import { violated } from './database-error.ts'
 import type { EnvironmentRef } from './queries.ts'
 
 /** What the parts of a Writer share: the transaction, who asks, and the audit records that are appended at its end. */
@@ -27,7 +27,11 @@ export function labelOf(ref: EnvironmentRef): string {
 }
 
 export async function environmentId(change: Change, ref: EnvironmentRef): Promise<string> {
-  const [row] = await change.query.rows<{ id: string }>('select id from environments where tenant = $1 and app = $2 and name = $3 and removed_at is null', [ref.tenant, ref.app, ref.environment])
+  const [row] = await change.query.rows<{ id: string }>('select id from environments where tenant = $1 and app = $2 and name = $3 and removed_at is null', [
+    ref.tenant,
+    ref.app,
+    ref.environment,
+  ])
   if (!row) throw notFound(`environment "${ref.environment}" of app "${ref.app}"`)
   return row.id
 }
@@ -39,6 +43,18 @@ export function notFound(what: string): WeirError {
 export function checkName(kind: string, name: string): void {
   const problem = nameProblem(name)
   if (problem !== null) throw new WeirError('E_NAME', { message: `the name of the ${kind} ${problem}` })
+}
+
+/** Addresses are stored and shown as they are: `https://user:token@…` would put a credential beside the vault. (`ssh://git@…` is a name only.) */
+export function checkUrl(url: string): void {
+  const userinfo = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)@/i.exec(url)
+  if (userinfo && (userinfo[1]?.toLowerCase() !== 'ssh' || userinfo[2]?.includes(':'))) {
+    throw new WeirError('E_SOURCE_URL', {
+      message: 'the address carries a credential',
+      state: 'nothing was stored',
+      next: 'keep it sealed: weir credentials set',
+    })
+  }
 }
 
 /** Translates a violated constraint into what the caller did: `taken` for a unique one, `missing` for a foreign one. */

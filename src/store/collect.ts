@@ -34,7 +34,7 @@ export function collect(database: Database, epoch: Epoch, policy: RetentionPolic
 
 const RELEASES = `
 delete from releases r using (
-  select r.environment, r.number, e.named, e.removed_at is not null as removed,
+  select r.environment, r.number, e.tenant, e.app, e.name, e.named, e.removed_at is not null as removed,
     row_number() over (partition by r.environment order by r.number desc) as newest,
     row_number() over (partition by r.environment order by r.promoted_at desc nulls last, r.number desc) as promoted_last
   from releases r join environments e on e.id = r.environment
@@ -44,8 +44,9 @@ where k.environment = r.environment and k.number = r.number and (k.removed or (
   and not (r.promoted_at is not null and k.promoted_last <= 2)
   and not exists (select from commands c where c.environment = r.environment and c.consumed_at is null
     and coalesce(c.command ->> 'release', c.command ->> 'to') = r.number::text)
-  and not exists (select from releases u where u.environment = r.environment and u.status in ('queued', 'building')
-    and u.source ->> 'kind' = 'release' and u.source ->> 'number' = r.number::text)))`
+  and not exists (select from releases u join environments ue on ue.id = u.environment
+    where u.status in ('queued', 'building') and u.source ->> 'kind' = 'release' and u.source ->> 'number' = r.number::text
+      and ue.tenant = k.tenant and ue.app = k.app and coalesce(u.source ->> 'environment', ue.name) = k.name)))`
 
 /** Old versions that no release was made with; the newest of each name stays, it is staged. */
 const SECRETS = `

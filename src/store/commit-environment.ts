@@ -130,7 +130,7 @@ async function forget(query: Query, id: string, withData: boolean): Promise<void
     await query.rows('update environments set removed_at = now(), port = null where id = $1', [id])
     await query.rows('delete from follows where environment = $1', [id])
     await query.rows('delete from route_claims where environment = $1', [id])
-    await query.rows("update commands set consumed_at = now(), refused = $2 where environment = $1 and consumed_at is null", [
+    await query.rows('update commands set consumed_at = now(), refused = $2 where environment = $1 and consumed_at is null', [
       id,
       storable({ code: 'E_NOT_FOUND', text: 'the environment was removed', lines: [] }),
     ])

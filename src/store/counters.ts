@@ -1,5 +1,5 @@
-import type { CounterBlock } from '../core/model/routing.ts'
 import type { Epoch } from '../core/model/epoch.ts'
+import type { CounterBlock } from '../core/model/routing.ts'
 import type { Database } from './database.ts'
 import { storable } from './json.ts'
 import { holdEpoch } from './lease-table.ts'
@@ -17,7 +17,9 @@ export async function commitCounters(database: Database, epoch: Epoch, blocks: r
       [storable(names)],
     )
     const unseen = new Set(fresh.map(nameOf))
-    const rows = blocks.flatMap((block) => (unseen.delete(nameOf(block)) ? block.rows.map((row) => ({ ...row, from: block.from, to: block.to, epoch: row.version.epoch, n: row.version.n })) : []))
+    const rows = blocks.flatMap((block) =>
+      unseen.delete(nameOf(block)) ? block.rows.map((row) => ({ ...row, from: block.from, to: block.to, epoch: row.version.epoch, n: row.version.n })) : [],
+    )
     if (rows.length === 0) return
     await query.rows(
       `insert into counters (environment, from_ms, to_ms, version_epoch, version_n, hop, track, service, origin, route, requests, errors, rejected4xx, aborted, latency)

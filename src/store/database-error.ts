@@ -10,11 +10,26 @@ export function isTransient(error: unknown): boolean {
 export function isLost(error: unknown): boolean {
   const code = codeOf(error)
   if (code !== null) return LOST.has(code) || code.startsWith('08')
-  return error instanceof Error && /^(Connection terminated|Client has encountered a connection error|Query read timeout|timeout exc?ee?ded when trying to connect|timeout expired|Client was closed)/.test(error.message)
+  return (
+    error instanceof Error &&
+    /^(Connection terminated|Client has encountered a connection error|Query read timeout|timeout exc?ee?ded when trying to connect|timeout expired|Client was closed)/.test(
+      error.message,
+    )
+  )
 }
 
 const LOST = new Set([
-  'ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE', 'ETIMEDOUT', 'EACCES', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'ECONNABORTED',
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOENT',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EACCES',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ECONNABORTED',
   '57P01', // terminated by an administrator
   '57P02', // another backend crashed
   '57P03', // starting up or shutting down

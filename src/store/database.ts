@@ -4,9 +4,14 @@ import pg from 'pg'
 import { explain, isLost, isTransient, unavailable } from './database-error.ts'
 
 /** Where the database is: a URL, or the embedded instance's socket. */
-export type Address =
-  | { readonly url: string }
-  | { readonly socketDir: string; readonly user: string; readonly database: string; readonly password: string | null }
+export type Address = { readonly url: string } | EmbeddedAddress
+export type EmbeddedAddress = {
+  readonly socketDir: string
+  readonly port: number
+  readonly user: string
+  readonly database: string
+  readonly password: string | null
+}
 
 export interface Query {
   /** A statement planned each time. */
@@ -28,7 +33,13 @@ export class Database implements Query {
   readonly #pool: pg.Pool
 
   constructor(address: Address) {
-    this.#pool = new pg.Pool({ ...connectionOptions(address), max: POOL_SIZE, idleTimeoutMillis: 30_000, connectionTimeoutMillis: 5_000, allowExitOnIdle: true })
+    this.#pool = new pg.Pool({
+      ...connectionOptions(address),
+      max: POOL_SIZE,
+      idleTimeoutMillis: 30_000,
+      connectionTimeoutMillis: 5_000,
+      allowExitOnIdle: true,
+    })
     this.#pool.on('error', () => {}) // an idle connection was lost: the pool has dropped it, the next query opens another
     this.#pool.on('connect', (client) => client.on('error', () => {})) // a used one: its query or COMMIT is rejected, which says it
   }
@@ -45,7 +56,10 @@ export class Database implements Query {
    * Runs one statement that writes, as its own transaction. `landed` looks whether it took effect when its answer was lost;
    * null: running it again is the same as running it once.
    */
-  async write<R extends object>(statement: { readonly name: string; readonly text: string; readonly values: readonly unknown[] }, landed: ((query: Query) => Promise<R[] | null>) | null): Promise<R[]> {
+  async write<R extends object>(
+    statement: { readonly name: string; readonly text: string; readonly values: readonly unknown[] },
+    landed: ((query: Query) => Promise<R[] | null>) | null,
+  ): Promise<R[]> {
     for (let attempt = 1; ; attempt++) {
       const client = await this.#connect()
       const backend = backendOf(client)
@@ -84,7 +98,10 @@ export class Database implements Query {
           if (done && landed && (await this.#look(backend, async (query) => (await landed(query)) || null))) return done.result
           if (attempt > 1) throw explain(error)
         } else {
-          await client.query('rollback').then(() => client.release(), () => client.release(true))
+          await client.query('rollback').then(
+            () => client.release(),
+            () => client.release(true),
+          )
           if (!isTransient(error) || attempt > RETRIES) throw explain(error)
         }
         await delay(attempt * randomInt(5, 20))
@@ -154,7 +171,10 @@ class InTransaction implements Query {
 
 /** For the pool and for the one connection that listens. */
 export function connectionOptions(address: Address): pg.ClientConfig {
-  const where = 'url' in address ? { connectionString: address.url } : { host: address.socketDir, user: address.user, database: address.database, password: address.password ?? undefined }
+  const where =
+    'url' in address
+      ? { connectionString: address.url }
+      : { host: address.socketDir, port: address.port, user: address.user, database: address.database, password: address.password ?? undefined }
   return {
     ...where,
     application_name: 'weir',

@@ -17,12 +17,21 @@ export function followedBranches(query: Query): Promise<FollowedBranch[]> {
  * At most one release per (repository, ref, folder, commit), however often and by how many servers it is seen: a unique index holds it.
  * So running it again after a lost answer is safe; the release then made is found by `unfinishedReleases`.
  */
-export function commitFollowed(database: Database, epoch: Epoch, branch: FollowedBranch, seen: { readonly commit: string } | { readonly problem: string }): Promise<ReleaseKey | null> {
+export function commitFollowed(
+  database: Database,
+  epoch: Epoch,
+  branch: FollowedBranch,
+  seen: { readonly commit: string } | { readonly problem: string },
+): Promise<ReleaseKey | null> {
   return database.transaction(async (query) => {
     await holdEpoch(query, epoch)
     const problem = 'problem' in seen ? cleanText(seen.problem) : null
     const commit = 'commit' in seen ? seen.commit : null
-    const updated = await query.rows('update follows set last_commit = coalesce($2, last_commit), problem = $3, checked_at = now() where id = $1 returning 1', [branch.id, commit, problem])
+    const updated = await query.rows('update follows set last_commit = coalesce($2, last_commit), problem = $3, checked_at = now() where id = $1 returning 1', [
+      branch.id,
+      commit,
+      problem,
+    ])
     if (commit === null || updated.length === 0) return null // somebody stopped following it meanwhile
     const { url, ref, path } = branch
     const by = `follow ${ref}`
@@ -33,7 +42,10 @@ export function commitFollowed(database: Database, epoch: Epoch, branch: Followe
       whenBusy: 'supersede',
       followed: { url, ref, path, commit },
     })
-    if (key) await recordAudit(query, by, [{ tenant: branch.tenant, action: 'release.create', target: `${key.environment} v${key.number}`, detail: { url, ref, commit } }])
+    if (key)
+      await recordAudit(query, by, [
+        { tenant: branch.tenant, action: 'release.create', target: `${key.environment} v${key.number}`, detail: { url, ref, commit } },
+      ])
     return key
   }, null)
 }

@@ -18,9 +18,16 @@ export async function claimKey(query: Query, sealer: Sealer, request: WriteReque
     [request.scope, key, fingerprint, IDEMPOTENCY_MS],
   )
   if (claimed.length === 1) return null
-  const [stored] = await query.rows<{ fingerprint: string; status: number; body: Buffer }>('select fingerprint, status, body from idempotency where scope = $1 and key = $2', [request.scope, key])
+  const [stored] = await query.rows<{ fingerprint: string; status: number; body: Buffer }>(
+    'select fingerprint, status, body from idempotency where scope = $1 and key = $2',
+    [request.scope, key],
+  )
   if (!stored || stored.fingerprint !== fingerprint) {
-    throw new WeirError('E_IDEMPOTENCY', { message: 'this idempotency key was used with another request', state: 'nothing was changed', next: 'use a new key for a new request' })
+    throw new WeirError('E_IDEMPOTENCY', {
+      message: 'this idempotency key was used with another request',
+      state: 'nothing was changed',
+      next: 'use a new key for a new request',
+    })
   }
   return { status: stored.status, body: JSON.parse(sealer.open(stored.body, contextOf(request.scope, key)).toString('utf8')) }
 }

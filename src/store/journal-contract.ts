@@ -43,7 +43,7 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     assert.ok((await lead(a, 'a', true)) > second, 'force takes it from anyone')
   })
 
-  contract('a holder whose renewals stand still is gone after the lease time on the watcher\'s clock, and not before', async (fixture) => {
+  contract("a holder whose renewals stand still is gone after the lease time on the watcher's clock, and not before", async (fixture) => {
     const [ofA, ofB] = [handClock(), handClock()]
     const [a, b] = [fixture.journal(ofA), fixture.journal(ofB)]
     const epoch = await lead(a, 'a')
@@ -152,9 +152,16 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
   contract('commands wait in their order until they are consumed, and then tell what became of them', async (fixture) => {
     const { journal, epoch } = await leader(fixture)
     const id = await fixture.ensureEnvironment(SHOP)
-    const ids = [await fixture.addCommand(SHOP, { kind: 'scale', service: 'web', replicas: 3 }), await fixture.addCommand(SHOP, { kind: 'promote' }), await fixture.addCommand(SHOP, { kind: 'abort' })]
+    const ids = [
+      await fixture.addCommand(SHOP, { kind: 'scale', service: 'web', replicas: 3 }),
+      await fixture.addCommand(SHOP, { kind: 'promote' }),
+      await fixture.addCommand(SHOP, { kind: 'abort' }),
+    ]
     const before = must(await journal.loadEnvironment(id)).commands
-    assert.deepEqual(before.map((stored) => stored.id), ids)
+    assert.deepEqual(
+      before.map((stored) => stored.id),
+      ids,
+    )
     assert.deepEqual(before[0]?.command, { kind: 'scale', service: 'web', replicas: 3 })
     assert.equal((await fixture.outcome(SHOP, must(ids[0])))?.outcome, 'pending')
     const refused = { code: 'E_CONFLICT', text: 'no rollout is running', lines: [] }
@@ -163,7 +170,10 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
       { id: must(ids[1]), refused, rollout: null },
     ]
     await journal.commitEnvironment(epoch, id, changes({}, { consumed }))
-    assert.deepEqual(must(await journal.loadEnvironment(id)).commands.map((stored) => stored.id), [ids[2]])
+    assert.deepEqual(
+      must(await journal.loadEnvironment(id)).commands.map((stored) => stored.id),
+      [ids[2]],
+    )
     assert.deepEqual(await fixture.outcome(SHOP, must(ids[0])), { outcome: 'consumed', code: null, rollout: 'e1-r1' })
     assert.deepEqual(await fixture.outcome(SHOP, must(ids[1])), { outcome: 'refused', code: 'E_CONFLICT', rollout: null })
     assert.equal(await fixture.outcome({ ...SHOP, tenant: 'globex' }, must(ids[0])), null)
@@ -174,21 +184,39 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     const id = await fixture.ensureEnvironment(SHOP)
     const first = await fixture.createRelease(SHOP, UPLOAD, 'supersede')
     const second = await fixture.createRelease(SHOP, { kind: 'release', number: 1 }, 'wait')
-    assert.deepEqual([first, second], [{ environment: id, number: 1 }, { environment: id, number: 2 }])
+    assert.deepEqual(
+      [first, second],
+      [
+        { environment: id, number: 1 },
+        { environment: id, number: 2 },
+      ],
+    )
     assert.deepEqual(await journal.unfinishedReleases(), [first, second])
     assert.equal((await journal.loadRelease(second))?.previous, null, 'not ready yet')
     assert.deepEqual(must(await journal.loadRelease(first)).source, UPLOAD)
 
     await journal.commitRelease(epoch, first, { status: 'building', graph: graphOf(), notes: ['one'], events: [event('release.building')] })
     assert.equal(must(await journal.loadRelease(first)).status, 'building')
-    await journal.commitRelease(epoch, first, { status: 'ready', artifacts: { web: ARTIFACT }, fingerprints: { web: 'f1' }, notes: ['two'], events: [event('release.ready')] })
+    await journal.commitRelease(epoch, first, {
+      status: 'ready',
+      artifacts: { web: ARTIFACT },
+      fingerprints: { web: 'f1' },
+      notes: ['two'],
+      events: [event('release.ready')],
+    })
     assert.deepEqual(await journal.unfinishedReleases(), [second])
     const ready = must(await journal.loadRelease(first))
-    assert.deepEqual({ status: ready.status, graph: ready.graph, artifacts: ready.artifacts }, { status: 'ready', graph: graphOf(), artifacts: { web: ARTIFACT } })
+    assert.deepEqual(
+      { status: ready.status, graph: ready.graph, artifacts: ready.artifacts },
+      { status: 'ready', graph: graphOf(), artifacts: { web: ARTIFACT } },
+    )
     assert.deepEqual(must(await journal.loadRelease(second)).previous?.artifacts, { web: ARTIFACT })
 
     const record = must(await journal.loadEnvironment(id))
-    assert.deepEqual(record.commands.map((stored) => stored.command), [{ kind: 'deploy', release: 1, whenBusy: 'supersede' }])
+    assert.deepEqual(
+      record.commands.map((stored) => stored.command),
+      [{ kind: 'deploy', release: 1, whenBusy: 'supersede' }],
+    )
     assert.deepEqual(record.releases[1]?.fingerprints, { web: 'f1' })
     assert.deepEqual([record.releases[1]?.origins, record.releases[1]?.promoted], [null, false])
     for (const status of ['failed', 'building', 'ready'] as const) {
@@ -201,7 +229,9 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     assert.equal(must(await journal.loadEnvironment(id)).commands.length, 1, 'nothing is deployed')
     const told = (await fixture.events(SHOP.tenant)).filter((kind) => kind !== 'release.created')
     assert.deepEqual(told, ['release.building', 'release.ready'])
-    await assert.rejects(journal.commitRelease(epoch, { environment: id, number: 77 }, { status: 'failed', events: [] }), (error: unknown) => isWeirError(error, 'E_NOT_FOUND'))
+    await assert.rejects(journal.commitRelease(epoch, { environment: id, number: 77 }, { status: 'failed', events: [] }), (error: unknown) =>
+      isWeirError(error, 'E_NOT_FOUND'),
+    )
   })
 
   contract('an environment brings the releases that its state and its commands name, with what their rollouts left', async (fixture) => {
@@ -210,7 +240,11 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     for (const _ of [1, 2, 3, 4, 5]) await ready(fixture, journal, epoch)
     const consumeAll = async () => must(await journal.loadEnvironment(id)).commands.map((stored) => ({ id: stored.id, refused: null, rollout: null }))
     const origins = [{ release: 2, origins: { web: 2, db: 1 } }]
-    await journal.commitEnvironment(epoch, id, changes({ current: 4, warm: { release: 2, until: 5 } }, { consumed: await consumeAll(), origins, promoted: [1, 2, 4] }))
+    await journal.commitEnvironment(
+      epoch,
+      id,
+      changes({ current: 4, warm: { release: 2, until: 5 } }, { consumed: await consumeAll(), origins, promoted: [1, 2, 4] }),
+    )
     const named = must(await journal.loadEnvironment(id)).releases
     assert.deepEqual(Object.keys(named), ['2', '4'])
     assert.deepEqual([named[2]?.origins, named[2]?.promoted, named[4]?.origins], [{ web: 2, db: 1 }, true, null])
@@ -229,7 +263,13 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     for (const ref of [SHOP, blog, other]) await fixture.ensureEnvironment(ref)
     const claim = async (ref: EnvironmentRef, host: string | null, path: string) => {
       const key = await fixture.createRelease(ref, UPLOAD, 'wait')
-      await journal.commitRelease(epoch, key, { status: 'ready', graph: graphOf([{ host, path, port: 'http' }]), artifacts: {}, fingerprints: {}, events: [event('claimed')] })
+      await journal.commitRelease(epoch, key, {
+        status: 'ready',
+        graph: graphOf([{ host, path, port: 'http' }]),
+        artifacts: {},
+        fingerprints: {},
+        events: [event('claimed')],
+      })
     }
     const conflict = (error: unknown) => isWeirError(error, 'E_CONFLICT') && !/globex|secret-name|acme|shop\//.test(JSON.stringify(error.explanation))
     await claim(SHOP, 'shop.example.com', '/')
@@ -295,10 +335,13 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     await fixture.follow(SHOP, BRANCH)
     const kept = await journal.collect(epoch, { releases: 2, eventsMs: 3_600_000, countersMs: 3_600_000 })
     // 2 by its pending command, 3 by its replica, 5 and 6 promoted last, 8 and 9 newest
-    assert.deepEqual([...kept.slugs].sort(), [2, 3, 5, 6, 8, 9].map((number) => `sha256:${number}`))
+    assert.deepEqual(
+      [...kept.slugs].sort(),
+      [2, 3, 5, 6, 8, 9].map((number) => `sha256:${number}`),
+    )
     assert.deepEqual([...kept.uploads], ['sha256:up'])
     assert.deepEqual(kept.mirrors, [{ tenant: 'acme', url: BRANCH.url }])
-    assert.equal((await journal.loadRelease({ environment: id, number: 1 })), null)
+    assert.equal(await journal.loadRelease({ environment: id, number: 1 }), null)
     assert.equal((await fixture.createRelease(SHOP, UPLOAD, 'wait')).number, 10, 'numbers are never used again')
   })
 
@@ -308,7 +351,11 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     await ready(fixture, journal, epoch)
     await fixture.follow(SHOP, BRANCH)
     const table = { version: { epoch, n: 8 }, digest: 'd' }
-    await journal.commitEnvironment(epoch, id, changes({ removing: { withData: false }, nextSerial: 40, nextRollout: 6, table }, { removed: true, events: [event('environment.removed')] }))
+    await journal.commitEnvironment(
+      epoch,
+      id,
+      changes({ removing: { withData: false }, nextSerial: 40, nextRollout: 6, table }, { removed: true, events: [event('environment.removed')] }),
+    )
     assert.equal(await journal.loadEnvironment(id), null)
     assert.deepEqual(await journal.environments(), [])
     assert.deepEqual(await journal.followedBranches(), [])
@@ -433,12 +480,31 @@ async function lead(journal: Journal, holder: string, force = false): Promise<nu
 
 async function ready(fixture: JournalFixture, journal: Journal, epoch: number, digest = 'sha256:1'): Promise<ReleaseKey> {
   const key = await fixture.createRelease(SHOP, UPLOAD, 'wait')
-  await journal.commitRelease(epoch, key, { status: 'ready', graph: graphOf(), artifacts: { web: { ...ARTIFACT, digest } }, fingerprints: { web: digest }, events: [] })
+  await journal.commitRelease(epoch, key, {
+    status: 'ready',
+    graph: graphOf(),
+    artifacts: { web: { ...ARTIFACT, digest } },
+    fingerprints: { web: digest },
+    events: [],
+  })
   return key
 }
 
 function block(incarnation: string, sequence: number, environment: string, requests: number): CounterBlock {
-  const row = { environment, version: { epoch: 1, n: 1 }, hop: 'entry', track: 'stable', service: 'web', origin: 1, route: '/', requests, errors: 0, rejected4xx: 0, aborted: 0, latency: [10, requests] } as const
+  const row = {
+    environment,
+    version: { epoch: 1, n: 1 },
+    hop: 'entry',
+    track: 'stable',
+    service: 'web',
+    origin: 1,
+    route: '/',
+    requests,
+    errors: 0,
+    rejected4xx: 0,
+    aborted: 0,
+    latency: [10, requests],
+  } as const
   return { incarnation, sequence, from: 0, to: 1000, rows: [row] }
 }
 

@@ -1,4 +1,14 @@
-import type { EnvironmentChanges, EnvironmentRecord, FollowedBranch, Journal, Kept, ReleaseChanges, ReleaseKey, ReleaseRecord, RetentionPolicy } from '../controllers/journal.ts'
+import type {
+  EnvironmentChanges,
+  EnvironmentRecord,
+  FollowedBranch,
+  Journal,
+  Kept,
+  ReleaseChanges,
+  ReleaseKey,
+  ReleaseRecord,
+  RetentionPolicy,
+} from '../controllers/journal.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { CounterBlock } from '../core/model/routing.ts'
 import type { Clock } from '../core/model/world.ts'

@@ -31,7 +31,10 @@ export class PostgresLeaseTable implements LeaseTable {
   }
 
   async free(epoch: Epoch, clockMs: number): Promise<void> {
-    await this.#query.rows('update lease set holder = null, renewals = renewals + 1, clock_ms = greatest(clock_ms, $2::bigint) where epoch = $1', [epoch, clockMs])
+    await this.#query.rows('update lease set holder = null, renewals = renewals + 1, clock_ms = greatest(clock_ms, $2::bigint) where epoch = $1', [
+      epoch,
+      clockMs,
+    ])
   }
 }
 

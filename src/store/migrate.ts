@@ -11,7 +11,9 @@ export interface Migration {
 
 /** `0001-initial.sql`, … in order; the numbers leave no gap. */
 export function knownMigrations(): readonly Migration[] {
-  const files = readdirSync(FOLDER).filter((name) => name.endsWith('.sql')).sort()
+  const files = readdirSync(FOLDER)
+    .filter((name) => name.endsWith('.sql'))
+    .sort()
   return files.map((name, index) => {
     const version = Number(name.slice(0, 4))
     if (version !== index + 1) throw new Error(`migrations/${name}: expected number ${index + 1}`)
@@ -33,7 +35,9 @@ export async function migrate(database: Database, migrations: readonly Migration
       `select count(*) as tables, coalesce(bool_or(table_name = 'schema_version'), false) as versioned from information_schema.tables where table_schema = 'weir'`,
     )
     if (present && present.tables > 0 && !present.versioned) throw unknown('it has tables, but no version', newest)
-    await query.rows('create table if not exists schema_version (only_one boolean primary key default true check (only_one), version int not null, at timestamptz not null default now())')
+    await query.rows(
+      'create table if not exists schema_version (only_one boolean primary key default true check (only_one), version int not null, at timestamptz not null default now())',
+    )
     const [row] = await query.rows<{ version: number }>('select version from schema_version')
     const version = row?.version ?? 0
     if (version > newest || version < 0) throw unknown(`its version is ${version}`, newest)

@@ -19,7 +19,9 @@ export interface ReleaseToInsert {
  * staged variables and the newest versions of the secrets. null: this followed commit has its release already.
  */
 export async function insertRelease(query: Query, environment: string, release: ReleaseToInsert): Promise<ReleaseKey | null> {
-  const [row] = await query.rows<{ next_release: number }>('select next_release from environments where id = $1 and removed_at is null for no key update', [environment])
+  const [row] = await query.rows<{ next_release: number }>('select next_release from environments where id = $1 and removed_at is null for no key update', [
+    environment,
+  ])
   if (!row) throw new WeirError('E_NOT_FOUND', { message: `no environment ${environment}` })
   const number = row.next_release
   const { followed } = release
@@ -45,7 +47,9 @@ export async function insertRelease(query: Query, environment: string, release: 
   await query.rows('update environments set next_release = next_release + 1, updated_at = now() where id = $1', [environment])
   const key = { environment, number }
   await query.rows('select pg_notify($1, $2)', ['weir', releaseHint(key)])
-  await appendEvents(query, environment, [{ kind: 'release.created', text: `v${number} by ${release.by}`, service: null, release: number, data: { source: release.source } }])
+  await appendEvents(query, environment, [
+    { kind: 'release.created', text: `v${number} by ${release.by}`, service: null, release: number, data: { source: release.source } },
+  ])
   return key
 }
 

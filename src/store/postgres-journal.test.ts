@@ -1,5 +1,5 @@
-import { after, before } from 'node:test'
 import { randomBytes } from 'node:crypto'
+import { after, before } from 'node:test'
 import { AesSealer } from '../secrets/aes-sealer.ts'
 import { Hints } from './hints.ts'
 import { PostgresJournal } from './journal.ts'
@@ -44,9 +44,13 @@ journalContract('postgres', async (): Promise<JournalFixture> => {
       )
       return row ?? null
     },
-    events: async (tenant) => (await database.rows<{ kind: string }>('select kind from events where tenant = $1 order by seq', [tenant])).map((row) => row.kind),
+    events: async (tenant) =>
+      (await database.rows<{ kind: string }>('select kind from events where tenant = $1 order by seq', [tenant])).map((row) => row.kind),
     requests: async (ref) => {
-      const [row] = await database.rows<{ requests: string }>('select coalesce(sum(requests), 0) as requests from counters c join environments e on e.id = c.environment where e.tenant = $1 and e.app = $2 and e.name = $3', [ref.tenant, ref.app, ref.environment])
+      const [row] = await database.rows<{ requests: string }>(
+        'select coalesce(sum(requests), 0) as requests from counters c join environments e on e.id = c.environment where e.tenant = $1 and e.app = $2 and e.name = $3',
+        [ref.tenant, ref.app, ref.environment],
+      )
       return Number(row?.requests)
     },
   }

@@ -27,7 +27,8 @@ export async function loadRelease(query: Query, key: ReleaseKey): Promise<Releas
   const [row] = await query.rows<Omit<ReleaseRecord, 'key' | 'previous' | 'environment'> & { name: string; previous: Release | null }>(
     `select e.tenant, e.app, e.name, r.status, r.source, r.configuration, r.graph, r.artifacts, r.by, r.when_busy as "whenBusy", r.manifest,
        (select ${storedRelease('p')} from releases p
-        where r.source ->> 'kind' = 'release' and p.environment = r.environment and p.number = (r.source ->> 'number')::int and p.status = 'ready') as previous
+          join environments pe on pe.id = p.environment and pe.tenant = e.tenant and pe.app = e.app and pe.name = coalesce(r.source ->> 'environment', e.name)
+        where r.source ->> 'kind' = 'release' and p.number = (r.source ->> 'number')::int and p.status = 'ready') as previous
      from releases r join environments e on e.id = r.environment where r.environment = $1 and r.number = $2 and e.removed_at is null`,
     [key.environment, key.number],
   )
@@ -54,7 +55,9 @@ export async function commitRelease(database: Database, epoch: Epoch, key: Relea
       }
       await appendEvents(query, key.environment, changes.events)
     },
-    async (query) => (await query.rows('select 1 from releases where environment = $1 and number = $2 and last_commit = $3', [key.environment, key.number, commit])).length === 1,
+    async (query) =>
+      (await query.rows('select 1 from releases where environment = $1 and number = $2 and last_commit = $3', [key.environment, key.number, commit])).length ===
+      1,
   )
 }
 

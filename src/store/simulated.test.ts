@@ -36,7 +36,10 @@ test('a lost answer is an error although the commit is there, an unavailable sto
   await assert.rejects(journal.loadEnvironment(id), lost)
   store.fault = () => null
   assert.equal((await journal.loadEnvironment(id))?.state.current, 1)
-  assert.deepEqual(store.events.map((it) => it.kind), ['one'])
+  assert.deepEqual(
+    store.events.map((it) => it.kind),
+    ['one'],
+  )
 })
 
 test('a seized lease fences its holder', async () => {
@@ -52,7 +55,10 @@ test('a ready release made for a simulation deploys itself, and nobody shares ob
   const graph = graphOf()
   const number = store.createReadyRelease(id, { graph, artifacts: {}, fingerprints: {}, whenBusy: 'supersede' })
   const [first, second] = [await journal.loadEnvironment(id), await journal.loadEnvironment(id)]
-  assert.deepEqual(first?.commands.map((stored) => stored.command), [{ kind: 'deploy', release: number, whenBusy: 'supersede' }])
+  assert.deepEqual(
+    first?.commands.map((stored) => stored.command),
+    [{ kind: 'deploy', release: number, whenBusy: 'supersede' }],
+  )
   assert.deepEqual(first?.releases[number]?.graph, graph)
   assert.notEqual(first?.releases[number]?.graph, second?.releases[number]?.graph)
 })

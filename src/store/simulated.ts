@@ -1,4 +1,17 @@
-import type { EnvironmentChanges, EnvironmentRecord, FollowedBranch, Journal, Kept, NewEvent, ReleaseChanges, ReleaseKey, ReleaseRecord, RetentionPolicy, RolloutSummary, OperationRow } from '../controllers/journal.ts'
+import type {
+  EnvironmentChanges,
+  EnvironmentRecord,
+  FollowedBranch,
+  Journal,
+  Kept,
+  NewEvent,
+  OperationRow,
+  ReleaseChanges,
+  ReleaseKey,
+  ReleaseRecord,
+  RetentionPolicy,
+  RolloutSummary,
+} from '../controllers/journal.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Artifact, Configuration, Release, SourceRef } from '../core/model/release.ts'
@@ -64,14 +77,31 @@ export class SimulatedStore {
     return row.id
   }
 
-  createRelease(environment: string, release: { readonly source: SourceRef; readonly whenBusy?: 'wait' | 'supersede'; readonly by?: string; readonly configuration?: Configuration; readonly followed?: string }): ReleaseKey {
+  createRelease(
+    environment: string,
+    release: {
+      readonly source: SourceRef
+      readonly whenBusy?: 'wait' | 'supersede'
+      readonly by?: string
+      readonly configuration?: Configuration
+      readonly followed?: string
+    },
+  ): ReleaseKey {
     const row = this.must(environment)
     const number = row.nextRelease++
     const configuration = release.configuration ?? { environment: {}, secrets: {} }
     row.releases.set(number, {
       number,
       status: 'queued',
-      document: storable({ source: release.source, configuration, graph: null, artifacts: {}, fingerprints: {}, origins: null, notes: [] } satisfies ReleaseDocument),
+      document: storable({
+        source: release.source,
+        configuration,
+        graph: null,
+        artifacts: {},
+        fingerprints: {},
+        origins: null,
+        notes: [],
+      } satisfies ReleaseDocument),
       by: release.by ?? 'ann',
       whenBusy: release.whenBusy ?? 'wait',
       followed: release.followed ?? null,
@@ -84,7 +114,14 @@ export class SimulatedStore {
   }
 
   /** A release with everything built, and its deploy command. Throws `E_CONFLICT` for a route that another environment has. */
-  createReadyRelease(environment: string, release: Pick<Release, 'graph' | 'artifacts' | 'fingerprints'> & { readonly configuration?: Configuration; readonly whenBusy?: 'wait' | 'supersede'; readonly by?: string }): number {
+  createReadyRelease(
+    environment: string,
+    release: Pick<Release, 'graph' | 'artifacts' | 'fingerprints'> & {
+      readonly configuration?: Configuration
+      readonly whenBusy?: 'wait' | 'supersede'
+      readonly by?: string
+    },
+  ): number {
     const { graph, artifacts, fingerprints, ...rest } = release
     const key = this.createRelease(environment, { source: { kind: 'upload', digest: `sha256:${environment}`, label: 'simulated' }, ...rest })
     this.changeRelease(key, { status: 'ready', graph, artifacts, fingerprints, events: [] })
@@ -127,10 +164,17 @@ export class SimulatedStore {
     const row = this.rows.get(key.environment)
     const release = row?.releases.get(key.number)
     if (!row || !release) throw new WeirError('E_NOT_FOUND', { message: `no release v${key.number} in ${key.environment}` })
-    if (release.status === 'ready' || release.status === 'failed') throw new WeirError('E_CONFLICT', { message: `release v${key.number} is ${release.status} and cannot change any more` })
+    if (release.status === 'ready' || release.status === 'failed')
+      throw new WeirError('E_CONFLICT', { message: `release v${key.number} is ${release.status} and cannot change any more` })
     const { graph, artifacts, fingerprints, notes } = changes
     const before = JSON.parse(release.document) as ReleaseDocument
-    const after = { ...before, graph: graph ?? before.graph, artifacts: artifacts ?? before.artifacts, fingerprints: fingerprints ?? before.fingerprints, notes: [...before.notes, ...(notes ?? [])] }
+    const after = {
+      ...before,
+      graph: graph ?? before.graph,
+      artifacts: artifacts ?? before.artifacts,
+      fingerprints: fingerprints ?? before.fingerprints,
+      notes: [...before.notes, ...(notes ?? [])],
+    }
     if (changes.status === 'ready') {
       if (!after.graph) throw new WeirError('E_INTERNAL', { message: `release v${key.number} is ready without a graph` })
       this.#claim(row, after.graph)
@@ -161,7 +205,13 @@ export class SimulatedStore {
     for (const other of this.rows.values()) {
       if (other === row) continue
       const sameTenant = other.ref.tenant === row.ref.tenant
-      const clash = wanted.find((a) => other.routes.some((b) => (a.host === b.host && a.path === b.path) || (!sameTenant && a.host !== null && b.host !== null && (covers(a.host, b.host) || covers(b.host, a.host)))))
+      const clash = wanted.find((a) =>
+        other.routes.some(
+          (b) =>
+            (a.host === b.host && a.path === b.path) ||
+            (!sameTenant && a.host !== null && b.host !== null && (covers(a.host, b.host) || covers(b.host, a.host))),
+        ),
+      )
       if (clash) throw new WeirError('E_CONFLICT', { message: `the route ${clash.host ?? '(any host)'}${clash.path} is taken` })
     }
     row.routes.push(...wanted)
@@ -200,7 +250,9 @@ export class SimulatedJournal implements Journal {
       const row = this.#store.rows.get(id)
       if (!row || row.removed) return null
       const state = JSON.parse(row.state) as EnvironmentState
-      const commands = row.commands.filter((stored) => stored.outcome === 'pending').map(({ id: command, by, command: text }) => ({ id: command, by, command: JSON.parse(text) as Command }))
+      const commands = row.commands
+        .filter((stored) => stored.outcome === 'pending')
+        .map(({ id: command, by, command: text }) => ({ id: command, by, command: JSON.parse(text) as Command }))
       const wanted = new Set(releasesNamed(state))
       for (const { command } of commands) {
         const number = releaseOfCommand(command)
@@ -209,7 +261,17 @@ export class SimulatedJournal implements Journal {
       }
       const ready = [...row.releases.values()].filter((release) => release.status === 'ready' && wanted.has(release.number))
       const releases = Object.fromEntries(ready.map((release) => [release.number, { ...releaseOf(release), promoted: release.promoted > 0 }]))
-      return { id, tenant: row.ref.tenant, app: row.ref.app, environment: row.ref.environment, appNumber: row.number, port: 8_099 + row.number, state, commands, releases }
+      return {
+        id,
+        tenant: row.ref.tenant,
+        app: row.ref.app,
+        environment: row.ref.environment,
+        appNumber: row.number,
+        port: 8_099 + row.number,
+        state,
+        commands,
+        releases,
+      }
     })
   }
 
@@ -242,7 +304,11 @@ export class SimulatedJournal implements Journal {
 
   unfinishedReleases(): Promise<readonly ReleaseKey[]> {
     return this.#call('unfinishedReleases', () =>
-      this.#live().flatMap((row) => [...row.releases.values()].filter((release) => release.status === 'queued' || release.status === 'building').map((release) => ({ environment: row.id, number: release.number }))),
+      this.#live().flatMap((row) =>
+        [...row.releases.values()]
+          .filter((release) => release.status === 'queued' || release.status === 'building')
+          .map((release) => ({ environment: row.id, number: release.number })),
+      ),
     )
   }
 
@@ -252,10 +318,24 @@ export class SimulatedJournal implements Journal {
       const release = row?.releases.get(key.number)
       if (!row || row.removed || !release) return null
       const { source, configuration, graph, artifacts } = JSON.parse(release.document) as ReleaseDocument
-      const earlier = source.kind === 'release' ? row.releases.get(source.number) : undefined
+      const earlier = source.kind === 'release' ? this.#sibling(row, source.environment)?.releases.get(source.number) : undefined
       const previous = earlier?.status === 'ready' ? releaseOf(earlier) : null
       const { tenant, app, environment } = row.ref
-      return { key, tenant, app, environment, status: release.status, source, configuration, graph, artifacts, by: release.by, whenBusy: release.whenBusy, previous, manifest: null }
+      return {
+        key,
+        tenant,
+        app,
+        environment,
+        status: release.status,
+        source,
+        configuration,
+        graph,
+        artifacts,
+        by: release.by,
+        whenBusy: release.whenBusy,
+        previous,
+        manifest: null,
+      }
     })
   }
 
@@ -276,7 +356,12 @@ export class SimulatedJournal implements Journal {
       row.follows[at] = { ...branch, lastCommit: seen.commit }
       const followed = [url, ref, path, seen.commit].join('\n')
       if ([...row.releases.values()].some((release) => release.followed === followed)) return null
-      return this.#store.createRelease(branch.environment, { source: { kind: 'git', url, ref, commit: seen.commit, path }, whenBusy: 'supersede', by: `follow ${ref}`, followed })
+      return this.#store.createRelease(branch.environment, {
+        source: { kind: 'git', url, ref, commit: seen.commit, path },
+        whenBusy: 'supersede',
+        by: `follow ${ref}`,
+        followed,
+      })
     })
   }
 
@@ -293,9 +378,17 @@ export class SimulatedJournal implements Journal {
 
   collect(epoch: Epoch, policy: RetentionPolicy): Promise<Kept> {
     return this.#commit('collect', epoch, () => {
-      for (const row of this.#store.rows.values()) collectReleases(row, policy.releases)
+      const wanted = this.#live().flatMap((row) => [...row.releases.values()].map((release) => this.#sourceInUse(row, release)))
+      for (const row of this.#store.rows.values())
+        collectReleases(
+          row,
+          policy.releases,
+          wanted.flatMap((it) => (it?.row === row ? [it.number] : [])),
+        )
       const rows = [...this.#store.rows.values()]
-      const documents = rows.flatMap((row) => [...row.releases.values()].map((release) => ({ tenant: row.ref.tenant, ...(JSON.parse(release.document) as ReleaseDocument) })))
+      const documents = rows.flatMap((row) =>
+        [...row.releases.values()].map((release) => ({ tenant: row.ref.tenant, ...(JSON.parse(release.document) as ReleaseDocument) })),
+      )
       const artifacts = documents.flatMap((document) => Object.values(document.artifacts))
       const mirrors = [
         ...documents.flatMap(({ tenant, source }) => (source.kind === 'git' ? [{ tenant, url: source.url }] : [])),
@@ -319,6 +412,18 @@ export class SimulatedJournal implements Journal {
     return [...this.#store.rows.values()].filter((row) => !row.removed)
   }
 
+  /** Another environment of the row's app, or the row itself. */
+  #sibling(row: EnvironmentRow, environment = row.ref.environment): EnvironmentRow | undefined {
+    return this.#live().find((other) => sameEnvironment(other.ref, { ...row.ref, environment }))
+  }
+
+  /** The release that an unfinished one is made from. */
+  #sourceInUse(row: EnvironmentRow, release: ReleaseRow): { readonly row: EnvironmentRow | undefined; readonly number: number } | null {
+    const { source } = JSON.parse(release.document) as ReleaseDocument
+    if (source.kind !== 'release' || release.status === 'ready' || release.status === 'failed') return null
+    return { row: this.#sibling(row, source.environment), number: source.number }
+  }
+
   #forget(row: EnvironmentRow, withData: boolean): void {
     if (withData) {
       this.#store.rows.delete(row.id)
@@ -326,7 +431,8 @@ export class SimulatedJournal implements Journal {
     }
     Object.assign(row, { removed: true, follows: [], routes: [] })
     for (const stored of row.commands) {
-      if (stored.outcome === 'pending') Object.assign(stored, { outcome: 'refused', refused: { code: 'E_NOT_FOUND', text: 'the environment was removed', lines: [] } })
+      if (stored.outcome === 'pending')
+        Object.assign(stored, { outcome: 'refused', refused: { code: 'E_NOT_FOUND', text: 'the environment was removed', lines: [] } })
     }
   }
 
@@ -380,7 +486,14 @@ export interface EnvironmentRow {
   removed: boolean
   nextRelease: number
   promotions: number
-  readonly commands: { readonly id: number; readonly by: string; readonly command: string; outcome: 'pending' | 'consumed' | 'refused'; refused: Because | null; rollout: string | null }[]
+  readonly commands: {
+    readonly id: number
+    readonly by: string
+    readonly command: string
+    outcome: 'pending' | 'consumed' | 'refused'
+    refused: Because | null
+    rollout: string | null
+  }[]
   readonly releases: Map<number, ReleaseRow>
   readonly rollouts: Map<string, RolloutSummary>
   readonly operations: Map<string, OperationRow>
@@ -439,18 +552,25 @@ function rollbackChoice(row: EnvironmentRow, current: number | null): readonly n
 }
 
 /** See collect.ts: the same rules. */
-function collectReleases(row: EnvironmentRow, keep: number): void {
+function collectReleases(row: EnvironmentRow, keep: number, inUse: readonly number[]): void {
   const all = [...row.releases.values()]
-  const newest = new Set(all.map((release) => release.number).sort((a, b) => b - a).slice(0, keep))
-  const promotedLast = new Set(all.filter((release) => release.promoted > 0).sort((a, b) => b.promoted - a.promoted).slice(0, 2).map((release) => release.number))
-  const named = new Set(releasesNamed(JSON.parse(row.state) as EnvironmentState))
+  const newest = new Set(
+    all
+      .map((release) => release.number)
+      .sort((a, b) => b - a)
+      .slice(0, keep),
+  )
+  const promotedLast = new Set(
+    all
+      .filter((release) => release.promoted > 0)
+      .sort((a, b) => b.promoted - a.promoted)
+      .slice(0, 2)
+      .map((release) => release.number),
+  )
+  const named = new Set([...inUse, ...releasesNamed(JSON.parse(row.state) as EnvironmentState)])
   for (const stored of row.commands) {
     const number = stored.outcome === 'pending' ? releaseOfCommand(JSON.parse(stored.command) as Command) : null
     if (number !== null) named.add(number)
-  }
-  for (const release of all) {
-    const { source } = JSON.parse(release.document) as ReleaseDocument
-    if (release.status !== 'ready' && release.status !== 'failed' && source.kind === 'release') named.add(source.number)
   }
   for (const { number, status } of all) {
     const finished = status === 'ready' || status === 'failed'

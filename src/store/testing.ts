@@ -1,10 +1,10 @@
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { runCommand } from '../spawn.ts'
-import { type Address, Database } from './database.ts'
+import { Database, type EmbeddedAddress } from './database.ts'
 import { migrate } from './migrate.ts'
 
 /**
@@ -18,9 +18,9 @@ import { migrate } from './migrate.ts'
  */
 export interface TestPostgres {
   /** A new, empty database. */
-  freshDatabase(): Promise<Address>
+  freshDatabase(): Promise<EmbeddedAddress>
   /** A new database with Weir's schema, opened; closed by `stop`. */
-  freshStore(): Promise<{ readonly address: Address; readonly database: Database }>
+  freshStore(): Promise<{ readonly address: EmbeddedAddress; readonly database: Database }>
   /** As a crash would: SIGKILL to the postmaster and, by it, to all backends; then starts it again on the same data. */
   crash(downMs?: number): Promise<void>
   stop(): Promise<void>
@@ -41,7 +41,19 @@ export async function startTestPostgres(options: { readonly fsync?: boolean } = 
 
   const asUser: readonly string[] = asRoot ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'] : []
   const env = { LC_ALL: 'C', HOME: home, LD_LIBRARY_PATH: join(native, 'lib') }
-  const initdb = [...asUser, join(native, 'bin/initdb'), '-D', data, '-U', USER, '--auth=trust', '--encoding=UTF8', '--no-locale', '--no-sync', '--no-instructions']
+  const initdb = [
+    ...asUser,
+    join(native, 'bin/initdb'),
+    '-D',
+    data,
+    '-U',
+    USER,
+    '--auth=trust',
+    '--encoding=UTF8',
+    '--no-locale',
+    '--no-sync',
+    '--no-instructions',
+  ]
   const made = await runCommand({ argv: initdb as [string, ...string[]], env, cwd: home, timeoutMs: 60_000 })
   if (made.code !== 0) throw new Error(`initdb: ${made.stderr}`)
   writeFileSync(join(data, 'postgresql.auto.conf'), settings(home, options.fsync ?? false))
@@ -54,23 +66,32 @@ export async function startTestPostgres(options: { readonly fsync?: boolean } = 
   const lastResort = () => postmaster.kill('SIGKILL')
   process.once('exit', lastResort)
 
-  const admin = new Database({ socketDir: home, user: USER, database: 'postgres', password: null })
+  const admin = new Database({ socketDir: home, port: 5432, user: USER, database: 'postgres', password: null })
   await answering(admin)
   const opened: Database[] = []
   let serial = 0
 
-  const freshDatabase = async (): Promise<Address> => {
+  const freshDatabase = async (template = 'template1'): Promise<EmbeddedAddress> => {
     const database = `t${++serial}`
-    await admin.rows(`create database ${database} strategy file_copy`)
-    return { socketDir: home, user: USER, database, password: null }
+    await admin.rows(`create database ${database} template ${template}`)
+    return { socketDir: home, port: 5432, user: USER, database, password: null }
+  }
+  // migrated once, then copied
+  let template: Promise<string> | null = null
+  const makeTemplate = async (): Promise<string> => {
+    const address = await freshDatabase()
+    const database = new Database(address)
+    await migrate(database)
+    await database.close()
+    return address.database
   }
   return {
-    freshDatabase,
+    freshDatabase: () => freshDatabase(),
     freshStore: async () => {
-      const address = await freshDatabase()
+      template ??= makeTemplate()
+      const address = await freshDatabase(await template)
       const database = new Database(address)
       opened.push(database)
-      await migrate(database)
       return { address, database }
     },
     crash: async (downMs = 0) => {
@@ -113,7 +134,9 @@ function settings(socketDir: string, fsync: boolean): string {
     restart_after_crash: 'on',
     autovacuum: 'off',
     max_wal_size: '128MB',
-  }).map(([key, value]) => `${key} = '${value}'\n`).join('')
+  })
+    .map(([key, value]) => `${key} = '${value}'\n`)
+    .join('')
 }
 
 async function answering(admin: Database): Promise<void> {

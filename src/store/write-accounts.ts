@@ -1,5 +1,5 @@
-import type { Role } from '../identity/principal.ts'
 import { WeirError } from '../errors.ts'
+import type { Role } from '../identity/principal.ts'
 import { type Change, checked, checkName, notFound } from './change.ts'
 import type { NewToken } from './writes.ts'
 
@@ -12,7 +12,10 @@ export async function createTenant(change: Change, name: string): Promise<void> 
   change.audit({ tenant: name, action: 'tenant.create', target: name, detail: {} })
 }
 
-export async function createAccount(change: Change, account: { readonly name: string; readonly passwordHash: string | null; readonly admin: boolean }): Promise<void> {
+export async function createAccount(
+  change: Change,
+  account: { readonly name: string; readonly passwordHash: string | null; readonly admin: boolean },
+): Promise<void> {
   checkName('account', account.name)
   const insert = change.query.rows('insert into accounts (name, password_hash, admin) values ($1, $2, $3)', [account.name, account.passwordHash, account.admin])
   await checked(insert, { accounts_pkey: () => taken('account', account.name) })
@@ -30,7 +33,10 @@ export async function setRole(change: Change, tenant: string, account: string, r
     const rows = await change.query.rows('delete from members where tenant = $1 and account = $2 returning 1', [tenant, account])
     if (rows.length === 0) throw notFound(`member "${account}"`)
   } else {
-    const upsert = change.query.rows('insert into members (tenant, account, role) values ($1, $2, $3) on conflict (tenant, account) do update set role = excluded.role', [tenant, account, role])
+    const upsert = change.query.rows(
+      'insert into members (tenant, account, role) values ($1, $2, $3) on conflict (tenant, account) do update set role = excluded.role',
+      [tenant, account, role],
+    )
     await checked(upsert, { members_tenant_fkey: () => notFound(`tenant "${tenant}"`), members_account_fkey: () => notFound(`account "${account}"`) })
   }
   change.audit({ tenant, action: 'member.set', target: account, detail: { role } })
@@ -50,10 +56,18 @@ export async function createToken(change: Change, token: NewToken): Promise<numb
     `insert into tokens (hash, label, tenant, account, environment, verbs, expires_at) values ($1, $2, $3, $4, $5, $6, now() + $7 * interval '1 ms') returning id`,
     [token.hash, token.label, token.tenant, token.account, token.environment, token.verbs === null ? null : [...token.verbs], token.expiresInMs],
   )
-  const [row] = await checked(insert, { tokens_tenant_fkey: () => notFound(`tenant "${token.tenant}"`), tokens_account_fkey: () => notFound(`account "${token.account}"`) })
+  const [row] = await checked(insert, {
+    tokens_tenant_fkey: () => notFound(`tenant "${token.tenant}"`),
+    tokens_account_fkey: () => notFound(`account "${token.account}"`),
+  })
   const id = row?.id ?? 0
   const { environment, verbs, account, expiresInMs } = token
-  change.audit({ tenant: token.tenant, action: 'token.create', target: `token ${id}`, detail: { label: token.label, account, environment, verbs, expiresInMs } })
+  change.audit({
+    tenant: token.tenant,
+    action: 'token.create',
+    target: `token ${id}`,
+    detail: { label: token.label, account, environment, verbs, expiresInMs },
+  })
   return id
 }
 

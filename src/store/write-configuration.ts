@@ -1,6 +1,6 @@
 import type { Configuration } from '../core/model/release.ts'
 import { WeirError } from '../errors.ts'
-import { type Change, checked, environmentId, labelOf, notFound } from './change.ts'
+import { type Change, checked, checkUrl, environmentId, labelOf, notFound } from './change.ts'
 import { storable } from './json.ts'
 import type { EnvironmentRef } from './queries.ts'
 
@@ -11,8 +11,13 @@ const LARGEST_VALUE = 64 * 1024
 
 export async function setVariables(change: Change, ref: EnvironmentRef, service: string, variables: Readonly<Record<string, string | null>>): Promise<void> {
   for (const [name, value] of Object.entries(variables)) {
-    if (!VARIABLE.test(name)) throw new WeirError('E_NAME', { message: `${JSON.stringify(name)} is not a name for an environment variable`, next: 'letters, digits and _, not starting with a digit' })
-    if (value !== null && (value.length > LARGEST_VALUE || value.includes('\0'))) throw new WeirError('E_USAGE', { message: `the value of ${name} is over 64 KiB or has a NUL in it` })
+    if (!VARIABLE.test(name))
+      throw new WeirError('E_NAME', {
+        message: `${JSON.stringify(name)} is not a name for an environment variable`,
+        next: 'letters, digits and _, not starting with a digit',
+      })
+    if (value !== null && (value.length > LARGEST_VALUE || value.includes('\0')))
+      throw new WeirError('E_USAGE', { message: `the value of ${name} is over 64 KiB or has a NUL in it` })
   }
   const [row] = await change.query.rows<{ id: string; variables: Configuration['environment'] }>(
     'select id, variables from environments where tenant = $1 and app = $2 and name = $3 and removed_at is null for no key update',
@@ -27,14 +32,24 @@ export async function setVariables(change: Change, ref: EnvironmentRef, service:
 }
 
 export async function setSecret(change: Change, ref: EnvironmentRef, name: string, value: Uint8Array): Promise<number> {
-  if (!SECRET.test(name)) throw new WeirError('E_NAME', { message: 'that is not a name for a secret', next: 'letters, digits, - and _, starting with a letter, at most 64' })
+  if (!SECRET.test(name))
+    throw new WeirError('E_NAME', { message: 'that is not a name for a secret', next: 'letters, digits, - and _, starting with a letter, at most 64' })
   if (value.length > LARGEST_VALUE) throw new WeirError('E_TOO_LARGE', { message: `the value of secret ${name} is over 64 KiB` })
   const environment = await environmentId(change, ref)
   await change.query.rows('select 1 from environments where id = $1 for no key update', [environment])
-  const [row] = await change.query.rows<{ next: number }>('select coalesce(max(version), 0) + 1 as next from secrets where environment = $1 and name = $2', [environment, name])
+  const [row] = await change.query.rows<{ next: number }>('select coalesce(max(version), 0) + 1 as next from secrets where environment = $1 and name = $2', [
+    environment,
+    name,
+  ])
   const version = row?.next ?? 1
   const sealed = change.sealer.seal(value, secretContext(ref.tenant, environment, name, version))
-  await change.query.rows('insert into secrets (environment, name, version, sealed, by) values ($1, $2, $3, $4, $5)', [environment, name, version, sealed, change.by])
+  await change.query.rows('insert into secrets (environment, name, version, sealed, by) values ($1, $2, $3, $4, $5)', [
+    environment,
+    name,
+    version,
+    sealed,
+    change.by,
+  ])
   change.audit({ tenant: ref.tenant, action: 'secret.set', target: `${labelOf(ref)} ${name}`, detail: { version } })
   return version
 }
@@ -42,12 +57,22 @@ export async function setSecret(change: Change, ref: EnvironmentRef, name: strin
 /** Releases made with it keep their version; the next one has none. */
 export async function removeSecret(change: Change, ref: EnvironmentRef, name: string): Promise<void> {
   const environment = await environmentId(change, ref)
-  const rows = await change.query.rows('update secrets set removed_at = now() where environment = $1 and name = $2 and removed_at is null returning 1', [environment, name])
+  const rows = await change.query.rows('update secrets set removed_at = now() where environment = $1 and name = $2 and removed_at is null returning 1', [
+    environment,
+    name,
+  ])
   if (rows.length === 0) throw notFound(`secret "${name}"`)
   change.audit({ tenant: ref.tenant, action: 'secret.remove', target: `${labelOf(ref)} ${name}`, detail: {} })
 }
 
-export async function setCredential(change: Change, tenant: string, kind: 'token' | 'deploy-key' | 'known-hosts', urlPrefix: string, value: Uint8Array | null): Promise<void> {
+export async function setCredential(
+  change: Change,
+  tenant: string,
+  kind: 'token' | 'deploy-key' | 'known-hosts',
+  urlPrefix: string,
+  value: Uint8Array | null,
+): Promise<void> {
+  checkUrl(urlPrefix)
   if (value === null) {
     const rows = await change.query.rows('delete from credentials where tenant = $1 and kind = $2 and url_prefix = $3 returning 1', [tenant, kind, urlPrefix])
     if (rows.length === 0) throw notFound(`${kind} for ${urlPrefix}`)

@@ -1,7 +1,7 @@
 import type { ReleaseKey } from '../controllers/journal.ts'
 import { type Command, type EnvironmentState, INITIAL_STATE } from '../core/rollout/state.ts'
 import { WeirError } from '../errors.ts'
-import { type Change, checked, checkName, environmentId, labelOf, notFound } from './change.ts'
+import { type Change, checked, checkName, checkUrl, environmentId, labelOf, notFound } from './change.ts'
 import { storable } from './json.ts'
 import { insertRelease } from './new-release.ts'
 import type { EnvironmentRef } from './queries.ts'
@@ -59,11 +59,17 @@ async function freePort(change: Change): Promise<number> {
     'select p as port from generate_series($1::int, $2::int) p where not exists (select from environments where port = p) order by p limit 1',
     [first, last],
   )
-  if (!row) throw new WeirError('E_CONFLICT', { message: 'no public port is free', cause: `${first} to ${last} are all given to environments`, next: 'weir remove an app that is not needed' })
+  if (!row)
+    throw new WeirError('E_CONFLICT', {
+      message: 'no public port is free',
+      cause: `${first} to ${last} are all given to environments`,
+      next: 'weir remove an app that is not needed',
+    })
   return row.port
 }
 
 export async function createRelease(change: Change, ref: EnvironmentRef, release: NewRelease): Promise<ReleaseKey> {
+  if (release.source.kind === 'git') checkUrl(release.source.url)
   const environment = await environmentId(change, ref)
   const key = await insertRelease(change.query, environment, { ...release, by: change.by, followed: null })
   if (!key) throw notFound(`environment "${ref.environment}"`)
@@ -73,13 +79,22 @@ export async function createRelease(change: Change, ref: EnvironmentRef, release
 
 export async function addCommand(change: Change, ref: EnvironmentRef, command: Command): Promise<number> {
   const environment = await environmentId(change, ref)
-  const [row] = await change.query.rows<{ id: number }>('insert into commands (environment, command, by) values ($1, $2, $3) returning id', [environment, storable(command), change.by])
+  const [row] = await change.query.rows<{ id: number }>('insert into commands (environment, command, by) values ($1, $2, $3) returning id', [
+    environment,
+    storable(command),
+    change.by,
+  ])
   await change.query.rows('select pg_notify($1, $2)', ['weir', `env:${environment}`])
   change.audit({ tenant: ref.tenant, action: `command.${command.kind}`, target: labelOf(ref), detail: { ...command } })
   return row?.id ?? 0
 }
 
-export async function follow(change: Change, ref: EnvironmentRef, branch: { readonly url: string; readonly ref: string; readonly path: string }): Promise<number> {
+export async function follow(
+  change: Change,
+  ref: EnvironmentRef,
+  branch: { readonly url: string; readonly ref: string; readonly path: string },
+): Promise<number> {
+  checkUrl(branch.url)
   const environment = await environmentId(change, ref)
   const [row] = await change.query.rows<{ id: number }>(
     'insert into follows (environment, url, ref, path) values ($1, $2, $3, $4) on conflict (environment, url, ref, path) do update set problem = null returning id',

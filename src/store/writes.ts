@@ -1,7 +1,7 @@
+import type { ReleaseKey } from '../controllers/journal.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { SourceRef } from '../core/model/release.ts'
 import type { Command } from '../core/rollout/state.ts'
-import type { ReleaseKey } from '../controllers/journal.ts'
 import type { Role, TenantVerb } from '../identity/principal.ts'
 import type { EnvironmentRef } from './queries.ts'
 

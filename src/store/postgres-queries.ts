@@ -1,0 +1,98 @@
+import type { Database } from './database.ts'
+import type { EnvironmentRef, EventFilter, PageRequest, Queries } from './queries.ts'
+import { readAccounts, readConfiguration, readCredentials, readFollows, readMembers, readTenants, readTokens } from './read-administration.ts'
+import { readApps, readEnvironment, readEnvironments } from './read-environments.ts'
+import {
+  readAudit,
+  readCommand,
+  readEvents,
+  readLastEvent,
+  readOperations,
+  readRelease,
+  readReleases,
+  readRollout,
+  readRollouts,
+  readTraffic,
+} from './read-history.ts'
+
+/** Reading for people, on PostgreSQL. See `Queries`. */
+export class PostgresQueries implements Queries {
+  readonly #database: Database
+
+  constructor(database: Database) {
+    this.#database = database
+  }
+
+  apps(tenant: string, page: PageRequest) {
+    return readApps(this.#database, tenant, page)
+  }
+  environments(tenant: string, app: string) {
+    return readEnvironments(this.#database, tenant, app)
+  }
+  environment(ref: EnvironmentRef) {
+    return readEnvironment(this.#database, ref)
+  }
+  releases(ref: EnvironmentRef, page: PageRequest) {
+    return readReleases(this.#database, ref, page)
+  }
+  release(ref: EnvironmentRef, number: number) {
+    return readRelease(this.#database, ref, number)
+  }
+  rollouts(ref: EnvironmentRef, page: PageRequest) {
+    return readRollouts(this.#database, ref, page)
+  }
+  rollout(ref: EnvironmentRef, id: string) {
+    return readRollout(this.#database, ref, id)
+  }
+  operations(ref: EnvironmentRef, page: PageRequest) {
+    return readOperations(this.#database, ref, page)
+  }
+  command(ref: EnvironmentRef, id: number) {
+    return readCommand(this.#database, ref, id)
+  }
+  events(filter: EventFilter, after: number, limit: number) {
+    return readEvents(this.#database, filter, after, limit)
+  }
+  lastEvent() {
+    return readLastEvent(this.#database)
+  }
+  audit(tenant: string | null, page: PageRequest) {
+    return readAudit(this.#database, tenant, page)
+  }
+  configuration(ref: EnvironmentRef) {
+    return readConfiguration(this.#database, ref)
+  }
+  follows(ref: EnvironmentRef) {
+    return readFollows(this.#database, ref)
+  }
+  credentials(tenant: string, page: PageRequest) {
+    return readCredentials(this.#database, tenant, page)
+  }
+  traffic(ref: EnvironmentRef, sinceMs: number) {
+    return readTraffic(this.#database, ref, sinceMs)
+  }
+  tokens(tenant: string, page: PageRequest) {
+    return readTokens(this.#database, tenant, page)
+  }
+  members(tenant: string, page: PageRequest) {
+    return readMembers(this.#database, tenant, page)
+  }
+  accounts(page: PageRequest) {
+    return readAccounts(this.#database, page)
+  }
+  tenants(page: PageRequest) {
+    return readTenants(this.#database, page)
+  }
+
+  async registrationOpen(): Promise<boolean> {
+    const [row] = await this.#database.rows<{ open: boolean }>('select registration_open as open from settings')
+    return row?.open ?? false
+  }
+
+  async health() {
+    const [row] = await this.#database.rows<{ schema: number; epoch: number; holder: string | null }>(
+      'select s.version as schema, l.epoch, l.holder from schema_version s, lease l',
+    )
+    return row ?? { schema: 0, epoch: 0, holder: null }
+  }
+}
