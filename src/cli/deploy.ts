@@ -11,7 +11,7 @@ export async function deploy(session: Session): Promise<number> {
   if (session.flag('follow') && source.follow === null) throw usage('--follow needs a repository and --branch', 'it names what to look at from now on', 'weir deploy URL --branch main --follow')
   const { context } = source
   const client = await session.client()
-  await client.call('apps.create', { params: { app: context.app } })
+  await client.call('apps.create', { params: { app: context.app }, body: { environment: context.environment } })
   await client.call('environments.create', { params: context })
   const request = await source.request(client)
   return followRelease(session, client, context, async () => {

@@ -54,7 +54,7 @@ export async function deploySource(session: Session): Promise<DeploySource> {
   return {
     context,
     request: async (client) => {
-      const { packFolder } = await import('../../source/pack.ts')
+      const { packFolder } = await import('../../archive/pack-folder.ts')
       const { digest } = await client.upload((await packFolder(folder)).stream)
       return { source: { kind: 'upload', digest, label: basename(folder) }, manifest: origin.manifest }
     },

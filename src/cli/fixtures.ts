@@ -1,0 +1,80 @@
+import type { Environment, ReleaseView, ReplicaView, RolloutView, ServiceView } from '../../packages/client/src/types.ts'
+
+/** Views as the server gives them, for tests: each takes what is special about it. */
+export const AT = '2026-01-31T12:00:00.000Z'
+
+export function aService(name: string, over: Partial<ServiceView> = {}): ServiceView {
+  return { name, kind: 'web', status: 'running', cause: null, origin: 1, wanted: 1, ready: 1, scaledBy: 'manifest', strategy: 'rolling', urls: [], dependsOn: [], ...over }
+}
+
+export function aReplica(service: string, origin: number, over: Partial<ReplicaView> = {}): ReplicaView {
+  return { id: `e1-${service}-v${origin}-1`, service, origin, phase: 'ready', address: '127.0.0.1', ports: { http: 20_000 }, restarts: 0, cause: null, lastLines: [], retired: false, ...over }
+}
+
+export function anEnvironment(over: Partial<Environment> = {}): Environment {
+  return {
+    app: 'shop',
+    name: 'production',
+    status: 'running',
+    release: 1,
+    newest: { number: 1, status: 'ready' },
+    serviceCount: 1,
+    replicaCount: 1,
+    urls: ['http://127.0.0.1:8100/'],
+    updatedAt: AT,
+    createdAt: AT,
+    services: [aService('web')],
+    replicas: [aReplica('web', 1)],
+    resources: [],
+    rollout: null,
+    waiting: [],
+    warm: null,
+    problems: [],
+    ...over,
+  }
+}
+
+export function aRelease(number: number, over: Partial<ReleaseView> = {}): ReleaseView {
+  return {
+    number,
+    status: 'ready',
+    because: null,
+    serving: false,
+    source: { kind: 'upload', label: 'shop', commit: null, ref: null, subject: null, author: null },
+    by: 'local',
+    followed: false,
+    createdAt: AT,
+    readyAt: AT,
+    promotedAt: null,
+    services: [{ name: 'web', origin: number, artifact: null, command: null, build: null }],
+    rollout: null,
+    variables: {},
+    secrets: {},
+    notes: [],
+    manifest: null,
+    graph: null,
+    ...over,
+  }
+}
+
+export function aRollout(target: number, over: Partial<RolloutView> = {}): RolloutView {
+  return {
+    id: `r${target}`,
+    kind: 'deploy',
+    target,
+    base: target === 1 ? null : target - 1,
+    by: 'local',
+    strategy: 'rolling',
+    phase: 'starting',
+    weight: 0,
+    paused: false,
+    stages: [[{ service: 'web', manner: 'beside' }]],
+    stage: 0,
+    step: null,
+    outcome: null,
+    because: null,
+    startedAt: AT,
+    endedAt: null,
+    ...over,
+  }
+}
