@@ -57,6 +57,8 @@ export class Carrier {
   readonly #context: CarrierContext
   readonly #servers = new Map<SocketKey, Server>()
   readonly #connections = new Set<Socket>()
+  /** Connections on which a request was refused: what their parser has read beyond it is not a request any more. */
+  readonly #refused = new WeakSet<Duplex>()
   #grpc: GrpcServer | null = null
   #draining = false
 
@@ -117,7 +119,9 @@ export class Carrier {
     )
     server.on('upgrade', (request, socket, first) => this.#upgrade(key, request, socket, first))
     server.on('connect', (_request, socket) => socket.end('HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'))
-    server.on('clientError', (error, socket) => refuseBytes(error as NodeJS.ErrnoException, socket))
+    server.on('clientError', (error, socket) => {
+      if (!this.#refused.has(socket)) refuseBytes(error as NodeJS.ErrnoException, socket)
+    })
     const http1 = server.listeners('connection')[0] as (this: Server, socket: Socket) => void
     server.removeAllListeners('connection')
     server.on('connection', (socket: Socket) => {
@@ -174,6 +178,7 @@ export class Carrier {
   }
 
   #carry(key: SocketKey, request: IncomingMessage, response: ServerResponse): void {
+    if (this.#refused.has(request.socket)) return
     const head = readHead(request.method as string, request.url as string, request.rawHeaders)
     if ('cause' in head) return this.#refuse(request, response, head.status, head.cause)
     const place = this.#place(key, head.host, head.path)
@@ -199,6 +204,7 @@ export class Carrier {
     const { type, body } = answerPage({ status, cause, requestId, label: null }, request.headers.accept ?? null)
     // What was refused as a request may be followed by bytes that only look like one.
     const close = status !== 404 || this.#draining
+    if (status !== 404) this.#refused.add(request.socket)
     response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store', 'x-request-id': requestId, ...(close ? { connection: 'close' } : {}) })
     response.end(request.method === 'HEAD' ? undefined : body)
     if (!close && !request.complete) discard(request, this.#context.limits.lingerMs)
