@@ -1,7 +1,8 @@
+import { tellingLine } from './causes.ts'
+import { killGroup } from './exec-session.ts'
 import { LineCutter } from './lines.ts'
 import type { ProbeResult } from './probe.ts'
 import type { Sandbox } from './sandbox.ts'
-import { tellingLine } from './causes.ts'
 
 /** A health check by command: good when it exits with 0 in time. */
 export async function runCheck(sandbox: Sandbox, ports: Readonly<Record<string, number>>, argv: readonly string[], timeoutMs: number): Promise<ProbeResult> {
@@ -16,7 +17,7 @@ export async function runCheck(sandbox: Sandbox, ports: Readonly<Record<string, 
     let late = false
     const timer = setTimeout(() => {
       late = true
-      child.kill('SIGKILL')
+      killGroup(child)
     }, timeoutMs)
     child.once('error', (error) => {
       clearTimeout(timer)

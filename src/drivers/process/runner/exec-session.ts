@@ -60,7 +60,7 @@ function pauseUntilDrained(socket: Socket, child: ChildProcess): void {
 }
 
 /** It was started as the leader of a group of its own. */
-function killGroup(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): void {
+export function killGroup(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
   try {
     process.kill(-child.pid, signal)

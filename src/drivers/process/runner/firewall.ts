@@ -31,12 +31,15 @@ export class Firewall {
 
   /** Makes the chains and hangs them into the kernel's; those of a runner before us stay as they are, until `set`. */
   async open(): Promise<void> {
-    for (const { plain } of this.#programs) {
-      for (const [hook, chain, where] of this.#hooks()) {
-        if ((await this.#run([plain, '-w', '-S', chain])).code !== 0) await this.#must([plain, '-w', '-N', chain])
-        const rule = [...where, '-j', chain]
-        if ((await this.#run([plain, '-w', '-C', hook, ...rule])).code !== 0) await this.#must([plain, '-w', '-I', hook, '1', ...rule])
-      }
+    await Promise.all(this.#programs.map(({ plain }) => this.#openFamily(plain)))
+  }
+
+  async #openFamily(plain: string): Promise<void> {
+    const present = new Set((await this.#must([plain, '-w', '-S'])).split('\n'))
+    for (const [hook, chain, where] of this.#hooks()) {
+      const rule = [...where, '-j', chain]
+      if (!present.has(`-N ${chain}`)) await this.#must([plain, '-w', '-N', chain])
+      if (!present.has(`-A ${hook} ${rule.join(' ')}`)) await this.#must([plain, '-w', '-I', hook, '1', ...rule])
     }
   }
 
@@ -76,9 +79,10 @@ export class Firewall {
     this.#written = text
   }
 
-  async #must(argv: [string, ...string[]], stdin?: string): Promise<void> {
-    const { code, stderr } = await this.#run(argv, stdin)
+  async #must(argv: [string, ...string[]], stdin?: string): Promise<string> {
+    const { code, stderr, stdout } = await this.#run(argv, stdin)
     if (code !== 0) throw new WeirError('E_STATE', { message: 'the firewall rules that keep tenants apart could not be set', cause: stderr.trim().split('\n')[0] ?? `${argv[0]} exited with ${code}`, next: 'weir doctor' })
+    return stdout
   }
 
   #run(argv: [string, ...string[]], stdin?: string) {

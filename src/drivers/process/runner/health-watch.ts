@@ -59,7 +59,8 @@ export class HealthWatch {
     this.#events = events
     this.#ready = input.ready
     this.#wasReady = input.ready
-    this.#again(EAGER.firstMs)
+    if (input.healthcheck.kind !== 'none') this.#again(EAGER.firstMs)
+    else if (!input.ready) this.#timer = setTimeout(() => this.#good(), SETTLED_MS)
   }
 
   stop(): void {
@@ -72,13 +73,11 @@ export class HealthWatch {
   }
 
   async #look(): Promise<void> {
-    const { healthcheck } = this.#input
-    const result = await this.#probe()
+    const result = await this.#probe().catch((error: Error): ProbeResult => ({ ok: false, cause: error.message, nobodyListens: false }))
     if (this.#stopped) return
     if (result.ok) this.#good()
     else this.#bad(result)
-    if (healthcheck.kind === 'none' && this.#ready) return
-    this.#again(this.#eager() ? this.#nextEager() : healthcheck.intervalMs)
+    this.#again(this.#eager() ? this.#nextEager() : this.#input.healthcheck.intervalMs)
   }
 
   #eager(): boolean {
@@ -122,7 +121,7 @@ export class HealthWatch {
     const { healthcheck, ports, run } = this.#input
     switch (healthcheck.kind) {
       case 'none':
-        return performance.now() - this.#since >= SETTLED_MS ? { ok: true } : { ok: false, cause: 'has just been started', nobodyListens: false }
+        return { ok: true }
       case 'command':
         return run(healthcheck.argv, healthcheck.timeoutMs)
       case 'http':

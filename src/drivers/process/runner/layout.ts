@@ -41,4 +41,9 @@ export function layOut(paths: StatePaths, accounts: Accounts | null): void {
       throw new WeirError('E_STATE', { message: `the state folder cannot be used`, cause: error instanceof Error ? error.message : String(error), next: 'set WEIR_HOME to a folder that can be written' }, { cause: error })
     }
   }
+  if (accounts) {
+    // The server adds the Node that an app asks for; what is root's there it can neither change nor replace (sticky).
+    chownSync(paths.runtimes, 0, accounts.server)
+    chmodSync(paths.runtimes, 0o1775)
+  }
 }

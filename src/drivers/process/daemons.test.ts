@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { after, before, test } from 'node:test'
+import { TestRunner, until } from './testing.ts'
+
+let runner: TestRunner
+before(async () => {
+  runner = await TestRunner.start()
+})
+after(() => runner.close())
+
+test('a daemon goes on without the runner, is taken over, and is restarted when it dies', async () => {
+  const spec = {
+    name: 'sleeper',
+    argv: [process.execPath, '-e', 'setInterval(() => {}, 1000)'],
+    env: {},
+    account: 'root',
+    stop: { signal: 'SIGTERM', graceMs: 1000 },
+    leftovers: 'kill',
+  } as const
+  const pid = async () => (await runner.daemons.list()).find((it) => it.name === 'sleeper')?.pid ?? null
+  await runner.daemons.ensure(spec)
+  await until(async () => (await pid()) !== null, 'it runs')
+  const first = await pid()
+  await runner.kill9()
+  await runner.up()
+  await runner.daemons.ensure(spec)
+  assert.equal(await pid(), first)
+  process.kill(first ?? 0, 'SIGKILL')
+  await until(async () => ![null, first].includes(await pid()), 'another one runs', 2_000)
+  const second = await pid()
+  await runner.daemons.ensure({ ...spec, env: { MORE: '1' } })
+  await until(async () => ![null, second].includes(await pid()), 'one with the new environment runs')
+  await runner.daemons.stop('sleeper')
+  assert.deepEqual(await runner.daemons.list(), [])
+})
+
+for (const point of ['daemon-recorded', 'daemon-spawned'] as const) {
+  test(`killed at ${point}: exactly one daemon runs afterwards`, async () => {
+    await runner.kill9()
+    await runner.up(point)
+    const spec = { name: `d-${point}`, argv: [process.execPath, '-e', 'setInterval(() => {}, 1000)'], env: {}, account: 'server', stop: { signal: 'SIGTERM', graceMs: 1000 }, leftovers: 'kill' } as const
+    await runner.daemons.ensure(spec).catch(() => {})
+    await runner.ended()
+    await runner.up()
+    await runner.daemons.ensure(spec)
+    await until(async () => (await runner.daemons.list()).some((it) => it.name === spec.name && it.pid !== null), 'it runs')
+    assert.equal((await runner.daemons.list()).filter((it) => it.name === spec.name).length, 1)
+    await runner.daemons.stop(spec.name)
+  })
+}
