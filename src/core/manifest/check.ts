@@ -1,6 +1,6 @@
 import type { Problem } from './problems.ts'
-import { formatPath, keyPlaceOf, placeOf } from './tree.ts'
 import type { Path, Tree } from './tree.ts'
+import { formatPath, keyPlaceOf, placeOf } from './tree.ts'
 
 /** Collects what is wrong with one merged document beyond its schema. */
 export class Check {

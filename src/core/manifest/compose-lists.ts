@@ -1,6 +1,6 @@
 import type { ComposeReader } from './compose-reader.ts'
-import { treeOf } from './tree.ts'
 import type { Path, Tree, TreeEntry } from './tree.ts'
+import { treeOf } from './tree.ts'
 
 /**
  * `ports` and `expose`: the container's side counts. The first is `http`, others `port-NUMBER`, unless they have a name.
@@ -9,7 +9,10 @@ import type { Path, Tree, TreeEntry } from './tree.ts'
 export function portsOf(ports: Tree | null, expose: Tree | null, path: Path, reader: ComposeReader): Tree | null {
   const entries = new Map<string, TreeEntry>()
   const numbers = new Set<number>()
-  for (const [key, list] of [['ports', ports], ['expose', expose]] as const) {
+  for (const [key, list] of [
+    ['ports', ports],
+    ['expose', expose],
+  ] as const) {
     if (list && list.kind !== 'list') reader.problem([...path, key], 'expected a list', null)
     for (const [index, item] of list?.kind === 'list' ? list.items.entries() : []) {
       const port = readPort(item)
@@ -21,7 +24,11 @@ export function portsOf(ports: Tree | null, expose: Tree | null, path: Path, rea
         const protocol = port.protocol === null ? {} : { protocol: port.protocol }
         entries.set(name, { key: item.place, tree: treeOf(item.place, { port: port.number, ...protocol }) })
         if (key === 'ports') reader.published.add(String(path.at(-1)))
-        if (port.published !== null) reader.note([...path, key, index], `port ${port.published} of the machine is not opened: the app is reached at the address that Weir prints, or by \`routes\` in weir.yaml`)
+        if (port.published !== null)
+          reader.note(
+            [...path, key, index],
+            `port ${port.published} of the machine is not opened: the app is reached at the address that Weir prints, or by \`routes\` in weir.yaml`,
+          )
       }
     }
   }
@@ -39,7 +46,10 @@ interface ComposePort {
 function readPort(item: Tree): ComposePort | string {
   if (item.kind === 'scalar') {
     const match = /^(?:(?:(?:\[[0-9a-fA-F:]+\]|[0-9.]+):)?(\d+(?:-\d+)?)?:)?(\d+)(?:\/([a-z]+))?$/.exec(String(item.value ?? ''))
-    if (!match) return /^\S*\d+-\d+\S*$/.test(String(item.value)) ? 'a range of ports is not understood' : `expected a port such as "8080:80", got ${JSON.stringify(item.value)}`
+    if (!match)
+      return /^\S*\d+-\d+\S*$/.test(String(item.value))
+        ? 'a range of ports is not understood'
+        : `expected a port such as "8080:80", got ${JSON.stringify(item.value)}`
     return { number: Number(match[2]), published: match[1] ?? null, transport: match[3] ?? 'tcp', name: null, protocol: null }
   }
   if (item.kind === 'list') return 'expected a port, got a list'
@@ -70,7 +80,8 @@ export function mountsOf(volumes: Tree | null, path: Path, reader: ComposeReader
     if (mount === null) reader.problem(at, 'expected a volume such as "data:/var/data"', null)
     else if (mount.type === 'tmpfs') reader.note(at, 'no effect: each replica has a temporary folder of its own, `$TMPDIR`')
     else if (mount.source === null) reader.note(at, 'not kept: a volume without a name ends with its container; name it to keep it')
-    else if (mount.type === 'bind') reader.note(at, 'not mounted: folders of the machine are not shared with apps; what lies in the source is part of the build')
+    else if (mount.type === 'bind')
+      reader.note(at, 'not mounted: folders of the machine are not shared with apps; what lies in the source is part of the build')
     else {
       if (mount.readOnly) reader.note(at, 'mounted, but not read-only')
       items.push(treeOf(item.place, { resource: reader.volume(mount.source, item), path: mount.target }))

@@ -1,8 +1,8 @@
-import type { Note, Place, Problem } from './problems.ts'
 import { kindOf, toName } from './leaves.ts'
+import type { Note, Place, Problem } from './problems.ts'
 import { parseComposeBytes } from './quantity.ts'
-import { formatPath, keyPlaceOf, mapTree, placeOf, treeOf, valueOf } from './tree.ts'
 import type { Path, Tree, TreeEntry } from './tree.ts'
+import { formatPath, keyPlaceOf, mapTree, placeOf, treeOf, valueOf } from './tree.ts'
 
 /** Collects notes, problems and what services make necessary while one compose file is translated. */
 export class ComposeReader {
@@ -72,7 +72,8 @@ export class ComposeReader {
     const bare = /^([A-Za-z0-9_.-]+)(:\d+)?$/.exec(value)
     let address: string | null = null
     if (url && this.#databases.has(url[2]!) && url[1]!.startsWith('postgres')) address = `\${resources.${url[2]}.url}`
-    else if (url && this.#services.has(url[2]!) && !this.#databases.has(url[2]!) && url[1]!.startsWith('http')) address = `\${services.${url[2]}.url}${url[3] ?? ''}`
+    else if (url && this.#services.has(url[2]!) && !this.#databases.has(url[2]!) && url[1]!.startsWith('http'))
+      address = `\${services.${url[2]}.url}${url[3] ?? ''}`
     else if (bare && this.#databases.has(bare[1]!)) address = `\${resources.${bare[1]}.host}${bare[2] ? `:\${resources.${bare[1]}.port}` : ''}`
     else if (bare?.[2] && this.#services.has(bare[1]!)) address = `\${services.${bare[1]}.host}:\${services.${bare[1]}.port}`
     if (address === null) return value

@@ -3,8 +3,8 @@ import { BUILD_EFFECT, DEPLOY_EFFECTS } from './compose-effects.ts'
 import { mountsOf, portsOf } from './compose-lists.ts'
 import type { ComposeReader } from './compose-reader.ts'
 import { GIVEN } from './service.ts'
-import { mapTree, treeOf } from './tree.ts'
 import type { Path, Tree, TreeEntry, TreeMap } from './tree.ts'
+import { mapTree, treeOf } from './tree.ts'
 
 /** One service of a compose file in the words of weir.yaml. */
 export function serviceTree(tree: TreeMap, path: Path, reader: ComposeReader): Tree {
@@ -42,7 +42,10 @@ function buildTree(build: Tree | null, path: Path, reader: ComposeReader): Tree 
 
 /** What a container would run: the words of `entrypoint`, then those of `command`. */
 function commandTree(entrypoint: Tree | null, command: Tree | null): Tree | null {
-  const parts = [entrypoint, command].filter((tree): tree is Tree => tree !== null && !(tree.kind === 'scalar' && (tree.value === null || tree.value === '')) && !(tree.kind === 'list' && tree.items.length === 0))
+  const parts = [entrypoint, command].filter(
+    (tree): tree is Tree =>
+      tree !== null && !(tree.kind === 'scalar' && (tree.value === null || tree.value === '')) && !(tree.kind === 'list' && tree.items.length === 0),
+  )
   if (parts.length < 2) return parts[0] ?? null
   const items = parts.flatMap((part) => {
     if (part.kind === 'list') return part.items
@@ -61,7 +64,10 @@ function dependsOnTree(tree: Tree | null, path: Path, reader: ComposeReader): Tr
       continue
     }
     const rest = new Map(entry.entries)
-    for (const [extra, effect] of [['required', 'no effect: what is named must be there'], ['restart', 'no effect: only changed services are released']] as const) {
+    for (const [extra, effect] of [
+      ['required', 'no effect: what is named must be there'],
+      ['restart', 'no effect: only changed services are released'],
+    ] as const) {
       if (rest.delete(extra)) reader.note([...path, 'depends_on', name, extra], effect)
     }
     entries.set(name, { key, tree: { ...entry, entries: rest } })
@@ -101,7 +107,10 @@ function environmentTree(tree: Tree | null, path: Path, reader: ComposeReader): 
       if (text === null) reader.problem([...path, 'environment', index], 'expected text such as NAME=value', null)
       else {
         const at = text.indexOf('=')
-        entries.set(at < 0 ? text : text.slice(0, at), { key: item.place, tree: { kind: 'scalar', place: item.place, value: at < 0 ? null : text.slice(at + 1) } })
+        entries.set(at < 0 ? text : text.slice(0, at), {
+          key: item.place,
+          tree: { kind: 'scalar', place: item.place, value: at < 0 ? null : text.slice(at + 1) },
+        })
       }
     }
   } else return tree
@@ -112,7 +121,8 @@ function environmentTree(tree: Tree | null, path: Path, reader: ComposeReader): 
     } else if (value.kind === 'scalar' && value.value === null) {
       entries.delete(name)
       reader.noteAt(key, [...path, 'environment', name], `without a value here: set it with \`weir env set ${name}=…\``)
-    } else if (value.kind === 'scalar' && typeof value.value === 'string') entries.set(name, { key, tree: { ...value, value: reader.readdress(value.value, key, [...path, 'environment', name]) } })
+    } else if (value.kind === 'scalar' && typeof value.value === 'string')
+      entries.set(name, { key, tree: { ...value, value: reader.readdress(value.value, key, [...path, 'environment', name]) } })
   }
   return { kind: 'map', place: tree.place, entries }
 }
@@ -121,7 +131,8 @@ function secretsTree(tree: Tree | null, path: Path, reader: ComposeReader): Tree
   if (tree?.kind !== 'list') return tree
   const items = tree.items.map((item, index): Tree => {
     if (item.kind !== 'map') return item
-    for (const key of item.entries.keys()) if (key !== 'source') reader.note([...path, 'secrets', index, key], 'no effect: the secret is the file `$SECRETS_DIR/NAME`')
+    for (const key of item.entries.keys())
+      if (key !== 'source') reader.note([...path, 'secrets', index, key], 'no effect: the secret is the file `$SECRETS_DIR/NAME`')
     return item.entries.get('source')?.tree ?? item
   })
   return { ...tree, items }
@@ -131,8 +142,10 @@ function limitsTree(service: TreeMap, path: Path, reader: ComposeReader): Tree |
   const deploy = service.entries.get('deploy')?.tree
   const resources = deploy?.kind === 'map' ? deploy.entries.get('resources')?.tree : undefined
   const limits = resources?.kind === 'map' ? resources.entries.get('limits')?.tree : undefined
-  if (deploy?.kind === 'map') for (const [key, effect] of Object.entries(DEPLOY_EFFECTS)) if (deploy.entries.has(key)) reader.note([...path, 'deploy', key], effect)
-  if (resources?.kind === 'map' && resources.entries.has('reservations')) reader.note([...path, 'deploy', 'resources', 'reservations'], 'no effect: only limits count')
+  if (deploy?.kind === 'map')
+    for (const [key, effect] of Object.entries(DEPLOY_EFFECTS)) if (deploy.entries.has(key)) reader.note([...path, 'deploy', key], effect)
+  if (resources?.kind === 'map' && resources.entries.has('reservations'))
+    reader.note([...path, 'deploy', 'resources', 'reservations'], 'no effect: only limits count')
   const limit = (key: string) => (limits?.kind === 'map' ? limits.entries.get(key)?.tree : undefined)
   if (limit('pids')) reader.note([...path, 'deploy', 'resources', 'limits', 'pids'], 'no effect: cpus and memory are limited')
   const cpu = limit('cpus') ?? service.entries.get('cpus')?.tree ?? null
@@ -150,6 +163,7 @@ function scaleTree(service: TreeMap, path: Path, reader: ComposeReader): Tree | 
 }
 
 function stopTree(signal: Tree | null, grace: Tree | null, service: Tree): Tree | null {
-  const named = signal?.kind === 'scalar' && typeof signal.value === 'string' && !signal.value.startsWith('SIG') ? { ...signal, value: `SIG${signal.value}` } : signal
+  const named =
+    signal?.kind === 'scalar' && typeof signal.value === 'string' && !signal.value.startsWith('SIG') ? { ...signal, value: `SIG${signal.value}` } : signal
   return signal || grace ? mapTree((signal ?? grace ?? service).place, { signal: named, grace }) : null
 }

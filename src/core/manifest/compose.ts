@@ -5,8 +5,8 @@ import { interpolate } from './interpolate.ts'
 import { kindOf } from './leaves.ts'
 import { nearest } from './nearest.ts'
 import type { Note, Problem } from './problems.ts'
-import { find, mapTree, treeOf, valueOf } from './tree.ts'
 import type { Path, Tree, TreeEntry, TreeMap } from './tree.ts'
+import { find, mapTree, treeOf, valueOf } from './tree.ts'
 
 /** Compose files in the order in which compose itself looks for them. */
 export const COMPOSE_FILES = ['compose.yaml', 'compose.yml', 'docker-compose.yaml', 'docker-compose.yml'] as const
@@ -20,7 +20,27 @@ export interface Translated {
   readonly preferredEntry: string | null
 }
 
-const HONOURED = ['build', 'image', 'command', 'entrypoint', 'ports', 'expose', 'depends_on', 'healthcheck', 'environment', 'secrets', 'deploy', 'scale', 'cpus', 'mem_limit', 'stop_signal', 'stop_grace_period', 'volumes', 'pre_start', 'profiles']
+const HONOURED = [
+  'build',
+  'image',
+  'command',
+  'entrypoint',
+  'ports',
+  'expose',
+  'depends_on',
+  'healthcheck',
+  'environment',
+  'secrets',
+  'deploy',
+  'scale',
+  'cpus',
+  'mem_limit',
+  'stop_signal',
+  'stop_grace_period',
+  'volumes',
+  'pre_start',
+  'profiles',
+]
 const DEPLOYED = ['replicas', 'resources']
 const TOP: Readonly<Record<string, string | null>> = {
   services: null,
@@ -84,7 +104,10 @@ function translateService(name: string, tree: Tree, reader: ComposeReader): Tree
   }
   for (const key of tree.entries.keys()) serviceKey(key, tree, path, reader)
   const deploy = tree.entries.get('deploy')?.tree
-  if (deploy?.kind === 'map') for (const key of deploy.entries.keys()) if (!DEPLOYED.includes(key) && own(DEPLOY_EFFECTS, key) === undefined) unknownKey([...path, 'deploy', key], [...DEPLOYED, ...Object.keys(DEPLOY_EFFECTS)], reader)
+  if (deploy?.kind === 'map')
+    for (const key of deploy.entries.keys())
+      if (!DEPLOYED.includes(key) && own(DEPLOY_EFFECTS, key) === undefined)
+        unknownKey([...path, 'deploy', key], [...DEPLOYED, ...Object.keys(DEPLOY_EFFECTS)], reader)
   return serviceTree(tree, path, reader)
 }
 
@@ -93,7 +116,12 @@ function serviceKey(key: string, service: TreeMap, path: Path, reader: ComposeRe
   const instead = own(REFUSED_SERVICE_FIELDS, key)
   if (instead) reader.unsupported([...path, key], `\`${key}\``, instead)
   else if (effect) reader.note([...path, key], effect)
-  else if (!HONOURED.includes(key) && !key.startsWith('x-')) unknownKey([...path, key], [...HONOURED, ...Object.keys(SERVICE_EFFECTS)].filter((other) => !service.entries.has(other)), reader)
+  else if (!HONOURED.includes(key) && !key.startsWith('x-'))
+    unknownKey(
+      [...path, key],
+      [...HONOURED, ...Object.keys(SERVICE_EFFECTS)].filter((other) => !service.entries.has(other)),
+      reader,
+    )
 }
 
 /** A key of a file may be called `toString`: only the table's own entries count. */

@@ -3,8 +3,8 @@ import { literal } from '../model/expand.ts'
 import { kindOf } from './leaves.ts'
 import type { Problem } from './problems.ts'
 import { parseDuration, parsePercent, parseRate } from './quantity.ts'
-import { find, formatPath, keyPlaceOf, mapTree, placeOf, treeOf, valueOf } from './tree.ts'
 import type { Path, Tree, TreeEntry } from './tree.ts'
+import { find, formatPath, keyPlaceOf, mapTree, placeOf, treeOf, valueOf } from './tree.ts'
 
 export type SourceHint = { readonly kind: 'repository'; readonly url: string } | { readonly kind: 'folder'; readonly path: string }
 
@@ -26,22 +26,45 @@ export function isEmp(tree: Tree): boolean {
  * EMP's own format, one app a file: `{"name", "docker_image", "stateless", "port", "envs", "quality_metrics"}`.
  * Where no images run, `docker_image` names a repository, or a folder beside the file. `"stateless": "false"` keeps `/data` in a volume.
  */
-export function translateEmp(tree: Tree, listing: readonly string[]): { readonly tree: Tree | null; readonly sourceHint: SourceHint | null; readonly problems: readonly Problem[] } {
+export function translateEmp(
+  tree: Tree,
+  listing: readonly string[],
+): { readonly tree: Tree | null; readonly sourceHint: SourceHint | null; readonly problems: readonly Problem[] } {
   const parsed = schema.safeParse(valueOf(tree))
   const problems: Problem[] = []
-  const problem = (path: Path, message: string, hint: string | null, place = placeOf(tree, path)) => problems.push({ ...place, code: 'E_MANIFEST', path: formatPath(path), message, hint })
+  const problem = (path: Path, message: string, hint: string | null, place = placeOf(tree, path)) =>
+    problems.push({ ...place, code: 'E_MANIFEST', path: formatPath(path), message, hint })
   for (const issue of parsed.error?.issues ?? []) {
     const path = issue.path as Path
     const here = find(tree, path)
-    if (issue.code === 'unrecognized_keys') for (const key of issue.keys) problem([...path, key], `unknown key \`${key}\``, 'EMP knows name, docker_image, stateless, port, envs, quality_metrics', keyPlaceOf(tree, [...path, key]))
-    else problem(path, here ? `expected what EMP has here, got ${kindOf(valueOf(here))}` : `\`${String(path.at(-1))}\` is missing`, EXAMPLES[String(path[0])] ?? null)
+    if (issue.code === 'unrecognized_keys')
+      for (const key of issue.keys)
+        problem(
+          [...path, key],
+          `unknown key \`${key}\``,
+          'EMP knows name, docker_image, stateless, port, envs, quality_metrics',
+          keyPlaceOf(tree, [...path, key]),
+        )
+    else
+      problem(
+        path,
+        here ? `expected what EMP has here, got ${kindOf(valueOf(here))}` : `\`${String(path.at(-1))}\` is missing`,
+        EXAMPLES[String(path[0])] ?? null,
+      )
   }
   if (!parsed.success) return { tree: null, sourceHint: null, problems }
   const { docker_image: image, stateless, port, envs = [], quality_metrics: metrics = [] } = parsed.data
   const place = tree.place
   const at = (path: Path) => placeOf(tree, path)
   const sourceHint = sourceOf(image, listing)
-  if (!sourceHint) problems.push({ ...at(['docker_image']), code: 'E_UNSUPPORTED', path: 'docker_image', message: 'not yet supported: images, because no containers run on this machine', hint: 'let docker_image name a repository (https://…) or a folder (./app)' })
+  if (!sourceHint)
+    problems.push({
+      ...at(['docker_image']),
+      code: 'E_UNSUPPORTED',
+      path: 'docker_image',
+      message: 'not yet supported: images, because no containers run on this machine',
+      hint: 'let docker_image name a repository (https://…) or a folder (./app)',
+    })
   const environment = new Map<string, TreeEntry>()
   for (const [index, { name, value }] of envs.entries()) {
     if (environment.has(name)) problem(['envs', index, 'name'], `\`${name}\` is here twice`, 'keep one of them')
@@ -51,7 +74,12 @@ export function translateEmp(tree: Tree, listing: readonly string[]): { readonly
   const slo: Record<string, Tree> = {}
   for (const [index, { metric, values }] of metrics.entries()) {
     const goal = goalOf(metric, values)
-    if (typeof goal === 'string') problem(['quality_metrics', index], goal, 'metrics are latency, latency_p50, latency_p95, latency_p99 (ms), availability (%), throughput (requests a second)')
+    if (typeof goal === 'string')
+      problem(
+        ['quality_metrics', index],
+        goal,
+        'metrics are latency, latency_p50, latency_p95, latency_p99 (ms), availability (%), throughput (requests a second)',
+      )
     else slo[goal.key] = treeOf(at(['quality_metrics', index, 'values']), goal.text)
   }
   const keeps = stateless === false || stateless === 'false'

@@ -13,7 +13,8 @@ function survives(bytes: Uint8Array): void {
   for (const name of ['weir.yaml', 'compose.yaml', 'Procfile', 'package.json', 'app.json']) {
     const result = parseManifestFile(name, bytes, { name: 'x', listing: [name] })
     if (result.ok) assert.ok('services' in graphFor(result.manifest, 'production'))
-    else for (const problem of result.problems) assert.ok(problem.line >= 1 && problem.column >= 1 && problem.message.length > 0 && problem.message.length < 2000)
+    else
+      for (const problem of result.problems) assert.ok(problem.line >= 1 && problem.column >= 1 && problem.message.length > 0 && problem.message.length < 2000)
   }
   readManifest({ files: new Map(MANIFEST_FILES.map((name) => [name, bytes])), listing: MANIFEST_FILES, name: '' })
 }
@@ -29,43 +30,207 @@ function quick(bytes: Uint8Array): void {
   assert.ok(best <= LIMIT_MS, `took ${best} ms`)
 }
 
-const WORDS = ['version: 1\n', 'services:\n', '  web:\n', '    build: .\n', '    ports: { http: 8080 }\n', 'image: x\n', '&a ', '*a ', '<<: ', '[', ']', '{', '}', '- ', '? ', ': ', '\n', '\n    ', '"', "'", '|\n', '>\n', '---\n', '!!str ', '!x ', '%YAML 1.2\n', '#', '\t', '__proto__: ', 'constructor: ', 'toString: ', '${services.web.url}', '$', '0x1f', '1.10', '~', '\u{1F600}', '\0', '\ufeff', 'environment: ', 'depends_on: ', 'command: ', 'docker_image: ', '"name": "x",']
+const WORDS = [
+  'version: 1\n',
+  'services:\n',
+  '  web:\n',
+  '    build: .\n',
+  '    ports: { http: 8080 }\n',
+  'image: x\n',
+  '&a ',
+  '*a ',
+  '<<: ',
+  '[',
+  ']',
+  '{',
+  '}',
+  '- ',
+  '? ',
+  ': ',
+  '\n',
+  '\n    ',
+  '"',
+  "'",
+  '|\n',
+  '>\n',
+  '---\n',
+  '!!str ',
+  '!x ',
+  '%YAML 1.2\n',
+  '#',
+  '\t',
+  '__proto__: ',
+  'constructor: ',
+  'toString: ',
+  '${services.web.url}',
+  '$',
+  '0x1f',
+  '1.10',
+  '~',
+  '\u{1F600}',
+  '\0',
+  '\ufeff',
+  'environment: ',
+  'depends_on: ',
+  'command: ',
+  'docker_image: ',
+  '"name": "x",',
+]
 const document = fc.array(fc.constantFrom(...WORDS), { maxLength: 60 }).map((words) => words.join(''))
 
-const KEYS = ['version', 'app', 'services', 'web', 'api', 'build', 'context', 'command', 'routes', 'host', 'path', 'port', 'ports', 'http', 'depends_on', 'condition', 'healthcheck', 'test', 'environment', 'secrets', 'resources', 'cpu', 'stop', 'grace', 'slo', 'scale', 'min', 'max', 'release', 'strategy', 'steps', 'split', 'pre_start', 'jobs', 'schedule', 'service', 'environments', 'from', 'image', 'entrypoint', 'expose', 'deploy', 'volumes', 'type', 'docker_image', 'envs', 'quality_metrics', 'metric', 'values', 'name']
-const VALUES = fc.oneof(fc.constantFrom<unknown>(1, 0, -1, 8080, 'web', 'api', '.', '10s', '5%', 'canary', 'postgres', 'postgres:18', '${services.api.url}', '${x', '/healthz', '* * * * *', null, true, '', 'a && b', '80:80', 'data:/x'), fc.string())
+const KEYS = [
+  'version',
+  'app',
+  'services',
+  'web',
+  'api',
+  'build',
+  'context',
+  'command',
+  'routes',
+  'host',
+  'path',
+  'port',
+  'ports',
+  'http',
+  'depends_on',
+  'condition',
+  'healthcheck',
+  'test',
+  'environment',
+  'secrets',
+  'resources',
+  'cpu',
+  'stop',
+  'grace',
+  'slo',
+  'scale',
+  'min',
+  'max',
+  'release',
+  'strategy',
+  'steps',
+  'split',
+  'pre_start',
+  'jobs',
+  'schedule',
+  'service',
+  'environments',
+  'from',
+  'image',
+  'entrypoint',
+  'expose',
+  'deploy',
+  'volumes',
+  'type',
+  'docker_image',
+  'envs',
+  'quality_metrics',
+  'metric',
+  'values',
+  'name',
+]
+const VALUES = fc.oneof(
+  fc.constantFrom<unknown>(
+    1,
+    0,
+    -1,
+    8080,
+    'web',
+    'api',
+    '.',
+    '10s',
+    '5%',
+    'canary',
+    'postgres',
+    'postgres:18',
+    '${services.api.url}',
+    '${x',
+    '/healthz',
+    '* * * * *',
+    null,
+    true,
+    '',
+    'a && b',
+    '80:80',
+    'data:/x',
+  ),
+  fc.string(),
+)
 const { tree: shaped } = fc.letrec((tie) => ({
-  tree: fc.oneof({ maxDepth: 6, withCrossShrink: true }, VALUES, fc.array(tie('tree'), { maxLength: 4 }), fc.dictionary(fc.constantFrom(...KEYS), tie('tree'), { maxKeys: 6 })),
+  tree: fc.oneof(
+    { maxDepth: 6, withCrossShrink: true },
+    VALUES,
+    fc.array(tie('tree'), { maxLength: 4 }),
+    fc.dictionary(fc.constantFrom(...KEYS), tie('tree'), { maxKeys: 6 }),
+  ),
 }))
-const app = fc.record({ version: fc.constant(1), services: fc.dictionary(fc.constantFrom('web', 'api', 'My_X'), shaped, { maxKeys: 3 }), resources: shaped, jobs: shaped, environments: shaped })
+const app = fc.record({
+  version: fc.constant(1),
+  services: fc.dictionary(fc.constantFrom('web', 'api', 'My_X'), shaped, { maxKeys: 3 }),
+  resources: shaped,
+  jobs: shaped,
+  environments: shaped,
+})
 
 test('any bytes are read or refused', () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), survives), { numRuns: 300 })
 })
 
 test('any text of YAML’s signs is read or refused', () => {
-  fc.assert(fc.property(document, (text) => survives(encode(text))), { numRuns: 600 })
+  fc.assert(
+    fc.property(document, (text) => survives(encode(text))),
+    { numRuns: 600 },
+  )
 })
 
 test('any values under known keys are read or refused', () => {
-  fc.assert(fc.property(fc.oneof(shaped, app), (value) => survives(encode(JSON.stringify(value)))), { numRuns: 600 })
+  fc.assert(
+    fc.property(fc.oneof(shaped, app), (value) => survives(encode(JSON.stringify(value)))),
+    { numRuns: 600 },
+  )
 })
 
 test('any such text is done within 100 ms', () => {
-  fc.assert(fc.property(fc.oneof(document, shaped.map((value) => JSON.stringify(value) ?? '')), (text) => quick(encode(text))), { numRuns: 200 })
+  fc.assert(
+    fc.property(
+      fc.oneof(
+        document,
+        shaped.map((value) => JSON.stringify(value) ?? ''),
+      ),
+      (text) => quick(encode(text)),
+    ),
+    { numRuns: 200 },
+  )
 })
 
 test('JSON comes through the YAML reader as it is', () => {
-  const plain = fc.letrec((tie) => ({ value: fc.oneof({ maxDepth: 4 }, fc.string(), fc.integer(), fc.boolean(), fc.constant(null), fc.array(tie('value')), fc.dictionary(fc.string({ minLength: 1 }).filter((key) => !['__proto__', 'constructor', 'prototype'].includes(key)), tie('value'))) })).value
+  const plain = fc.letrec((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      fc.string(),
+      fc.integer(),
+      fc.boolean(),
+      fc.constant(null),
+      fc.array(tie('value')),
+      fc.dictionary(
+        fc.string({ minLength: 1 }).filter((key) => !['__proto__', 'constructor', 'prototype'].includes(key)),
+        tie('value'),
+      ),
+    ),
+  })).value
   fc.assert(
-    fc.property(plain.filter((value) => value !== null), (value) => {
-      const text = JSON.stringify(value)
-      const { tree, problems } = parseYaml('x.json', encode(text))
-      // DEL and its like are legal in JSON text and refused here.
-      if (problems.some((problem) => problem.message.startsWith('control character'))) return
-      assert.deepEqual(problems, [])
-      assert.deepEqual(JSON.parse(JSON.stringify(valueOf(tree!))), JSON.parse(text))
-    }),
+    fc.property(
+      plain.filter((value) => value !== null),
+      (value) => {
+        const text = JSON.stringify(value)
+        const { tree, problems } = parseYaml('x.json', encode(text))
+        // DEL and its like are legal in JSON text and refused here.
+        if (problems.some((problem) => problem.message.startsWith('control character'))) return
+        assert.deepEqual(problems, [])
+        assert.deepEqual(JSON.parse(JSON.stringify(valueOf(tree!))), JSON.parse(text))
+      },
+    ),
     { numRuns: 300 },
   )
 })

@@ -5,12 +5,12 @@ import { nearest } from './nearest.ts'
 import type { Note, Problem } from './problems.ts'
 import { cyclesIn, duplicateRoutes, environmentsOf } from './relations.ts'
 import type { ManifestDocument, ServiceDocument } from './schema.ts'
-import { DEFAULTS, serviceOf } from './service.ts'
 import type { OwnService } from './service.ts'
-import { commandTemplates, templatesIn } from './templates.ts'
+import { DEFAULTS, serviceOf } from './service.ts'
 import type { Template } from './templates.ts'
-import { formatPath, keyPlaceOf } from './tree.ts'
+import { commandTemplates, templatesIn } from './templates.ts'
 import type { Path, Tree } from './tree.ts'
+import { formatPath, keyPlaceOf } from './tree.ts'
 import { validate } from './validate.ts'
 
 const POSTGRES_VERSION = 18
@@ -40,17 +40,24 @@ export function graphOf(tree: Tree, app: string, format: AppGraph['format'], pre
   cyclesIn(services, check)
   duplicateRoutes(services, check)
   const graph: AppGraph = { app, format, services: byName(services), resources, jobs, entry: entryOf(services, preferredEntry) }
-  if (services.length > 0 && !services.some((service) => Object.keys(service.ports).length > 0)) notes.push({ ...keyPlaceOf(tree, ['services']), path: 'services', effect: 'no service has a port: nothing of this app can be reached; add `ports: { http: 8080 }` to one that serves' })
+  if (services.length > 0 && !services.some((service) => Object.keys(service.ports).length > 0))
+    notes.push({
+      ...keyPlaceOf(tree, ['services']),
+      path: 'services',
+      effect: 'no service has a port: nothing of this app can be reached; add `ports: { http: 8080 }` to one that serves',
+    })
   const all = [...problems, ...check.problems]
   return { graph: all.length === 0 ? graph : null, problems: all, notes }
 }
 
 /** Every name that the app makes up. Those it only refers to need no check: they must exist. */
 function namesOf(document: ManifestDocument, check: Check): void {
-  for (const part of ['services', 'resources', 'jobs', 'environments'] as const) for (const name of Object.keys(document[part] ?? {})) check.name([part, name], nameRefusal(name))
+  for (const part of ['services', 'resources', 'jobs', 'environments'] as const)
+    for (const name of Object.keys(document[part] ?? {})) check.name([part, name], nameRefusal(name))
   for (const [name, service] of Object.entries(document.services ?? {})) {
     for (const port of Object.keys(service.ports ?? {})) check.name(['services', name, 'ports', port], nameRefusal(port))
-    for (const variable of Object.keys(service.environment ?? {})) check.name(['services', name, 'environment', variable], variableRefusal(variable), 'E_MANIFEST')
+    for (const variable of Object.keys(service.environment ?? {}))
+      check.name(['services', name, 'environment', variable], variableRefusal(variable), 'E_MANIFEST')
   }
 }
 
@@ -63,7 +70,8 @@ interface Names {
 function namesIn(document: ManifestDocument, check: Check): Names {
   const services = new Set(Object.keys(document.services ?? {}))
   const resources = new Set(Object.keys(document.resources ?? {}))
-  for (const name of resources) if (services.has(name)) check.problem(['resources', name], `\`${name}\` is the name of a service too`, 'give the resource another name')
+  for (const name of resources)
+    if (services.has(name)) check.problem(['resources', name], `\`${name}\` is the name of a service too`, 'give the resource another name')
   return { services, resources }
 }
 
@@ -72,12 +80,21 @@ function resourcesOf(document: ManifestDocument, tree: Tree, check: Check, notes
   for (const [name, resource] of Object.entries(document.resources ?? {})) {
     const path: Path = ['resources', name]
     const note = (key: string, effect: string) => notes.push({ ...keyPlaceOf(tree, [...path, key]), path: formatPath([...path, key]), effect })
-    if (resource.type === 'redis' || resource.type === 'external') check.unsupported([...path, 'type'], `resources of type \`${resource.type}\``, 'postgres and volume are; another server’s address can stand in `environment`')
-    if (resource.type !== 'postgres' && resource.version !== undefined) check.problem([...path, 'version'], `\`version\` belongs to a postgres, not to a ${resource.type}`)
-    if (resource.type !== 'postgres' && resource.volume !== undefined) check.problem([...path, 'volume'], `\`volume\` belongs to a postgres, not to a ${resource.type}`, resource.type === 'volume' ? 'write `size`' : null)
-    if (resource.type !== 'volume' && resource.size !== undefined) check.problem([...path, 'size'], `\`size\` belongs to a volume, not to a ${resource.type}`, resource.type === 'postgres' ? 'write `volume`' : null)
+    if (resource.type === 'redis' || resource.type === 'external')
+      check.unsupported(
+        [...path, 'type'],
+        `resources of type \`${resource.type}\``,
+        'postgres and volume are; another server’s address can stand in `environment`',
+      )
+    if (resource.type !== 'postgres' && resource.version !== undefined)
+      check.problem([...path, 'version'], `\`version\` belongs to a postgres, not to a ${resource.type}`)
+    if (resource.type !== 'postgres' && resource.volume !== undefined)
+      check.problem([...path, 'volume'], `\`volume\` belongs to a postgres, not to a ${resource.type}`, resource.type === 'volume' ? 'write `size`' : null)
+    if (resource.type !== 'volume' && resource.size !== undefined)
+      check.problem([...path, 'size'], `\`size\` belongs to a volume, not to a ${resource.type}`, resource.type === 'postgres' ? 'write `volume`' : null)
     if (resource.type === 'postgres') {
-      if (resource.version !== undefined && resource.version !== POSTGRES_VERSION) check.unsupported([...path, 'version'], `PostgreSQL ${resource.version}; its binaries are not installed here`, `write version: ${POSTGRES_VERSION}`)
+      if (resource.version !== undefined && resource.version !== POSTGRES_VERSION)
+        check.unsupported([...path, 'version'], `PostgreSQL ${resource.version}; its binaries are not installed here`, `write version: ${POSTGRES_VERSION}`)
       if (resource.volume !== undefined) note('volume', 'not enforced: the database may use the disk of this machine')
       resources[name] = { kind: 'postgres', name, version: POSTGRES_VERSION }
     } else if (resource.type === 'volume') {
@@ -91,7 +108,8 @@ function resourcesOf(document: ManifestDocument, tree: Tree, check: Check, notes
 function jobsOf(document: ManifestDocument, names: Names, check: Check): Record<string, Job> {
   const jobs: Record<string, Job> = {}
   for (const [name, job] of Object.entries(document.jobs ?? {})) {
-    if (!names.services.has(job.service) && !check.broken(['services', job.service])) unknown(job.service, names.services, 'service', ['jobs', name, 'service'], check)
+    if (!names.services.has(job.service) && !check.broken(['services', job.service]))
+      unknown(job.service, names.services, 'service', ['jobs', name, 'service'], check)
     commandTemplates(job.command, ['jobs', name, 'command'], check)
     jobs[name] = { name, service: job.service, schedule: job.schedule, command: job.command, timeoutMs: job.timeout ?? DEFAULTS.jobTimeoutMs }
   }
@@ -99,7 +117,14 @@ function jobsOf(document: ManifestDocument, names: Names, check: Check): Record<
 }
 
 /** Adds what needs the whole app: whom the service waits for, whom it may call, which resources it uses. */
-function related(own: OwnService, all: readonly OwnService[], document: ServiceDocument, resources: Readonly<Record<string, Resource>>, names: Names, check: Check): Service {
+function related(
+  own: OwnService,
+  all: readonly OwnService[],
+  document: ServiceDocument,
+  resources: Readonly<Record<string, Resource>>,
+  names: Names,
+  check: Check,
+): Service {
   const path: Path = ['services', own.name]
   const dependsOn = dependenciesOf(document, path, own.name, names, check)
   commandTemplates(own.command ?? [], [...path, 'command'], check)
@@ -121,14 +146,18 @@ function related(own: OwnService, all: readonly OwnService[], document: ServiceD
 const CONDITIONS = { service_started: 'started', service_healthy: 'healthy', service_completed_successfully: 'completed' } as const
 
 function dependenciesOf(document: ServiceDocument, service: Path, own: string, names: Names, check: Check): Service['dependsOn'] {
-  const listed = Array.isArray(document.depends_on) ? document.depends_on.map((name, index) => ({ name, condition: undefined, at: index })) : Object.entries(document.depends_on ?? {}).map(([name, it]) => ({ name, condition: it.condition, at: name }))
+  const listed = Array.isArray(document.depends_on)
+    ? document.depends_on.map((name, index) => ({ name, condition: undefined, at: index }))
+    : Object.entries(document.depends_on ?? {}).map(([name, it]) => ({ name, condition: it.condition, at: name }))
   const dependsOn: Record<string, { condition: 'started' | 'healthy' | 'completed' }> = {}
   for (const { name, condition, at } of listed) {
     const path: Path = [...service, 'depends_on', at]
     const isResource = names.resources.has(name)
     if (name === own) check.problem(path, `\`${own}\` depends on itself`, 'take it out')
-    else if (!isResource && !names.services.has(name) && !check.broken(['services', name]) && !check.broken(['resources', name])) unknown(name, [...names.services, ...names.resources], 'service or resource', path, check)
-    if (condition === 'service_completed_successfully') check.unsupported([...path, 'condition'], 'services that run to their end', 'make it a `pre_start` command of the service that waits for it')
+    else if (!isResource && !names.services.has(name) && !check.broken(['services', name]) && !check.broken(['resources', name]))
+      unknown(name, [...names.services, ...names.resources], 'service or resource', path, check)
+    if (condition === 'service_completed_successfully')
+      check.unsupported([...path, 'condition'], 'services that run to their end', 'make it a `pre_start` command of the service that waits for it')
     dependsOn[name] = { condition: isResource ? 'healthy' : CONDITIONS[condition ?? 'service_started'] }
   }
   return dependsOn
@@ -144,11 +173,20 @@ function templateTarget(template: Template, own: string, all: readonly OwnServic
   else if (port !== null && !target.ports[port]) unknown(port, Object.keys(target.ports), `port of \`${name}\` called`, path, check)
 }
 
-function volumeTarget(volume: { readonly resource: string; readonly path: string }, path: Path, own: OwnService, resources: Readonly<Record<string, Resource>>, names: Names, check: Check): void {
+function volumeTarget(
+  volume: { readonly resource: string; readonly path: string },
+  path: Path,
+  own: OwnService,
+  resources: Readonly<Record<string, Resource>>,
+  names: Names,
+  check: Check,
+): void {
   const resource = resources[volume.resource]
-  if (!names.resources.has(volume.resource) && !check.broken(['resources', volume.resource])) unknown(volume.resource, names.resources, 'resource', [...path, 'resource'], check, `add \`resources: { ${volume.resource}: { type: volume } }\``)
+  if (!names.resources.has(volume.resource) && !check.broken(['resources', volume.resource]))
+    unknown(volume.resource, names.resources, 'resource', [...path, 'resource'], check, `add \`resources: { ${volume.resource}: { type: volume } }\``)
   else if (resource && resource.kind !== 'volume') check.problem([...path, 'resource'], `\`${volume.resource}\` is a ${resource.kind}, not a volume`)
-  if (own.volumes.some((other) => other !== volume && other.path === volume.path && own.volumes.indexOf(other) < own.volumes.indexOf(volume))) check.problem([...path, 'path'], `two volumes at ${volume.path}`, 'give each a path of its own')
+  if (own.volumes.some((other) => other !== volume && other.path === volume.path && own.volumes.indexOf(other) < own.volumes.indexOf(volume)))
+    check.problem([...path, 'path'], `two volumes at ${volume.path}`, 'give each a path of its own')
 }
 
 /** Comparing names costs time, so only the first problems of a file that is full of them get a guess. */
@@ -170,7 +208,10 @@ function entryOf(services: readonly Service[], preferred: string | null): AppGra
   if (services.some((service) => service.routes.length > 0)) return null
   const serving = services.filter((service) => firstPort(service) !== null)
   const uncalled = serving.filter((service) => !services.some((caller) => caller.calls.includes(service.name)))
-  const chosen = serving.find((service) => service.name === preferred) ?? serving.find((service) => service.name === 'web') ?? (serving.length === 1 ? serving[0] : uncalled.length === 1 ? uncalled[0] : undefined)
+  const chosen =
+    serving.find((service) => service.name === preferred) ??
+    serving.find((service) => service.name === 'web') ??
+    (serving.length === 1 ? serving[0] : uncalled.length === 1 ? uncalled[0] : undefined)
   return chosen ? { service: chosen.name, port: firstPort(chosen)! } : null
 }
 

@@ -1,7 +1,7 @@
 import * as z from 'zod'
+import type { Argv } from '../model/app-graph.ts'
 import { nextRun, parseCron } from '../model/cron.ts'
 import { nameProblem } from '../model/names.ts'
-import type { Argv } from '../model/app-graph.ts'
 import { shellSyntax, splitCommand } from './argv.ts'
 import { parseBytes, parseDuration, parsePercent, parseRate } from './quantity.ts'
 
@@ -31,7 +31,9 @@ export function duration(minMs: number, maxMs: number) {
     if ('message' in text) return text
     const value = parseDuration(text.value)
     if (value === null) return expected('a duration such as 250ms, 10s or 5m', input)
-    return value < minMs || value > maxMs ? { message: `${text.value} is out of range`, hint: `from ${writeDuration(minMs)} to ${writeDuration(maxMs)}` } : { value }
+    return value < minMs || value > maxMs
+      ? { message: `${text.value} is out of range`, hint: `from ${writeDuration(minMs)} to ${writeDuration(maxMs)}` }
+      : { value }
   })
 }
 
@@ -61,58 +63,93 @@ export const rate = leaf({ type: 'string', pattern: '^\\d+(\\.\\d+)?/(s|min|h)$'
 
 export const cores = leaf({ type: ['number', 'string'], minimum: 0.01, maximum: 256, title: 'a number of CPUs such as 0.5' }, (input) => {
   const value = typeof input === 'number' ? input : typeof input === 'string' && /^\d+(\.\d+)?$/.test(input) ? Number(input) : null
-  if (value === null) return typeof input === 'string' && /^\d+m$/.test(input) ? { message: `\`${input}\` is not a number of CPUs`, hint: `write ${Number(input.slice(0, -1)) / 1000}` } : expected('a number of CPUs such as 0.5', input)
+  if (value === null)
+    return typeof input === 'string' && /^\d+m$/.test(input)
+      ? { message: `\`${input}\` is not a number of CPUs`, hint: `write ${Number(input.slice(0, -1)) / 1000}` }
+      : expected('a number of CPUs such as 0.5', input)
   return value < 0.01 || value > 256 ? { message: `${value} CPUs is out of range`, hint: 'from 0.01 to 256' } : { value }
 })
 
-export const command = leaf<Argv>({ type: ['array', 'string'], items: { type: 'string' }, minItems: 1, title: 'a command: ["node", "server.js"] or one line' }, (input) => {
-  const words: unknown[] = Array.isArray(input) ? input : [input]
-  const nul = words.findIndex((word) => typeof word === 'string' && word.includes('\0'))
-  if (nul >= 0) return { message: 'a command cannot hold a NUL character', hint: null, ...(Array.isArray(input) ? { at: nul } : {}) }
-  if (typeof input === 'string') {
-    const shell = shellSyntax(input)
-    if (shell) return { message: `\`${shell}\` needs a shell, and commands run without one`, hint: `write ["/bin/sh", "-c", ${JSON.stringify(input)}], or a script of the app` }
-    const split = splitCommand(input)
-    return 'error' in split ? { message: `the command ${split.error}`, hint: 'write ["program", "argument"]' } : { value: split.argv }
-  }
-  if (!Array.isArray(input)) return expected('a command such as ["node", "server.js"]', input)
-  const odd = input.findIndex((word) => typeof word !== 'string')
-  if (odd >= 0) return { message: `argument ${odd + 1} of the command is not text but ${kindOf(input[odd])}`, hint: typeof input[odd] === 'object' ? null : `quote it: "${String(input[odd])}"`, at: odd }
-  if (input.length === 0 || input[0] === '') return { message: 'the command is empty', hint: 'write ["program", "argument"]' }
-  return { value: input as string[] }
-})
+export const command = leaf<Argv>(
+  { type: ['array', 'string'], items: { type: 'string' }, minItems: 1, title: 'a command: ["node", "server.js"] or one line' },
+  (input) => {
+    const words: unknown[] = Array.isArray(input) ? input : [input]
+    const nul = words.findIndex((word) => typeof word === 'string' && word.includes('\0'))
+    if (nul >= 0) return { message: 'a command cannot hold a NUL character', hint: null, ...(Array.isArray(input) ? { at: nul } : {}) }
+    if (typeof input === 'string') {
+      const shell = shellSyntax(input)
+      if (shell)
+        return {
+          message: `\`${shell}\` needs a shell, and commands run without one`,
+          hint: `write ["/bin/sh", "-c", ${JSON.stringify(input)}], or a script of the app`,
+        }
+      const split = splitCommand(input)
+      return 'error' in split ? { message: `the command ${split.error}`, hint: 'write ["program", "argument"]' } : { value: split.argv }
+    }
+    if (!Array.isArray(input)) return expected('a command such as ["node", "server.js"]', input)
+    const odd = input.findIndex((word) => typeof word !== 'string')
+    if (odd >= 0)
+      return {
+        message: `argument ${odd + 1} of the command is not text but ${kindOf(input[odd])}`,
+        hint: typeof input[odd] === 'object' ? null : `quote it: "${String(input[odd])}"`,
+        at: odd,
+      }
+    if (input.length === 0 || input[0] === '') return { message: 'the command is empty', hint: 'write ["program", "argument"]' }
+    return { value: input as string[] }
+  },
+)
 
 export const schedule = leaf({ type: 'string', title: 'a schedule such as "0 3 * * *"' }, (input) => {
   if (typeof input !== 'string') return expected('a schedule such as "0 3 * * *" (minute hour day month weekday, UTC)', input)
   const cron = parseCron(input)
   const problem = 'problem' in cron ? cron.problem : nextRun(cron, 0) === null ? 'it names a day that never comes' : null
-  return problem !== null ? { message: `not a schedule: ${problem}`, hint: 'five fields: minute hour day month weekday, in UTC, as in "0 3 * * *"' } : { value: input.trim().split(/\s+/).join(' ') }
+  return problem !== null
+    ? { message: `not a schedule: ${problem}`, hint: 'five fields: minute hour day month weekday, in UTC, as in "0 3 * * *"' }
+    : { value: input.trim().split(/\s+/).join(' ') }
 })
 
 /** A folder inside the source, normalised without `./` and a trailing `/`; `.` is the top. */
 export const folder = leaf({ type: 'string', title: 'a folder of the source' }, (input) => {
   if (typeof input !== 'string' || input === '') return expected('a folder of the source such as `.` or `services/web`', input)
-  if (/^[a-z+]+:\/\/|^git@/.test(input)) return { message: 'an address cannot be built from here', hint: 'name a folder of this source, or deploy the address itself' }
+  if (/^[a-z+]+:\/\/|^git@/.test(input))
+    return { message: 'an address cannot be built from here', hint: 'name a folder of this source, or deploy the address itself' }
   if (hasControl(input)) return { message: 'a path cannot hold control characters', hint: null }
-  if (input.startsWith('/') || input.includes('\\') || input.split('/').includes('..')) return { message: `\`${input}\` leads out of the source`, hint: 'name a folder inside it, without `..`' }
-  return { value: input.split('/').filter((part) => part !== '' && part !== '.').join('/') || '.' }
+  if (input.startsWith('/') || input.includes('\\') || input.split('/').includes('..'))
+    return { message: `\`${input}\` leads out of the source`, hint: 'name a folder inside it, without `..`' }
+  return {
+    value:
+      input
+        .split('/')
+        .filter((part) => part !== '' && part !== '.')
+        .join('/') || '.',
+  }
 })
 
 /** A path inside the running app. */
 export const mountPath = leaf({ type: 'string', pattern: '^/', title: 'an absolute path' }, (input) =>
-  typeof input === 'string' && /^\/[^/]/.test(input) && !hasControl(input) && !input.split('/').includes('..') ? { value: input.replace(/\/+$/, '') } : expected('an absolute path such as /data', input),
+  typeof input === 'string' && /^\/[^/]/.test(input) && !hasControl(input) && !input.split('/').includes('..')
+    ? { value: input.replace(/\/+$/, '') }
+    : expected('an absolute path such as /data', input),
 )
 
 export const host = leaf({ type: 'string', title: 'a host name' }, (input) => {
   if (typeof input !== 'string') return expected('a host name such as shop.example.com', input)
   const value = input.toLowerCase()
-  if (/^[a-z]+:\/\//.test(value) || /[/:]/.test(value)) return { message: `\`${input}\` is not a host name alone`, hint: `write host: ${value.replace(/^[a-z]+:\/\//, '').replace(/[/:].*$/, '')}, and the path in \`path\`` }
-  return value.length <= 253 && /^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value) ? { value } : expected('a host name such as shop.example.com', input)
+  if (/^[a-z]+:\/\//.test(value) || /[/:]/.test(value))
+    return {
+      message: `\`${input}\` is not a host name alone`,
+      hint: `write host: ${value.replace(/^[a-z]+:\/\//, '').replace(/[/:].*$/, '')}, and the path in \`path\``,
+    }
+  return value.length <= 253 && /^(\*\.)?([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\.)*[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(value)
+    ? { value }
+    : expected('a host name such as shop.example.com', input)
 })
 
 /** A path prefix, without a trailing slash. */
 export const routePath = leaf({ type: 'string', pattern: '^/', title: 'a path prefix such as /api' }, (input) =>
-  typeof input === 'string' && /^\/[!-~]*$/.test(input) && !/[?#*\\]|\/\/|\/\.\.?(\/|$)/.test(input) ? { value: input.length > 1 ? input.replace(/\/$/, '') : input } : expected('a path prefix such as /api, without `*` and `?`', input),
+  typeof input === 'string' && /^\/[!-~]*$/.test(input) && !/[?#*\\]|\/\/|\/\.\.?(\/|$)/.test(input)
+    ? { value: input.length > 1 ? input.replace(/\/$/, '') : input }
+    : expected('a path prefix such as /api, without `*` and `?`', input),
 )
 
 /** What a health check asks for: a path, with a query if need be. */
@@ -121,7 +158,9 @@ export const requestPath = leaf({ type: 'string', pattern: '^/', title: 'a path 
 )
 
 export const headerName = leaf({ type: 'string', title: 'a header name' }, (input) =>
-  typeof input === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/.test(input) ? { value: input.toLowerCase() } : expected('a header name such as x-tenant', input),
+  typeof input === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/.test(input)
+    ? { value: input.toLowerCase() }
+    : expected('a header name such as x-tenant', input),
 )
 export const cookieName = leaf({ type: 'string', title: 'a cookie name' }, (input) =>
   typeof input === 'string' && /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/.test(input) ? { value: input } : expected('a cookie name such as session', input),
@@ -158,12 +197,19 @@ export function nameRefusal(input: string): Refusal | null {
 }
 
 export function variableRefusal(input: string): Refusal | null {
-  return VARIABLE.test(input) ? null : { message: `${JSON.stringify(input)} cannot be the name of a variable`, hint: 'letters, digits and `_`, not beginning with a digit' }
+  return VARIABLE.test(input)
+    ? null
+    : { message: `${JSON.stringify(input)} cannot be the name of a variable`, hint: 'letters, digits and `_`, not beginning with a digit' }
 }
 
 /** @example toName('My_App 2') // 'my-app-2' */
 export function toName(text: string): string | null {
-  const name = text.toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^[^a-z]+/, '').slice(0, 40).replace(/-+$/, '')
+  const name = text
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+/, '')
+    .slice(0, 40)
+    .replace(/-+$/, '')
   return nameProblem(name) === null ? name : null
 }
 
@@ -190,6 +236,12 @@ function withUnit(input: unknown, what: string, example: string, units: readonly
 }
 
 function writeDuration(ms: number): string {
-  for (const [unit, factor] of [['d', 86_400_000], ['h', 3_600_000], ['m', 60_000], ['s', 1000]] as const) if (ms >= factor && ms % factor === 0) return `${ms / factor}${unit}`
+  for (const [unit, factor] of [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['m', 60_000],
+    ['s', 1000],
+  ] as const)
+    if (ms >= factor && ms % factor === 0) return `${ms / factor}${unit}`
   return `${ms}ms`
 }

@@ -1,16 +1,16 @@
 import type { AppGraph } from '../model/app-graph.ts'
 import { COMPOSE_FILES, translateCompose } from './compose.ts'
 import { detect } from './detect.ts'
-import { isEmp, translateEmp } from './emp.ts'
 import type { SourceHint } from './emp.ts'
-import { graphOf } from './graph.ts'
+import { isEmp, translateEmp } from './emp.ts'
 import type { GraphResult } from './graph.ts'
+import { graphOf } from './graph.ts'
 import { toName } from './leaves.ts'
-import { sortNotes, sortProblems } from './problems.ts'
 import type { Note, Place, Problem } from './problems.ts'
+import { sortNotes, sortProblems } from './problems.ts'
 import { parseProcfile } from './procfile.ts'
-import { find, merge } from './tree.ts'
 import type { Tree, TreeEntry } from './tree.ts'
+import { find, merge } from './tree.ts'
 import { validate } from './validate.ts'
 import { parseYaml } from './yaml-tree.ts'
 
@@ -26,13 +26,14 @@ export interface Manifest {
   readonly preferredEntry: string | null
 }
 
-export type ReadResult = { readonly ok: true; readonly manifest: Manifest; readonly notes: readonly Note[] } | { readonly ok: false; readonly problems: readonly Problem[] }
+export type ReadResult =
+  | { readonly ok: true; readonly manifest: Manifest; readonly notes: readonly Note[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] }
 
 const WEIR_FILES = ['weir.yaml', 'weir.yml', 'weir.json'] as const
 
-/** Files of a source's top folder whose content `readManifest` looks at. One byte over `MANIFEST_LIMIT` is enough to have it refused. */
+/** Files of a source's top folder whose content `readManifest` looks at; of a file over 1 MiB one byte more is enough to have it refused. */
 export const MANIFEST_FILES: readonly string[] = [...WEIR_FILES, ...COMPOSE_FILES, 'Procfile', 'package.json']
-export { MAX_BYTES as MANIFEST_LIMIT } from './yaml-tree.ts'
 
 /**
  * Reads what a source says about its app. compose.yaml is the base and weir.yaml an overlay by service name;
@@ -43,12 +44,19 @@ export { MAX_BYTES as MANIFEST_LIMIT } from './yaml-tree.ts'
  * @param input.name name of the app if no file says it, such as the folder's
  * @example readManifest({ files: new Map([['weir.yaml', bytes]]), listing: ['weir.yaml', 'package.json'], name: 'shop' })
  */
-export function readManifest(input: { readonly files: ReadonlyMap<string, Uint8Array>; readonly listing: readonly string[]; readonly name: string }): ReadResult {
+export function readManifest(input: {
+  readonly files: ReadonlyMap<string, Uint8Array>
+  readonly listing: readonly string[]
+  readonly name: string
+}): ReadResult {
   const weir = WEIR_FILES.filter((name) => input.files.has(name))
   const compose = COMPOSE_FILES.filter((name) => input.files.has(name))
-  const notes = [...weir.slice(1), ...compose.slice(1)].map((file): Note => ({ file, line: 1, column: 1, path: '', effect: `not read: ${(weir as readonly string[]).includes(file) ? weir[0] : compose[0]} is` }))
+  const notes = [...weir.slice(1), ...compose.slice(1)].map(
+    (file): Note => ({ file, line: 1, column: 1, path: '', effect: `not read: ${(weir as readonly string[]).includes(file) ? weir[0] : compose[0]} is` }),
+  )
   const bytes = (file: string) => input.files.get(file)!
-  if (compose[0]) return finish(combine(composeDraft(compose[0], bytes(compose[0])), weir[0] ? weirDraft(weir[0], bytes(weir[0]), input.listing) : null), input.name, notes)
+  if (compose[0])
+    return finish(combine(composeDraft(compose[0], bytes(compose[0])), weir[0] ? weirDraft(weir[0], bytes(weir[0]), input.listing) : null), input.name, notes)
   if (weir[0]) return finish(weirDraft(weir[0], bytes(weir[0]), input.listing), input.name, notes)
   if (input.files.has('Procfile')) return finish(draft('procfile', parseProcfile('Procfile', bytes('Procfile'))), input.name, notes)
   return finish(draft('detected', detect(input.listing, input.files)), input.name, notes)

@@ -39,7 +39,9 @@ export function problemsError(problems: readonly Problem[]): Explanation {
     cause: problems[0] ? problemLine(problems[0]) : 'unknown',
     state: 'nothing was changed',
     next: 'weir plan',
-    problems: problems.slice(0, MOST_SHOWN).map((problem) => ({ at: at(problem), message: problem.message, ...(problem.hint === null ? {} : { hint: problem.hint }) })),
+    problems: problems
+      .slice(0, MOST_SHOWN)
+      .map((problem) => ({ at: at(problem), message: problem.message, ...(problem.hint === null ? {} : { hint: problem.hint }) })),
   }
 }
 

@@ -1,9 +1,9 @@
 import { literal } from '../model/expand.ts'
 import { shellSyntax, splitCommand } from './argv.ts'
 import type { Problem } from './problems.ts'
-import { mapTree, treeOf } from './tree.ts'
 import type { Tree, TreeEntry } from './tree.ts'
-import { decode } from './yaml-tree.ts'
+import { mapTree, treeOf } from './tree.ts'
+import { decode } from './text.ts'
 
 /**
  * A Procfile as weir.yaml would say it. `web` serves requests; `release` runs before the others start; all else are workers.
@@ -30,7 +30,8 @@ export function parseProcfile(file: string, bytes: Uint8Array): { readonly tree:
       else commands.set(name, treeOf(at, argv))
     }
   }
-  if (commands.size === 0 && problems.length === 0) problems.push({ ...start, code: 'E_MANIFEST', path: '', message: 'the Procfile names no process', hint: 'write web: COMMAND' })
+  if (commands.size === 0 && problems.length === 0)
+    problems.push({ ...start, code: 'E_MANIFEST', path: '', message: 'the Procfile names no process', hint: 'write web: COMMAND' })
   return { tree: commands.size > 0 ? appTree(start, commands) : null, problems }
 }
 
@@ -53,7 +54,10 @@ function appTree(start: { file: string; line: number; column: number }, commands
       build: treeOf(place, '.'),
       command,
       ports: name === 'web' ? treeOf(place, { http: 8080 }) : null,
-      pre_start: release && name === migrating ? { kind: 'list', place: release.place, items: [mapTree(release.place, { name: treeOf(release.place, 'release'), command: release })] } : null,
+      pre_start:
+        release && name === migrating
+          ? { kind: 'list', place: release.place, items: [mapTree(release.place, { name: treeOf(release.place, 'release'), command: release })] }
+          : null,
     })
     services.set(name, { key: { ...place, column: 1 }, tree })
   }

@@ -30,7 +30,7 @@ export function jsonSchema(): JsonSchema {
       delete json['standard']
       if (standard === undefined) return
       if (isSentence(standard)) json.description = `${json.description} Default: ${String(standard)}.`
-      else json.default = standard as never
+      else json.default = standard
     },
   })
   return { ...(schema as JsonSchema), title: 'weir.yaml, version 1' }
@@ -54,11 +54,14 @@ export function referencePage(schema: JsonSchema): string {
     '',
     'In `command`, `healthcheck.test`, `pre_start`, `jobs` and the values of `environment`, when a process starts:',
     '',
-    ...table(['written', 'becomes'], [
-      ['`$NAME`, `${NAME}`', 'the value, or nothing'],
-      ['`${NAME:-text}`', 'the value, or `text` when there is none or it is empty'],
-      ['`$$`', 'a plain `$`'],
-    ]),
+    ...table(
+      ['written', 'becomes'],
+      [
+        ['`$NAME`, `${NAME}`', 'the value, or nothing'],
+        ['`${NAME:-text}`', 'the value, or `text` when there is none or it is empty'],
+        ['`$$`', 'a plain `$`'],
+      ],
+    ),
     'Only in `environment`: `${services.NAME.url}`, `.host`, `.port`, `.ports.PORT.url` and `${resources.NAME.url}`, `.host`, `.port`, `.user`, `.password`, `.database`, `.path`. A service that is named so may be called, and a resource used.',
     '',
     '## Without weir.yaml',
@@ -72,11 +75,14 @@ export function referencePage(schema: JsonSchema): string {
     'A service with PostgreSQL’s own image becomes a resource `postgres`; other images are refused, because no containers run here. Values that are the address of another service (`http://api:3000`, `postgres://…@db/…`, `db`) become templates.',
     'The other fields are listed at each deploy, with their effect:',
     '',
-    ...table(['field', 'effect'], [
-      ...Object.entries(SERVICE_EFFECTS).map(([field, effect]) => [`\`${field}\``, effect]),
-      ...Object.entries(DEPLOY_EFFECTS).map(([field, effect]) => [`\`deploy.${field}\``, effect]),
-      ...Object.entries(REFUSED_SERVICE_FIELDS).map(([field, instead]) => [`\`${field}\``, `refused: ${instead}`]),
-    ]),
+    ...table(
+      ['field', 'effect'],
+      [
+        ...Object.entries(SERVICE_EFFECTS).map(([field, effect]) => [`\`${field}\``, effect]),
+        ...Object.entries(DEPLOY_EFFECTS).map(([field, effect]) => [`\`deploy.${field}\``, effect]),
+        ...Object.entries(REFUSED_SERVICE_FIELDS).map(([field, instead]) => [`\`${field}\``, `refused: ${instead}`]),
+      ],
+    ),
   ].join('\n')
 }
 
@@ -104,7 +110,9 @@ function sections(root: JsonSchema): string[] {
 
 function row(key: string, value: JsonSchema, required: boolean, root: JsonSchema): string[] {
   const [description = '', sentence] = (value.description ?? '').split(' Default: ')
-  const standard = sentence?.replace(/\.$/, '') ?? (value.default === undefined ? '' : `\`${typeof value.default === 'string' ? value.default : JSON.stringify(value.default)}\``)
+  const standard =
+    sentence?.replace(/\.$/, '') ??
+    (value.default === undefined ? '' : `\`${typeof value.default === 'string' ? value.default : JSON.stringify(value.default)}\``)
   return [`\`${key}\``, typeOf(value, root), required ? '**required**' : standard, description]
 }
 
@@ -115,8 +123,12 @@ function typeOf(schema: JsonSchema, root: JsonSchema): string {
   if (schema.enum) return schema.enum.map((value) => `\`${String(value)}\``).join(', ')
   if (schema.anyOf) return schema.anyOf.map((branch) => typeOf(branch, root)).join(', or ')
   if (schema.type === 'array') return `list of ${typeOf(schema.items ?? {}, root)}`
-  if (schema.type === 'object') return typeof schema.additionalProperties === 'object' && schema.properties === undefined ? `map by name of ${typeOf(schema.additionalProperties, root)}` : 'map'
-  if (schema.type === 'integer') return schema.minimum === undefined || schema.minimum < -1e9 ? 'whole number' : `whole number ${schema.minimum}–${schema.maximum}`
+  if (schema.type === 'object')
+    return typeof schema.additionalProperties === 'object' && schema.properties === undefined
+      ? `map by name of ${typeOf(schema.additionalProperties, root)}`
+      : 'map'
+  if (schema.type === 'integer')
+    return schema.minimum === undefined || schema.minimum < -1e9 ? 'whole number' : `whole number ${schema.minimum}–${schema.maximum}`
   return schema.type === 'boolean' ? '`true`, `false`' : schema.type === 'string' ? 'text' : 'any'
 }
 

@@ -22,7 +22,11 @@ export function cyclesIn(services: readonly Service[], check: Check): void {
       const from = trail.findIndex((step) => step.name === target)
       if (from >= 0 && target !== top.name) {
         const cycle = [...trail.slice(from).map((step) => step.name), target]
-        check.problem(['services', top.name, 'depends_on', target], `\`depends_on\` runs in a circle: ${cycle.join(' → ')}`, 'take one of these out; `${services.NAME.url}` lets a service call another without waiting for it')
+        check.problem(
+          ['services', top.name, 'depends_on', target],
+          `\`depends_on\` runs in a circle: ${cycle.join(' → ')}`,
+          'take one of these out; `${services.NAME.url}` lets a service call another without waiting for it',
+        )
       } else if (from < 0 && !done.has(target) && edges.has(target)) trail.push({ name: target, next: 0 })
     }
   }
@@ -37,7 +41,8 @@ export function duplicateRoutes(services: readonly Service[], check: Check): voi
       const key = `${route.host ?? '*'}${route.path}`
       const other = seen.get(key)
       const shown = `${route.host ?? 'any host'}, ${route.path}`
-      if (other !== undefined) check.problem(['services', service.name, 'routes', index], `the route ${shown} leads to \`${other}\` already`, 'give one of them another host or path')
+      if (other !== undefined)
+        check.problem(['services', service.name, 'routes', index], `the route ${shown} leads to \`${other}\` already`, 'give one of them another host or path')
       else seen.set(key, service.name)
     }
   }
@@ -54,11 +59,13 @@ export function environmentsOf(document: ManifestDocument, check: Check): void {
       const at = ['environments', trail.at(-1)!, 'from']
       if (!names.includes(from)) {
         const near = nearest(from, names)
-        if (trail.length === 1 && !check.broken(['environments', from])) check.problem(at, `no environment \`${from}\``, near ? `did you mean \`${near}\`?` : `there are: ${names.join(', ')}`)
+        if (trail.length === 1 && !check.broken(['environments', from]))
+          check.problem(at, `no environment \`${from}\``, near ? `did you mean \`${near}\`?` : `there are: ${names.join(', ')}`)
         break
       }
       if (trail.includes(from)) {
-        if (from === name && name === [...trail].sort()[0]) check.problem(at, `\`from\` runs in a circle: ${[...trail, from].join(' → ')}`, 'take one of these out')
+        if (from === name && name === [...trail].sort()[0])
+          check.problem(at, `\`from\` runs in a circle: ${[...trail, from].join(' → ')}`, 'take one of these out')
         break
       }
       trail.push(from)

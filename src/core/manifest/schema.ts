@@ -11,7 +11,8 @@ const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
 
 /** An optional key with what it means; `standard` is the value it has when it is not written, or a sentence about it. */
-const about = <T extends z.ZodType>(schema: T, description: string, standard?: unknown) => schema.optional().meta({ description, ...(standard === undefined ? {} : { standard }) })
+const about = <T extends z.ZodType>(schema: T, description: string, standard?: unknown) =>
+  schema.optional().meta({ description, ...(standard === undefined ? {} : { standard }) })
 
 const build = z.union([
   leaf.folder,
@@ -97,13 +98,21 @@ const step = z.union([
 ])
 
 const split = z.strictObject({
-  by: about(z.enum(['request', 'client']), 'Each request, or each client, is assigned once.', 'client if most answers are HTML, else request; frozen when a rollout starts'),
+  by: about(
+    z.enum(['request', 'client']),
+    'Each request, or each client, is assigned once.',
+    'client if most answers are HTML, else request; frozen when a rollout starts',
+  ),
   header: about(leaf.headerName, 'Equal values of this header stay together.'),
   cookie: about(leaf.cookieName, 'Equal values of this cookie stay together.'),
 })
 
 const release = z.strictObject({
-  strategy: about(z.enum(['rolling', 'recreate', 'canary', 'blue-green', 'shadow']), 'How a new release takes over. blue-green and shadow: not yet supported.', 'rolling; recreate for a service with a volume'),
+  strategy: about(
+    z.enum(['rolling', 'recreate', 'canary', 'blue-green', 'shadow']),
+    'How a new release takes over. blue-green and shadow: not yet supported.',
+    'rolling; recreate for a service with a volume',
+  ),
   steps: about(z.array(step).min(1).max(50), 'Traffic shares of a canary, rising.', ['5%', '25%', '50%']),
   analysis: about(z.looseObject({}), 'Not yet supported: how a canary is judged.'),
   on_inconclusive: about(z.string(), 'Not yet supported: what happens when there is too little evidence.'),
@@ -126,39 +135,59 @@ const mount = z.strictObject({
 
 const variables = z.record(leaf.anyVariable, leaf.variableValue)
 
-export const serviceSchema = z.strictObject({
-  build: about(build, 'What it is built from: a folder, or `{context, command, output}`. Detected there: package.json, requirements.txt, pyproject.toml, index.html, Procfile.'),
-  image: about(z.string(), 'Refused where no containers run.'),
-  command: about(leaf.command, 'Program and arguments, or one line that is split at blanks; never a shell. `$NAME` and `${NAME:-default}` are expanded at the start, `$$` is a `$`.', 'what the build detected'),
-  routes: about(z.array(route).max(100), 'Where requests from outside come in.'),
-  ports: about(z.record(leaf.anyName, port), 'Ports it listens on, by name. The process is told the first as `PORT`, each as `PORT_<NAME>`.', '{ http: 8080 } if there are routes or an http check'),
-  depends_on: about(z.union([z.array(leaf.name), z.record(leaf.anyName, dependency)]), 'Services and resources that must be there first.'),
-  healthcheck: about(healthcheck, 'How to know that it is well: one of `http`, `tcp`, `test`, `disable`.', 'the first port accepts connections'),
-  environment: about(variables, 'Variables. `${services.NAME.url}` (`.host`, `.port`, `.ports.PORT.url`) and `${resources.NAME.url}` are filled in, `$NAME` as in commands.'),
-  secrets: about(z.array(secret), 'Secrets it may read.'),
-  resources: about(limits, 'What a replica may use.'),
-  stop: about(stop, 'How it is stopped.'),
-  volumes: about(z.array(mount), 'Volumes it keeps files in.'),
-  slo: about(slo, 'Quality goals.'),
-  scale: about(scale, 'How many replicas. `min` run until the autoscaler is there.'),
-  scaler: about(z.enum(['auto', 'manual', 'external']), 'Who changes the number of replicas.', 'auto'),
-  pre_start: about(z.array(preStart), 'Commands before the start, such as migrations.'),
-  release: about(release, 'How a new release takes over.'),
-}).meta({ id: 'service' })
+const serviceSchema = z
+  .strictObject({
+    build: about(
+      build,
+      'What it is built from: a folder, or `{context, command, output}`. Detected there: package.json, requirements.txt, pyproject.toml, index.html, Procfile.',
+    ),
+    image: about(z.string(), 'Refused where no containers run.'),
+    command: about(
+      leaf.command,
+      'Program and arguments, or one line that is split at blanks; never a shell. `$NAME` and `${NAME:-default}` are expanded at the start, `$$` is a `$`.',
+      'what the build detected',
+    ),
+    routes: about(z.array(route).max(100), 'Where requests from outside come in.'),
+    ports: about(
+      z.record(leaf.anyName, port),
+      'Ports it listens on, by name. The process is told the first as `PORT`, each as `PORT_<NAME>`.',
+      '{ http: 8080 } if there are routes or an http check',
+    ),
+    depends_on: about(z.union([z.array(leaf.name), z.record(leaf.anyName, dependency)]), 'Services and resources that must be there first.'),
+    healthcheck: about(healthcheck, 'How to know that it is well: one of `http`, `tcp`, `test`, `disable`.', 'the first port accepts connections'),
+    environment: about(
+      variables,
+      'Variables. `${services.NAME.url}` (`.host`, `.port`, `.ports.PORT.url`) and `${resources.NAME.url}` are filled in, `$NAME` as in commands.',
+    ),
+    secrets: about(z.array(secret), 'Secrets it may read.'),
+    resources: about(limits, 'What a replica may use.'),
+    stop: about(stop, 'How it is stopped.'),
+    volumes: about(z.array(mount), 'Volumes it keeps files in.'),
+    slo: about(slo, 'Quality goals.'),
+    scale: about(scale, 'How many replicas. `min` run until the autoscaler is there.'),
+    scaler: about(z.enum(['auto', 'manual', 'external']), 'Who changes the number of replicas.', 'auto'),
+    pre_start: about(z.array(preStart), 'Commands before the start, such as migrations.'),
+    release: about(release, 'How a new release takes over.'),
+  })
+  .meta({ id: 'service' })
 
-export const resourceSchema = z.strictObject({
-  type: z.enum(['postgres', 'redis', 'volume', 'external']).meta({ description: 'redis and external: not yet supported.' }),
-  version: about(z.int(), 'Major version of PostgreSQL; 18 is the one that Weir brings.', 18),
-  volume: about(leaf.bytes(2 ** 20), 'Space the database is meant to have. Not enforced on one machine.'),
-  size: about(leaf.bytes(2 ** 20), 'Space a volume is meant to have. Not enforced on one machine.'),
-}).meta({ id: 'resource' })
+const resourceSchema = z
+  .strictObject({
+    type: z.enum(['postgres', 'redis', 'volume', 'external']).meta({ description: 'redis and external: not yet supported.' }),
+    version: about(z.int(), 'Major version of PostgreSQL; 18 is the one that Weir brings.', 18),
+    volume: about(leaf.bytes(2 ** 20), 'Space the database is meant to have. Not enforced on one machine.'),
+    size: about(leaf.bytes(2 ** 20), 'Space a volume is meant to have. Not enforced on one machine.'),
+  })
+  .meta({ id: 'resource' })
 
-export const jobSchema = z.strictObject({
-  schedule: leaf.schedule.meta({ description: 'Five fields: minute hour day month weekday, in UTC.' }),
-  service: leaf.name.meta({ description: 'Service whose artifact and environment it runs with.' }),
-  command: leaf.command.meta({ description: 'What it runs.' }),
-  timeout: about(leaf.duration(SECOND, 7 * 24 * HOUR), 'How long it may take.', '1h'),
-}).meta({ id: 'job' })
+const jobSchema = z
+  .strictObject({
+    schedule: leaf.schedule.meta({ description: 'Five fields: minute hour day month weekday, in UTC.' }),
+    service: leaf.name.meta({ description: 'Service whose artifact and environment it runs with.' }),
+    command: leaf.command.meta({ description: 'What it runs.' }),
+    timeout: about(leaf.duration(SECOND, 7 * 24 * HOUR), 'How long it may take.', '1h'),
+  })
+  .meta({ id: 'job' })
 
 const parts = {
   services: about(z.record(leaf.anyName, serviceSchema), 'The processes of the app, by name.'),
@@ -182,4 +211,3 @@ export const manifestSchema = z.strictObject({
 
 export type ManifestDocument = z.output<typeof manifestSchema>
 export type ServiceDocument = z.output<typeof serviceSchema>
-export type ResourceDocument = z.output<typeof resourceSchema>

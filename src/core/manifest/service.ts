@@ -33,7 +33,9 @@ export function serviceOf(name: string, document: ServiceDocument, check: Check)
     routes: routesOf(document, ports, path, check),
     healthcheck: healthcheckOf(document.healthcheck ?? {}, ports, [...path, 'healthcheck'], check),
     environment: environmentOf(document, path, check),
-    secrets: (document.secrets ?? []).map((secret) => (typeof secret === 'string' ? { name: secret, environment: null } : { name: secret.name, environment: secret.environment ?? null })),
+    secrets: (document.secrets ?? []).map((secret) =>
+      typeof secret === 'string' ? { name: secret, environment: null } : { name: secret.name, environment: secret.environment ?? null },
+    ),
     limits: { cpu: document.resources?.cpu ?? DEFAULTS.limits.cpu, memoryBytes: document.resources?.memory ?? DEFAULTS.limits.memoryBytes },
     stop: { signal: document.stop?.signal ?? DEFAULTS.stop.signal, graceMs: document.stop?.grace ?? DEFAULTS.stop.graceMs },
     volumes,
@@ -50,7 +52,8 @@ function artifactOf(document: ServiceDocument, path: Path, check: Check): Artifa
     check.unsupported([...path, 'image'], '`image`, because no containers run on this machine', 'name the folder of its source: `build: .`')
     return { kind: 'image', reference: document.image }
   }
-  if (document.build === undefined && !check.broken([...path, 'build'])) check.problem(path, `service \`${path.at(-1)}\` does not say what it is built from`, 'add `build: .` (a folder of the source)')
+  if (document.build === undefined && !check.broken([...path, 'build']))
+    check.problem(path, `service \`${path.at(-1)}\` does not say what it is built from`, 'add `build: .` (a folder of the source)')
   const build = typeof document.build === 'string' ? { context: document.build } : (document.build ?? {})
   return { kind: 'build', context: build.context ?? '.', command: build.command ?? null, output: build.output ?? null }
 }
@@ -84,9 +87,18 @@ function portProblem(port: string, ports: Readonly<Record<string, Port>>, protoc
   const found = ports[port]
   if (!found && !check.broken([...service, 'ports'])) {
     const near = nearest(port, Object.keys(ports))
-    check.problem(at, `no port \`${port}\``, near ? `did you mean \`${near}\`?` : Object.keys(ports).length > 0 ? `there are: ${Object.keys(ports).join(', ')}` : `add \`ports: { ${port}: ${DEFAULTS.port} }\``)
+    check.problem(
+      at,
+      `no port \`${port}\``,
+      near
+        ? `did you mean \`${near}\`?`
+        : Object.keys(ports).length > 0
+          ? `there are: ${Object.keys(ports).join(', ')}`
+          : `add \`ports: { ${port}: ${DEFAULTS.port} }\``,
+    )
   }
-  if (found && !protocols.includes(found.protocol)) check.problem(at, `port \`${port}\` speaks ${found.protocol}, which this cannot use`, `name a port that speaks ${protocols.join(' or ')}`)
+  if (found && !protocols.includes(found.protocol))
+    check.problem(at, `port \`${port}\` speaks ${found.protocol}, which this cannot use`, `name a port that speaks ${protocols.join(' or ')}`)
 }
 
 type HealthDocument = NonNullable<ServiceDocument['healthcheck']>
@@ -94,7 +106,8 @@ function healthcheckOf(document: HealthDocument, ports: Readonly<Record<string, 
   const chosen = (['http', 'tcp', 'test', 'disable'] as const).filter((key) => document[key] !== undefined)
   if (chosen.length > 1) check.problem([...path, chosen[1]!], `\`${chosen[0]}\` and \`${chosen[1]}\` exclude each other`, 'keep one of them')
   const firstHttp = Object.keys(ports).find((name) => ports[name]!.protocol === 'http')
-  if (document.port !== undefined && document.http === undefined) check.problem([...path, 'port'], '`port` belongs to an `http` check', 'write `tcp: NAME` to check that a port accepts connections')
+  if (document.port !== undefined && document.http === undefined)
+    check.problem([...path, 'port'], '`port` belongs to an `http` check', 'write `tcp: NAME` to check that a port accepts connections')
   return {
     ...probe(),
     intervalMs: document.interval ?? DEFAULTS.healthcheck.intervalMs,
@@ -135,7 +148,8 @@ function preStartOf(documents: NonNullable<ServiceDocument['pre_start']>, path: 
   const names = new Set<string>()
   return documents.map((document, index) => {
     const name = document.name ?? `pre-start-${index + 1}`
-    if (names.has(name)) check.problem([...path, index, 'name'], `\`${name}\` is here twice`, 'each command needs a name of its own, since it runs once per release and name')
+    if (names.has(name))
+      check.problem([...path, index, 'name'], `\`${name}\` is here twice`, 'each command needs a name of its own, since it runs once per release and name')
     names.add(name)
     return { name, command: document.command, compatible: document.compatible ?? false, timeoutMs: document.timeout ?? DEFAULTS.preStartTimeoutMs }
   })
@@ -147,23 +161,41 @@ function scaleOf(document: NonNullable<ServiceDocument['scale']>, path: Path, ch
   if (document.max === 0) check.problem([...path, 'max'], '`max: 0` would never run', '`weir stop` stops a service')
   const min = Math.max(1, document.min ?? 1)
   const max = document.max ?? Math.max(min, DEFAULTS.maxReplicas)
-  if (max > 0 && min > max) check.problem([...path, document.max === undefined ? 'min' : 'max'], `\`min\` ${min} is more than \`max\` ${max}`, `write max: ${min}`)
+  if (max > 0 && min > max)
+    check.problem([...path, document.max === undefined ? 'min' : 'max'], `\`min\` ${min} is more than \`max\` ${max}`, `write max: ${min}`)
   return { min, max }
 }
 
 type ReleaseDocument = NonNullable<ServiceDocument['release']>
 function releaseOf(document: ReleaseDocument, hasVolume: boolean, path: Path, check: Check): ReleasePolicy {
-  for (const [key, what] of [['analysis', 'a canary that judges itself'], ['on_inconclusive', 'a canary that judges itself'], ['shadow', 'shadow traffic']] as const) {
-    if (document[key] !== undefined) check.unsupported([...path, key], `\`${key}\`, ${what}`, 'leave it out: each step of a canary waits for `weir canary promote`')
+  for (const [key, what] of [
+    ['analysis', 'a canary that judges itself'],
+    ['on_inconclusive', 'a canary that judges itself'],
+    ['shadow', 'shadow traffic'],
+  ] as const) {
+    if (document[key] !== undefined)
+      check.unsupported([...path, key], `\`${key}\`, ${what}`, 'leave it out: each step of a canary waits for `weir canary promote`')
   }
   const wanted = document.strategy ?? (hasVolume ? 'recreate' : 'rolling')
-  if (wanted === 'blue-green' || wanted === 'shadow') check.unsupported([...path, 'strategy'], `the strategy \`${wanted}\``, 'write rolling, recreate or canary')
+  if (wanted === 'blue-green' || wanted === 'shadow')
+    check.unsupported([...path, 'strategy'], `the strategy \`${wanted}\``, 'write rolling, recreate or canary')
   const strategy = wanted === 'blue-green' || wanted === 'shadow' ? 'rolling' : wanted
-  if (hasVolume && strategy !== 'recreate') check.problem([...path, 'strategy'], `a service with a volume cannot be released by \`${strategy}\`: two releases would write to the same files`, 'write strategy: recreate')
+  if (hasVolume && strategy !== 'recreate')
+    check.problem(
+      [...path, 'strategy'],
+      `a service with a volume cannot be released by \`${strategy}\`: two releases would write to the same files`,
+      'write strategy: recreate',
+    )
   for (const key of ['steps', 'split'] as const) {
-    if (document[key] !== undefined && wanted !== 'canary' && !check.broken([...path, 'strategy'])) check.problem([...path, key], `\`${key}\` belongs to a canary`, 'add strategy: canary')
+    if (document[key] !== undefined && wanted !== 'canary' && !check.broken([...path, 'strategy']))
+      check.problem([...path, key], `\`${key}\` belongs to a canary`, 'add strategy: canary')
   }
-  return { strategy, steps: strategy === 'canary' ? stepsOf(document.steps, [...path, 'steps'], check) : [], split: splitOf(document.split, [...path, 'split'], check), keepMs: document.keep ?? DEFAULTS.keepMs }
+  return {
+    strategy,
+    steps: strategy === 'canary' ? stepsOf(document.steps, [...path, 'steps'], check) : [],
+    split: splitOf(document.split, [...path, 'split'], check),
+    keepMs: document.keep ?? DEFAULTS.keepMs,
+  }
 }
 
 function stepsOf(documents: ReleaseDocument['steps'], path: Path, check: Check): readonly CanaryStep[] {
@@ -173,8 +205,10 @@ function stepsOf(documents: ReleaseDocument['steps'], path: Path, check: Check):
     const at: Path = [...path, index]
     const share = typeof document === 'number' ? document : document.weight
     if (typeof document === 'object') {
-      for (const key of ['at_least', 'at_most'] as const) if (document[key] !== undefined) check.unsupported([...at, key], `\`${key}\`, steps by time`, 'leave it out: the step waits for approval')
-      if (document.approve === false) check.unsupported([...at, 'approve'], '`approve: false`, a step that goes on by itself', 'leave it out: the step waits for approval')
+      for (const key of ['at_least', 'at_most'] as const)
+        if (document[key] !== undefined) check.unsupported([...at, key], `\`${key}\`, steps by time`, 'leave it out: the step waits for approval')
+      if (document.approve === false)
+        check.unsupported([...at, 'approve'], '`approve: false`, a step that goes on by itself', 'leave it out: the step waits for approval')
     }
     const weight = Math.round(share * 1e7) / 1e5
     if (weight <= before) check.problem(at, weight === 0 ? 'a step of 0 % sends nothing' : `steps must rise: ${weight} % comes after ${before} %`, null)
@@ -187,7 +221,8 @@ function splitOf(document: ReleaseDocument['split'], path: Path, check: Check): 
   if (document === undefined) return null
   const chosen = (['by', 'header', 'cookie'] as const).filter((key) => document[key] !== undefined)
   if (chosen.length > 1) check.problem([...path, chosen[1]!], `\`${chosen[0]}\` and \`${chosen[1]}\` exclude each other`, 'keep one of them')
-  if (chosen.length === 0 && !check.broken(path)) check.problem(path, '`split` says nothing', 'write `by: request`, `by: client`, `header: NAME` or `cookie: NAME`')
+  if (chosen.length === 0 && !check.broken(path))
+    check.problem(path, '`split` says nothing', 'write `by: request`, `by: client`, `header: NAME` or `cookie: NAME`')
   if (document.header !== undefined) return { by: 'header', name: document.header }
   if (document.cookie !== undefined) return { by: 'cookie', name: document.cookie }
   return document.by ? { by: document.by } : null

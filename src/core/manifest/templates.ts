@@ -17,12 +17,15 @@ export interface Template {
 
 /** The templates in a service's variables, and what is wrong with them. `NAME` and `NAME:-default` are variables, left to the start. */
 export function templatesIn(environment: Readonly<Record<string, string>>, path: Path, check: Check): Template[] {
-  return Object.entries(environment).flatMap(([name, text]) => placeholders(text, [...path, name], check).flatMap((inner) => read(inner, [...path, name], check) ?? []))
+  return Object.entries(environment).flatMap(([name, text]) =>
+    placeholders(text, [...path, name], check).flatMap((inner) => read(inner, [...path, name], check) ?? []),
+  )
 }
 
 /** A command is told addresses by variables only: `$API_URL`. */
 export function commandTemplates(command: Argv, path: Path, check: Check): void {
-  for (const inner of command.flatMap((word) => placeholders(word, path, check))) check.problem(path, `\`\${${inner}}\` cannot stand in a command`, 'give it to a variable in `environment`, and write $NAME here')
+  for (const inner of command.flatMap((word) => placeholders(word, path, check)))
+    check.problem(path, `\`\${${inner}}\` cannot stand in a command`, 'give it to a variable in `environment`, and write $NAME here')
 }
 
 /** What stands between `${` and `}` and is no variable. `$$` is a plain `$`, so `$${x.y}` is text. */
@@ -40,14 +43,26 @@ function read(inner: string, path: Path, check: Check): Template | null {
   const [root = '', name = '', field = '', ...more] = inner.split('.')
   if (root !== 'services' && root !== 'resources') {
     const near = nearest(root, Object.keys(FIELDS))
-    check.problem(path, `\`\${${inner}}\` is not known`, root === 'secrets' ? 'a secret is handed over by `secrets: [{ name, environment }]`' : near ? `did you mean \`\${${[near, ...inner.split('.').slice(1)].join('.')}}\`?` : 'write `${services.NAME.url}`, `${resources.NAME.url}`, `${VARIABLE}`, or `$$` for a plain `$`')
+    check.problem(
+      path,
+      `\`\${${inner}}\` is not known`,
+      root === 'secrets'
+        ? 'a secret is handed over by `secrets: [{ name, environment }]`'
+        : near
+          ? `did you mean \`\${${[near, ...inner.split('.').slice(1)].join('.')}}\`?`
+          : 'write `${services.NAME.url}`, `${resources.NAME.url}`, `${VARIABLE}`, or `$$` for a plain `$`',
+    )
     return null
   }
   const fields: readonly string[] = FIELDS[root]
   if (root === 'services' && field === 'ports' && more.length === 2 && more[1] === 'url') return { root, name, port: more[0]!, path }
   if (more.length > 0 || !fields.includes(field)) {
     const near = nearest(field, fields)
-    check.problem(path, `\`\${${inner}}\` is not known`, near && more.length === 0 ? `did you mean \`\${${root}.${name}.${near}}\`?` : `${root} have: ${fields.join(', ')}`)
+    check.problem(
+      path,
+      `\`\${${inner}}\` is not known`,
+      near && more.length === 0 ? `did you mean \`\${${root}.${name}.${near}}\`?` : `${root} have: ${fields.join(', ')}`,
+    )
     return null
   }
   return { root, name, port: null, path }

@@ -53,7 +53,11 @@ export function placeOf(tree: Tree, path: Path): Place {
   let place = tree.place
   for (const step of path) {
     const entry: TreeEntry | undefined =
-      at.kind === 'map' ? at.entries.get(String(step)) : at.kind === 'list' && at.items[Number(step)] ? { key: at.items[Number(step)]!.place, tree: at.items[Number(step)]! } : undefined
+      at.kind === 'map'
+        ? at.entries.get(String(step))
+        : at.kind === 'list' && at.items[Number(step)]
+          ? { key: at.items[Number(step)]!.place, tree: at.items[Number(step)]! }
+          : undefined
     if (!entry) return place
     place = entry.key
     at = entry.tree
@@ -86,7 +90,9 @@ export function prune(tree: Tree, paths: readonly Path[]): Tree {
   const rest = (step: string | number): Path[] => (below.get(String(step)) ?? []).map((path) => path.slice(1))
   const gone = (inner: readonly Path[]) => inner.some((path) => path.length === 0)
   if (tree.kind === 'list') return { ...tree, items: tree.items.flatMap((item, index) => (gone(rest(index)) ? [] : [prune(item, rest(index))])) }
-  const entries = [...tree.entries].flatMap(([key, entry]): [string, TreeEntry][] => (gone(rest(key)) ? [] : [[key, { key: entry.key, tree: prune(entry.tree, rest(key)) }]]))
+  const entries = [...tree.entries].flatMap(([key, entry]): [string, TreeEntry][] =>
+    gone(rest(key)) ? [] : [[key, { key: entry.key, tree: prune(entry.tree, rest(key)) }]],
+  )
   return { ...tree, entries: new Map(entries) }
 }
 
@@ -108,5 +114,7 @@ export function treeOf(place: Place, value: unknown): Tree {
 }
 
 export function formatPath(path: Path): string {
-  return path.map((step) => (typeof step === 'number' ? `[${step}]` : step)).reduce((text, step) => (step.startsWith('[') || text === '' ? text + step : `${text}.${step}`), '')
+  return path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : step))
+    .reduce((text, step) => (step.startsWith('[') || text === '' ? text + step : `${text}.${step}`), '')
 }

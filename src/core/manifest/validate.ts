@@ -2,10 +2,10 @@ import type * as z from 'zod'
 import { kindOf } from './leaves.ts'
 import { nearest } from './nearest.ts'
 import type { Problem } from './problems.ts'
-import { manifestSchema } from './schema.ts'
 import type { ManifestDocument } from './schema.ts'
-import { find, formatPath, keyPlaceOf, placeOf, prune, valueOf } from './tree.ts'
+import { manifestSchema } from './schema.ts'
 import type { Path, Tree } from './tree.ts'
+import { find, formatPath, keyPlaceOf, placeOf, prune, valueOf } from './tree.ts'
 
 type Issue = z.core.$ZodIssue
 
@@ -52,7 +52,10 @@ interface Fault {
 
 function faults(issue: Issue, prefix: Path, tree: Tree): Fault[] {
   const path: Path = [...prefix, ...(issue.path as (string | number)[])]
-  const fault = (message: string, hint: string | null, at: Path = path, place = placeOf(tree, at), code: Problem['code'] = 'E_MANIFEST'): Fault => ({ path: at, problem: { ...place, code, path: formatPath(at), message, hint } })
+  const fault = (message: string, hint: string | null, at: Path = path, place = placeOf(tree, at), code: Problem['code'] = 'E_MANIFEST'): Fault => ({
+    path: at,
+    problem: { ...place, code, path: formatPath(at), message, hint },
+  })
   const here = find(tree, path)
   const got = here ? kindOf(valueOf(here)) : 'nothing'
   switch (issue.code) {
@@ -60,8 +63,16 @@ function faults(issue: Issue, prefix: Path, tree: Tree): Fault[] {
       const known = knownKeys(path)
       const present = here?.kind === 'map' ? here.entries : new Map<string, unknown>()
       return issue.keys.map((key) => {
-        const near = nearest(key, known.filter((other) => !present.has(other)))
-        return fault(`unknown key \`${key}\``, near ? `did you mean \`${near}\`?` : `known here: ${known.join(', ')}`, [...path, key], keyPlaceOf(tree, [...path, key]))
+        const near = nearest(
+          key,
+          known.filter((other) => !present.has(other)),
+        )
+        return fault(
+          `unknown key \`${key}\``,
+          near ? `did you mean \`${near}\`?` : `known here: ${known.join(', ')}`,
+          [...path, key],
+          keyPlaceOf(tree, [...path, key]),
+        )
       })
     }
     case 'invalid_union': {
@@ -71,13 +82,20 @@ function faults(issue: Issue, prefix: Path, tree: Tree): Fault[] {
       return [fault(`expected ${[...new Set(expected)].join(' or ')}, got ${got}`, null)]
     }
     case 'invalid_type': {
-      if (!here) return [fault(`\`${String(path.at(-1) ?? '')}\` is missing`, path.length === 1 && path[0] === 'version' ? 'write version: 1' : `expected ${kinds(issue.expected)}`)]
+      if (!here)
+        return [
+          fault(
+            `\`${String(path.at(-1) ?? '')}\` is missing`,
+            path.length === 1 && path[0] === 'version' ? 'write version: 1' : `expected ${kinds(issue.expected)}`,
+          ),
+        ]
       if (path.length === 0) return [fault(`expected a map of keys such as \`services\`, got ${got}`, null)]
       return [fault(`expected ${kinds(issue.expected)}, got ${got}`, quoteHint(issue.expected, here))]
     }
     case 'invalid_value': {
       if (!here) return [fault(`\`${String(path.at(-1))}\` is missing`, `write ${String(path.at(-1))}: ${String(issue.values[0])}`)]
-      if (issue.values.length === 1) return [fault(`expected ${String(issue.values[0])}, got ${got}`, `write ${String(path.at(-1))}: ${String(issue.values[0])}`)]
+      if (issue.values.length === 1)
+        return [fault(`expected ${String(issue.values[0])}, got ${got}`, `write ${String(path.at(-1))}: ${String(issue.values[0])}`)]
       const near = here.kind === 'scalar' ? nearest(String(here.value), issue.values.map(String)) : null
       return [fault(`expected one of ${issue.values.map(String).join(', ')}, got ${got}`, near ? `did you mean \`${near}\`?` : null)]
     }
@@ -94,7 +112,9 @@ function faults(issue: Issue, prefix: Path, tree: Tree): Fault[] {
 /** The branch of a union that was meant: the one for the value's kind, and of these the one with the fewest complaints. Plain values have leaves. */
 function likeliest(branches: readonly (readonly Issue[])[], here: Tree | null): readonly Issue[] | null {
   const plain = here?.kind === 'scalar'
-  const fits = branches.filter((issues) => !issues.some((issue) => issue.path.length === 0 && (issue.code === 'invalid_type' || (issue.code === 'custom' && !plain))))
+  const fits = branches.filter(
+    (issues) => !issues.some((issue) => issue.path.length === 0 && (issue.code === 'invalid_type' || (issue.code === 'custom' && !plain))),
+  )
   return fits.sort((a, b) => a.length - b.length)[0] ?? null
 }
 
@@ -104,7 +124,15 @@ function hintOf(issue: Issue): string | null {
 }
 
 function kinds(expected: string): string {
-  const words: Record<string, string> = { string: 'text', number: 'a number', int: 'a whole number', boolean: 'true or false', array: 'a list', object: 'a map', record: 'a map' }
+  const words: Record<string, string> = {
+    string: 'text',
+    number: 'a number',
+    int: 'a whole number',
+    boolean: 'true or false',
+    array: 'a list',
+    object: 'a map',
+    record: 'a map',
+  }
   return words[expected] ?? expected
 }
 
@@ -116,7 +144,7 @@ function quoteHint(expected: string, here: Tree): string | null {
   if (here.kind !== 'scalar') return null
   if (expected === 'string' && here.value !== null) return `quote it: "${String(here.value)}"`
   const number = typeof here.value === 'string' && (expected === 'number' || expected === 'int') && /^-?\d+$/.test(here.value)
-  return number ? `write ${here.value as string} without quotes` : null
+  return number ? `write ${here.value} without quotes` : null
 }
 
 /** Keys that the schema knows at `path`, found by walking it; of a union, those of its map. */

@@ -1,9 +1,9 @@
-import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml'
 import type { Document, Node, Scalar, YAMLMap } from 'yaml'
+import { Composer, isAlias, isMap, isScalar, isSeq, Lexer, LineCounter, Parser } from 'yaml'
 import type { Place, Problem } from './problems.ts'
+import { decode, placeIn, problem } from './text.ts'
 import type { Tree, TreeEntry } from './tree.ts'
 
-export const MAX_BYTES = 1024 * 1024
 const MAX_DEPTH = 32
 /** Values in one file, aliases counted as often as they are used: what one anchor may explode to. */
 const MAX_VALUES = 50_000
@@ -29,21 +29,6 @@ export function parseYaml(file: string, bytes: Uint8Array): { readonly tree: Tre
   return new Reader(file, lines, decoded.text).read(document.document)
 }
 
-/** UTF-8 text of at most `MAX_BYTES`, without its byte order mark. */
-export function decode(file: string, bytes: Uint8Array): { readonly text: string } | { readonly problem: Problem } {
-  const start = { file, line: 1, column: 1 }
-  if (bytes.length > MAX_BYTES) return { problem: problem(start, `the file has ${bytes.length} bytes, over the limit of 1 MiB (${MAX_BYTES})`, 'a manifest describes an app; put data into files of their own') }
-  if (bytes.length >= 2 && ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))) return { problem: problem(start, 'the file is UTF-16, not UTF-8', 'save it as UTF-8') }
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    const control = text.search(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/)
-    if (control >= 0) return { problem: problem(placeIn(file, text, control), `control character 0x${text.charCodeAt(control).toString(16).padStart(2, '0')}`, 'remove it') }
-    return { text }
-  } catch {
-    return { problem: problem(placeOfBadByte(file, bytes), 'not valid UTF-8', 'save the file as UTF-8') }
-  }
-}
-
 function compose(file: string, text: string, lines: LineCounter): { readonly document: Document.Parsed } | { readonly problem: Problem } {
   const lexemes = lex(text)
   if (!lexemes) return { problem: problem({ file, line: 1, column: 1 }, `the file holds more than ${MAX_LEXEMES} words and signs`, 'split the app') }
@@ -55,14 +40,14 @@ function compose(file: string, text: string, lines: LineCounter): { readonly doc
   for (const lexeme of lexemes) {
     for (const token of parser.next(lexeme)) {
       errors += token.type === 'error' ? 1 : 0
-      for (const document of composer.next(token)) documents.push(document as Document.Parsed)
+      for (const document of composer.next(token)) documents.push(document)
     }
     // A stack this deep would overflow the composer, which recurses; the exact limit is checked on the values.
     if (parser.stack.length > MAX_DEPTH * 3) return { problem: tooDeep(placeIn(file, text, parser.offset)) }
     if (errors > MAX_SYNTAX_ERRORS || documents.length > 1) break
   }
-  for (const token of parser.end()) for (const document of composer.next(token)) documents.push(document as Document.Parsed)
-  for (const document of composer.end(true, text.length)) documents.push(document as Document.Parsed)
+  for (const token of parser.end()) for (const document of composer.next(token)) documents.push(document)
+  for (const document of composer.end(true, text.length)) documents.push(document)
   const [first, second] = documents
   if (second) return { problem: problem(placeIn(file, text, second.range[0]), 'a second document begins here', 'one manifest a file: remove the `---`') }
   if (!first) return { problem: problem({ file, line: 1, column: 1 }, 'the file is empty', null) }
@@ -98,10 +83,12 @@ class Reader {
 
   read(document: Document.Parsed): { tree: Tree | null; problems: readonly Problem[] } {
     for (const error of document.errors.slice(0, MAX_SYNTAX_ERRORS)) this.#problems.push(syntaxProblem(this.#place(error.pos[0]), error.code, error.message))
-    for (const warning of document.warnings.filter(({ code }) => code !== 'TAG_RESOLVE_FAILED').slice(0, MAX_SYNTAX_ERRORS)) this.#problems.push(syntaxProblem(this.#place(warning.pos[0]), warning.code, warning.message))
+    for (const warning of document.warnings.filter(({ code }) => code !== 'TAG_RESOLVE_FAILED').slice(0, MAX_SYNTAX_ERRORS))
+      this.#problems.push(syntaxProblem(this.#place(warning.pos[0]), warning.code, warning.message))
     if (document.errors.length > 0) return { tree: null, problems: this.#problems }
-    const tree = this.#tree(document.contents as Node | null, 0, '')
-    if (tree.kind === 'scalar' && tree.value === null && this.#problems.length === 0) this.#problems.push(problem({ file: this.#file, line: 1, column: 1 }, 'the file is empty', null))
+    const tree = this.#tree(document.contents, 0, '')
+    if (tree.kind === 'scalar' && tree.value === null && this.#problems.length === 0)
+      this.#problems.push(problem({ file: this.#file, line: 1, column: 1 }, 'the file is empty', null))
     // What was cut off would only be called missing.
     const cut = this.#cut || (tree.kind === 'scalar' && tree.value === null)
     return { tree: cut ? null : tree, problems: this.#problems }
@@ -112,7 +99,10 @@ class Reader {
     this.#values += 1
     if (this.#values > MAX_VALUES) {
       this.#cut = true
-      if (this.#values === MAX_VALUES + 1) this.#problems.push(problem(place, `the file holds more than ${MAX_VALUES} values, aliases included`, 'write it without nested anchors, or split the app'))
+      if (this.#values === MAX_VALUES + 1)
+        this.#problems.push(
+          problem(place, `the file holds more than ${MAX_VALUES} values, aliases included`, 'write it without nested anchors, or split the app'),
+        )
       return nothing(place)
     }
     if (depth > MAX_DEPTH) {
@@ -201,10 +191,6 @@ class Reader {
   }
 }
 
-function problem(place: Place, message: string, hint: string | null): Problem {
-  return { ...place, code: 'E_MANIFEST', path: '', message, hint }
-}
-
 /** Stands where a value was refused; whatever else is said about this place is left out (manifest.ts). */
 function nothing(place: Place): Tree {
   return { kind: 'scalar', place, value: null }
@@ -225,26 +211,4 @@ const SYNTAX: Readonly<Record<string, readonly [message: string, hint: string | 
 function syntaxProblem(place: Place, code: string, message: string): Problem {
   const [text, hint] = SYNTAX[code] ?? [message.split('\n')[0] ?? code, null]
   return problem(place, `not valid YAML: ${text}`, hint)
-}
-
-function placeIn(file: string, text: string, offset: number): Place {
-  const before = text.slice(0, offset)
-  const newline = before.lastIndexOf('\n')
-  return { file, line: before.split('\n').length, column: before.length - newline }
-}
-
-/** The longest valid prefix ends where the bad byte is: found by halving. */
-function placeOfBadByte(file: string, bytes: Uint8Array): Place {
-  let good = 0
-  let bad = bytes.length
-  while (bad - good > 1) {
-    const middle = (good + bad) >> 1
-    try {
-      new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, middle), { stream: true })
-      good = middle
-    } catch {
-      bad = middle
-    }
-  }
-  return placeIn(file, new TextDecoder().decode(bytes.subarray(0, good), { stream: true }), Number.POSITIVE_INFINITY)
 }

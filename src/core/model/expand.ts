@@ -12,12 +12,15 @@
  * @example expand('--port $PORT', (name) => ({ PORT: '4000' })[name]) // '--port 4000'
  */
 export function expand(text: string, lookup: (name: string) => string | undefined): string {
-  return text.replace(/\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?-)([^}]*))?\}|\$\{([a-z]+\.[-.a-z0-9]+)\}|\$([A-Za-z_][A-Za-z0-9_]*)/g, (whole, name: string | undefined, operator: string | undefined, fallback: string | undefined, template: string | undefined, plain: string | undefined) => {
-    if (whole === '$$') return '$'
-    if (template !== undefined) return lookup(template) ?? whole
-    const value = lookup((name ?? plain)!)
-    return (operator === ':-' ? value || fallback : (value ?? fallback)) ?? ''
-  })
+  return text.replace(
+    /\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:?-)([^}]*))?\}|\$\{([a-z]+\.[-.a-z0-9]+)\}|\$([A-Za-z_][A-Za-z0-9_]*)/g,
+    (whole, name: string | undefined, operator: string | undefined, fallback: string | undefined, template: string | undefined, plain: string | undefined) => {
+      if (whole === '$$') return '$'
+      if (template !== undefined) return lookup(template) ?? whole
+      const value = lookup((name ?? plain)!)
+      return (operator === ':-' ? value || fallback : (value ?? fallback)) ?? ''
+    },
+  )
 }
 
 /** Text that `expand` leaves as it is: for values that were never meant to hold a variable. */
