@@ -49,7 +49,7 @@ export async function apply(ports: ApplyPorts, input: ApplyInput): Promise<reado
 }
 
 async function perform({ driver, gateway, edgeAddress }: ApplyPorts, input: ApplyInput, operation: Operation): Promise<void> {
-  const { record, state, epoch } = input
+  const { record, epoch } = input
   const address = edgeAddress(record.id)
   switch (operation.kind) {
     case 'ensure-resource':
@@ -65,8 +65,8 @@ async function perform({ driver, gateway, edgeAddress }: ApplyPorts, input: Appl
     case 'stop-replica':
       return driver.stopReplica(operation.id, epoch)
     case 'publish-table':
-      return gateway.publish({ ...operation.table, version: { ...operation.table.version, epoch: state.table?.version.epoch ?? epoch } })
+      return gateway.publish(operation.table)
     case 'withdraw-table':
-      return gateway.withdraw(record.id, { ...operation.version, epoch })
+      return gateway.withdraw(record.id, operation.version)
   }
 }

@@ -11,10 +11,10 @@
  */
 import { chmodSync, chownSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { statePaths } from '../config.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { RoutingTable, TableVersion } from '../core/model/routing.ts'
+import { programFile } from '../programs.ts'
 import { serveRpc } from '../rpc/server.ts'
 import { TrustedProxies } from './forwarded.ts'
 import { parseListen } from './listen-address.ts'
@@ -33,8 +33,7 @@ if (fixed !== null && !(Number.isInteger(fixed) && fixed >= 1 && fixed <= 256)) 
 
 const gateway = new GatewayParent({
   folder: paths.gateway,
-  // Beside this file, under the ending that this file has: .ts from source, .js when bundled.
-  workerEntry: fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)),
+  workerEntry: programFile('gateway-worker'),
   listen: parseListen(env['WEIR_HTTP_LISTEN'] ?? (process.getuid?.() === 0 ? '0.0.0.0:80' : '0.0.0.0:8080')),
   workers: { min: fixed ?? 1, max: fixed ?? availableParallelism() },
   environment: env,

@@ -1,9 +1,9 @@
 import { literal } from '../model/expand.ts'
 import { shellSyntax, splitCommand } from './argv.ts'
 import type { Problem } from './problems.ts'
+import { decode } from './text.ts'
 import type { Tree, TreeEntry } from './tree.ts'
 import { mapTree, treeOf } from './tree.ts'
-import { decode } from './text.ts'
 
 /**
  * A Procfile as weir.yaml would say it. `web` serves requests; `release` runs before the others start; all else are workers.

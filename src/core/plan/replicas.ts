@@ -1,6 +1,5 @@
 import { type ObservedReplica, type ReplicaName, replicaId } from '../model/replica.ts'
 import type { EnvironmentState, ReplicaRecord } from '../rollout/state.ts'
-import { compareVersions } from '../model/routing.ts'
 import { isReplaced } from './changes.ts'
 import { type Group, groupKey, type Releases } from './desired.ts'
 import type { Operation } from './operations.ts'
@@ -107,7 +106,7 @@ export function decideReplicas({ environment, state, groups, releases, seen, blo
       if (!seen.replicas.has(id)) delete records[id]
       else {
         const until = record.retired.at + graceOf(releases, record) + DRAIN_MARGIN_MS
-        if (isDrained(record, id, seen, state) || now >= until) operations.push({ kind: 'stop-replica', id, because: stopReason(seen.replicas.get(id)) })
+        if (isDrained(record, id, seen) || now >= until) operations.push({ kind: 'stop-replica', id, because: stopReason(seen.replicas.get(id)) })
         else wakes.push(until)
       }
     } else if (group && !seen.replicas.has(id) && !blocked.has(groupKey(record.service, record.origin)) && missingFor(group.release, group.service, releases, records, seen) === null) {
@@ -130,15 +129,14 @@ function serialOf(id: string): number {
   return Number(id.slice(id.lastIndexOf('-') + 1))
 }
 
-/** Out of the table that all workers have, and nothing in flight. Process already gone: nothing to wait for. */
-function isDrained(record: ReplicaRecord, id: string, seen: Seen, state: EnvironmentState): boolean {
+/** Out of the table that all workers have (n grows over all epochs), and nothing in flight. Process already gone: nothing to wait for. */
+function isDrained(record: ReplicaRecord, id: string, seen: Seen): boolean {
   const phase = seen.replicas.get(id)?.phase
   if (phase !== 'ready' && phase !== 'unready') return true
   if (!seen.hasTable) return true // nothing routes to it any more
   if (!record.retired || record.retired.version === 0) return false
   const acknowledged = seen.traffic.acknowledged
-  const epoch = state.table?.version.epoch ?? 0
-  return acknowledged !== null && compareVersions(acknowledged, { epoch, n: record.retired.version }) >= 0 && (seen.traffic.inflight[id] ?? 0) === 0
+  return acknowledged !== null && acknowledged.n >= record.retired.version && (seen.traffic.inflight[id] ?? 0) === 0
 }
 
 function graceOf(releases: Releases, record: ReplicaRecord): number {
@@ -159,7 +157,9 @@ export function missingFor(releaseNumber: number, service: string, releases: Rel
   for (const [name, { condition }] of Object.entries(spec.dependsOn)) {
     const origin = release.origins[name]
     if (origin === undefined) continue
-    const phases = Object.entries(records).flatMap(([id, it]) => (it.service === name && it.origin === origin ? [seen.replicas.get(id)?.phase] : []))
+    // What is replaced comes last, when all else of the release is there: until then its predecessor serves the new callers too.
+    const anyOrigin = isReplaced(release.graph, name)
+    const phases = Object.entries(records).flatMap(([id, it]) => (it.service === name && (anyOrigin || it.origin === origin) ? [seen.replicas.get(id)?.phase] : []))
     const there = condition === 'started' ? phases.some((it) => it !== undefined) : phases.includes('ready')
     if (!there) return name
   }

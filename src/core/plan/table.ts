@@ -32,15 +32,14 @@ export interface TableDecision {
 export function decideTable(place: Place, state: EnvironmentState, releases: Releases, seen: Seen, epoch: Epoch): TableDecision {
   const content = tableContent(place, state, releases, seen)
   const digest = textDigest(canonical(content))
-  const changed = state.table?.digest !== digest
-  const n = (state.table?.version.n ?? 0) + (changed ? 1 : 0)
-  const version = changed ? { epoch, n } : (state.table?.version ?? { epoch, n })
-  const operations: Operation[] = []
-  // Republished while not everyone has it: a publish lost in a crash, a gateway that started with an older file.
-  if (changed || !seen.hasTable || seen.traffic.acknowledged === null || seen.traffic.acknowledged.n < version.n) {
-    operations.push({ kind: 'publish-table', table: { ...content, version } })
-  }
-  return { table: { version, digest }, replicas: withVersion(state.replicas, n), operations }
+  const last = state.table
+  // Not everyone has it: a publish lost in a crash, a gateway that started with an older file.
+  const lost = !seen.hasTable || seen.traffic.acknowledged === null || last === null || seen.traffic.acknowledged.n < last.version.n
+  // What an earlier epoch left unpublished goes out under this one: the gateway refuses the earlier one by now.
+  const renewed = last?.digest !== digest || (lost && last.version.epoch !== epoch)
+  const version = renewed ? { epoch, n: (last?.version.n ?? 0) + 1 } : last.version
+  const operations: Operation[] = renewed || lost ? [{ kind: 'publish-table', table: { ...content, version } }] : []
+  return { table: { version, digest }, replicas: withVersion(state.replicas, version.n), operations }
 }
 
 function withVersion(replicas: EnvironmentState['replicas'], n: number): EnvironmentState['replicas'] {

@@ -42,6 +42,9 @@ export function layOut(paths: StatePaths, accounts: Accounts | null): void {
     }
   }
   if (accounts) {
+    // What is made in the folder belongs to the server's group, which the gateway is no member of and could not give it.
+    chownSync(dirname(paths.gatewaySocket), accounts.gateway, accounts.server)
+    chmodSync(dirname(paths.gatewaySocket), 0o2711)
     // The server adds the Node that an app asks for; what is root's there it can neither change nor replace (sticky).
     chownSync(paths.runtimes, 0, accounts.server)
     chmodSync(paths.runtimes, 0o1775)

@@ -1,0 +1,155 @@
+import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createApi } from './api/server.ts'
+import { DEFAULT_LIMITS } from './api/options.ts'
+import type { ApiPorts } from './api/ports.ts'
+import { SlugBuilder } from './build/slug-builder.ts'
+import { accounts, appPorts, edgeAddress, ownEnvironment, serverConfig, type StatePaths, statePaths } from './config.ts'
+import { startControlPlane, type World } from './controllers/control-plane.ts'
+import type { RetentionPolicy } from './controllers/journal.ts'
+import { accountNumber } from './controllers/specs.ts'
+import type { DaemonSpec } from './drivers/daemons.ts'
+import { RunnerConfined } from './drivers/process/confined.ts'
+import { RunnerDaemons } from './drivers/process/daemons.ts'
+import { ProcessDriver } from './drivers/process/driver.ts'
+import { RunnerExec } from './drivers/process/exec.ts'
+import { FileLogs } from './drivers/process/logs.ts'
+import { isWeirError } from './errors.ts'
+import { GatewayClient } from './gateway/client.ts'
+import { Identity } from './identity/identity.ts'
+import { programFile } from './programs.ts'
+import { RpcClient } from './rpc/client.ts'
+import { AesSealer } from './secrets/aes-sealer.ts'
+import { readOrMakeKey } from './secrets/key-file.ts'
+import { fileStores } from './server/file-stores.ts'
+import { log } from './server/log.ts'
+import { ReleaseBuilds } from './server/release-builds.ts'
+import { ReleasePlanner } from './server/release-planner.ts'
+import { ReplicaExec } from './server/replica-exec.ts'
+import { openSecrets, repositoryCredentials } from './server/sealed-values.ts'
+import { Sources } from './source/sources.ts'
+import { lockState } from './state-lock.ts'
+import { openStore } from './store/open-store.ts'
+import type { Writes } from './store/writes.ts'
+import { systemClock, systemRandom } from './system-world.ts'
+import own from '../package.json' with { type: 'json' }
+
+const TENANT = 'default'
+const RETENTION: RetentionPolicy = { releases: 20, eventsMs: 90 * 86_400_000, countersMs: 7 * 86_400_000 }
+const RUNNER_WITHIN_MS = 20_000
+
+/**
+ * The composition root: makes every part, hands each what it needs, and starts the control plane and the API.
+ *
+ * @example const server = await startServer({ join: false }); await server.close()
+ */
+export async function startServer({ join }: { readonly join: boolean }): Promise<{ close(): Promise<void> }> {
+  const paths = statePaths()
+  const config = serverConfig()
+  const unlock = join ? () => {} : lockState(paths.lock)
+  const sealer = new AesSealer(readOrMakeKey(paths.key))
+
+  const daemons = new RunnerDaemons(paths.runnerSocket)
+  await whenRunnerAnswers(daemons)
+  const store = await openStore({ url: config.databaseUrl, embedded: () => daemons.ensureStore(), sealer, clock: systemClock, publicPorts: appPorts() })
+  await ensureTenant(store.writes)
+  await daemons.ensure(gatewayDaemon(paths))
+
+  const gatewayRpc = new RpcClient(paths.gatewaySocket)
+  const gateway = new GatewayClient(gatewayRpc)
+  const driver = new ProcessDriver(paths.runnerSocket, openSecrets(store.sealed))
+  const confined = new RunnerConfined(paths.runnerSocket)
+  const exec = new RunnerExec(paths.runnerSocket)
+  const source = await Sources.open({ paths, credentials: repositoryCredentials(store.sealed), reach: (tenant) => (tenant === TENANT ? 'machine' : 'internet') })
+  const builder = await SlugBuilder.open({ paths, source, confined })
+
+  const world: World = { clock: systemClock, random: systemRandom, journal: store.journal, driver, gateway, builder, source }
+  const plane = startControlPlane(world, {
+    holder: `${hostname()}/${process.pid}`,
+    force: !join,
+    edgeAddress: (environment) => edgeAddress(accountNumber(environment)),
+    retention: RETENTION,
+    fileStores: fileStores({ source, builder }),
+    failed: (key, error, retryInMs) => log('failed', { key, retryInMs: Math.round(retryInMs), ...described(error) }),
+    led: (epoch) => log('leads', { epoch }),
+    lost: () => log('another server leads', {}),
+  })
+
+  const ports: ApiPorts = {
+    queries: store.queries,
+    writes: store.writes,
+    identity: new Identity(store.identity),
+    live: {
+      observe: async (environment) => {
+        const [{ replicas, resources }, { refused }] = await Promise.all([driver.observe(environment), gateway.observe(environment)])
+        return { replicas, resources, refused }
+      },
+    },
+    planner: new ReleasePlanner({ source, builder, queries: store.queries }),
+    builds: new ReleaseBuilds({ source, builder, queries: store.queries }),
+    logs: new FileLogs(paths.logs),
+    exec: new ReplicaExec(exec),
+    uploads: source.uploads,
+    eventsChanged: (changed) => store.onEvents(changed),
+    failed: (requestId, error) => log('request failed', { requestId, ...described(error) }),
+    now: () => systemClock.wall(),
+    random: (bytes) => systemRandom.hex(bytes),
+  }
+  const api = await createApi(ports, { version: own.version, socketPath: join ? null : paths.serverSocket, listen: config.api, defaultTenant: TENANT, gateway: config.http, limits: DEFAULT_LIMITS })
+  await api.listen()
+  log('listens', { api: `${config.api.host}:${config.api.port}`, http: `${config.http.host}:${config.http.port}` })
+
+  return {
+    async close() {
+      await api.close()
+      await plane.stop()
+      await store.close()
+      for (const part of [driver, confined, exec, daemons, gatewayRpc]) part.close()
+      unlock()
+    },
+  }
+}
+
+/** The runner may be starting, or be started again at this very moment. */
+async function whenRunnerAnswers(daemons: RunnerDaemons): Promise<void> {
+  const end = performance.now() + RUNNER_WITHIN_MS
+  for (;;) {
+    try {
+      await daemons.list()
+      return
+    } catch (error) {
+      if (!isWeirError(error, 'E_UNAVAILABLE') || performance.now() > end) throw error
+      await sleep(50)
+    }
+  }
+}
+
+/** The tenant of whoever started Weir is there from the first start on. */
+async function ensureTenant(writes: Writes): Promise<void> {
+  try {
+    await writes.transaction({ by: 'weir', scope: 'weir', idempotency: null }, async (write) => {
+      await write.createTenant(TENANT)
+      return { status: 201, body: null }
+    })
+  } catch (error) {
+    if (!isWeirError(error, 'E_CONFLICT')) throw error
+  }
+}
+
+/** The gateway's parent: no privileges but to listen on low ports; its workers outlive it, and it them. */
+function gatewayDaemon(paths: StatePaths): DaemonSpec {
+  const server = accounts()?.server
+  return {
+    name: 'gateway',
+    argv: [process.execPath, '--max-semi-space-size=1', '--disable-warning=ExperimentalWarning', programFile('gateway')],
+    env: { ...ownEnvironment(), WEIR_HOME: paths.home, ...(server === undefined ? {} : { WEIR_GATEWAY_PEERS: String(server) }) },
+    account: 'gateway',
+    stop: { signal: 'SIGTERM', graceMs: 10_000 },
+    leftovers: 'keep',
+  }
+}
+
+function described(error: unknown): Record<string, unknown> {
+  if (isWeirError(error)) return { code: error.code, message: error.message, cause: error.explanation.cause ?? null }
+  return error instanceof Error ? { message: error.message, stack: error.stack ?? null } : { message: String(error) }
+}
