@@ -61,8 +61,10 @@ async function bundle(): Promise<void> {
 }
 
 async function copyAssets(): Promise<void> {
-  const assets = globSync('src/**/*.*', { cwd: ROOT, exclude: (name) => /\.(ts|md)$/.test(String(name)) || String(name).includes('fixtures') })
-  await Promise.all(assets.map((asset) => cp(join(ROOT, asset), join(DIST, relative('src', asset)), { recursive: true })))
+  const entries = globSync('src/**/*', { cwd: ROOT, withFileTypes: true }).filter((entry) => entry.isFile())
+  const files = entries.map(({ parentPath, name }) => relative(SRC, join(parentPath, name)))
+  const assets = files.filter((file) => !/\.(ts|md)$/.test(file) && !/(^|\/)(testdata|testing|fixtures)\//.test(file))
+  await Promise.all(assets.map((asset) => cp(join(SRC, asset), join(DIST, asset))))
 }
 
 await rm(DIST, { recursive: true, force: true })

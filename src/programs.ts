@@ -4,7 +4,6 @@ import { join } from 'node:path'
 /** The programs that Weir is made of, each with the file under src/ it begins in; built, `dist/NAME.js`. */
 export const PROGRAMS = {
   weir: 'main.ts',
-  server: 'server.ts',
   runner: 'drivers/process/runner/main.ts',
   gateway: 'gateway/main.ts',
   'gateway-worker': 'gateway/worker.ts',
