@@ -52,7 +52,7 @@ async function earlier(session: Session, client: Client, params: AppContext, fil
     missing -= page.items.length
     cursor = page.cursor
   } while (cursor !== null && missing > 0)
-  return (fromEnd ? pages.reverse() : pages).flat()
+  return fromEnd ? pages.reverse().flat().slice(-atMost) : pages.flat().slice(0, atMost)
 }
 
 async function follow(session: Session, client: Client, params: AppContext, filter: Filter, printer: LinePrinter): Promise<void> {

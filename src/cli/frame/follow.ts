@@ -82,7 +82,7 @@ export class Follower {
             return { outcome: progress.outcome, snapshot, tookMs: terminal.now() - this.#startedAt }
           }
         }
-        await this.#pause(view)
+        await this.#pause(view, timeoutMs === null ? POLL_MS : Math.min(POLL_MS, timeoutMs - elapsed))
       }
     } finally {
       release()
@@ -95,9 +95,9 @@ export class Follower {
     this.#ended.abort()
   }
 
-  /** Until something happened, at most POLL_MS; the elapsed time goes on meanwhile. */
-  async #pause(view: View): Promise<void> {
-    for (let waited = 0; waited < POLL_MS && !this.#woken && !this.#detached; waited += REPAINT_MS) {
+  /** Until something happened, at most `ms`; the elapsed time goes on meanwhile. */
+  async #pause(view: View, ms: number): Promise<void> {
+    for (let waited = 0; waited < ms && !this.#woken && !this.#detached; waited += REPAINT_MS) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, REPAINT_MS)
         this.#wake = () => {

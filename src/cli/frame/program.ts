@@ -95,7 +95,7 @@ function base(command: Command, terminal: Terminal): Command {
     .showSuggestionAfterError(true)
     .helpCommand(false)
     .helpOption('-h, --help', 'how it is used')
-    .configureHelp({ showGlobalOptions: true, subcommandTerm: (child) => [child.name(), ...child.registeredArguments.map((it) => (it.required ? `<${it.name()}>` : `[${it.name()}]`))].join(' ') })
+    .configureHelp({ showGlobalOptions: true, subcommandTerm: (child) => child.name() })
     .configureOutput({
       writeOut: (text) => terminal.out(text),
       writeErr: () => {}, // the failure is printed once, in five parts

@@ -42,7 +42,8 @@ export function failureLines(explanation: Explanation, paint: Paint, mark = '✗
   }
   for (const part of ['cause', 'evidence', 'state', 'next'] as const) {
     const text = explanation[part]
-    if (text === undefined || text === '') continue
+    const isSaid = part === 'cause' && (explanation.problems ?? []).length > 0 // the first problem again
+    if (text === undefined || text === '' || isSaid) continue
     const [first = '', ...rest] = text.split('\n')
     lines.push(`  ${paint.dim(part.padEnd(9))} ${escapeControl(first)}`, ...rest.map((line) => `  ${' '.repeat(9)} ${escapeControl(line)}`))
   }
