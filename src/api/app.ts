@@ -73,8 +73,7 @@ function refuseSlowBody(request: FastifyRequest, ms: number): void {
   const id: RouteId | undefined = request.routeOptions.config?.route
   if (request.method === 'GET' || id === 'uploads.create') return
   const timer = setTimeout(() => request.raw.complete || request.raw.destroy(), ms)
-  request.raw.once('close', () => clearTimeout(timer))
-  request.raw.once('end', () => clearTimeout(timer))
+  request.gone.signal.addEventListener('abort', () => clearTimeout(timer))
 }
 
 /** Two of these, and two programs on the way may each believe another. */

@@ -46,6 +46,9 @@ async function replicaFor({ query, ports }: Call<'exec.open'>, { id, state }: En
 function runOn(call: Call<'exec.open'>, environment: string, replica: string, socket: Duplex, head: Buffer): void {
   let command: ExecProcess | null = null
   let started = false
+  /** What was typed before the command had started. */
+  const early: ((command: ExecProcess) => void)[] = []
+  const give = (input: (command: ExecProcess) => void) => (command ? input(command) : void early.push(input))
   const timer = setTimeout(() => socket.destroy(), OPENING_MS)
 
   const fail = (error: unknown) => {
@@ -56,11 +59,12 @@ function runOn(call: Call<'exec.open'>, environment: string, replica: string, so
     const { argv, tty } = checked('body', opening, JSON.parse(text) as unknown) as z.output<typeof opening>
     const opened = await call.ports.exec.open(environment, { replica, argv, tty })
     if (socket.destroyed) return opened.kill()
-    command = opened
     opened.onOutput((stream, chunk) => {
       if (socket.write(frame(stream, chunk)) || socket.destroyed) return
       return new Promise((resolve) => socket.once('drain', resolve).once('close', () => resolve()))
     })
+    command = opened
+    for (const input of early.splice(0)) input(opened)
     socket.end(controlFrame({ exit: await opened.exit }))
   }
   const receive = (channel: Channel, payload: Buffer) => {
@@ -70,11 +74,11 @@ function runOn(call: Call<'exec.open'>, environment: string, replica: string, so
       clearTimeout(timer)
       start(payload.toString('utf8')).catch(fail)
     } else if (channel === 'stdin') {
-      if (payload.length === 0) command?.end()
-      else command?.write(payload)
+      const bytes = Buffer.from(payload)
+      give((it) => (bytes.length === 0 ? it.end() : it.write(bytes)))
     } else if (channel === 'control') {
       const message = resizing.safeParse(JSON.parse(payload.toString('utf8')))
-      if (message.success) command?.resize(message.data.resize.columns, message.data.resize.rows)
+      if (message.success) give((it) => it.resize(message.data.resize.columns, message.data.resize.rows))
     }
   }
 

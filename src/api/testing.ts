@@ -1,0 +1,369 @@
+import { type AppGraph } from '../core/model/app-graph.ts'
+import type { ObservedReplica } from '../core/model/replica.ts'
+import { type Command, type EnvironmentState, INITIAL_STATE } from '../core/rollout/state.ts'
+import type { SourcedRecord } from '../drivers/logs.ts'
+import { WeirError } from '../errors.ts'
+import { type Principal, type Role, TENANT_VERBS, type TenantVerb } from '../identity/principal.ts'
+import type { EnvironmentDetail, EnvironmentRef, Page, PageRequest, Queries, ReleaseDetail, StoredEvent } from '../store/queries.ts'
+import type { Answer, Writer, Writes } from '../store/writes.ts'
+import { type ApiOptions, DEFAULT_LIMITS } from './options.ts'
+import type { ApiPorts, ExecProcess, ExecRequest } from './ports.ts'
+
+/** A store, a driver and a log in memory that behave like the real ones as far as the API can see. */
+export class FakeWorld {
+  readonly environments = new Map<string, EnvironmentDetail>()
+  readonly releases = new Map<string, ReleaseDetail[]>()
+  readonly variables = new Map<string, Record<string, Record<string, string>>>()
+  readonly secrets = new Map<string, Map<string, { version: number; value: string }>>()
+  readonly tokens = new Map<string, Principal>()
+  readonly commands: { ref: EnvironmentRef; command: Command }[] = []
+  readonly events: StoredEvent[] = []
+  readonly lines: SourcedRecord[] = []
+  readonly replicas: ObservedReplica[] = []
+  readonly audit: string[] = []
+  readonly failures: unknown[] = []
+  readonly execs: ExecRequest[] = []
+  readonly listeners = new Set<() => void>()
+  uploaded = 0
+  registrationOpen = false
+  away = false
+  #number = 0
+  readonly #answers = new Map<string, { fingerprint: string; answer: Promise<Answer> }>()
+
+  addEnvironment(ref: EnvironmentRef, state: Partial<EnvironmentState> = {}): EnvironmentDetail {
+    const n = this.environments.size + 1
+    const graph = graphOf(ref.app)
+    const detail: EnvironmentDetail = {
+      ...ref,
+      id: `e${n}`,
+      appNumber: n,
+      createdAt: AT,
+      current: state.current ?? null,
+      newest: null,
+      rollout: null,
+      status: 'running',
+      services: 1,
+      replicas: 1,
+      port: 8000 + n,
+      routes: [{ host: `${ref.app}.localhost`, path: '/' }],
+      updatedAt: AT,
+      state: { ...INITIAL_STATE, ...state },
+      graph,
+      origins: { web: 1 },
+      pendingCommands: 0,
+      revision: 1,
+    }
+    this.environments.set(keyOf(ref), detail)
+    return detail
+  }
+
+  addRelease(ref: EnvironmentRef, release: Partial<ReleaseDetail> = {}): ReleaseDetail {
+    const all = this.releases.get(keyOf(ref)) ?? []
+    const detail: ReleaseDetail = {
+      number: all.length + 1,
+      status: 'ready',
+      source: { kind: 'git', url: 'https://git.example.com/shop.git', ref: 'main', commit: null, path: '.' },
+      commit: null,
+      by: 'ann',
+      followed: false,
+      createdAt: AT,
+      readyAt: AT,
+      promotedAt: null,
+      because: null,
+      graph: graphOf(ref.app),
+      artifacts: {},
+      fingerprints: {},
+      configuration: { environment: {}, secrets: {} },
+      origins: null,
+      notes: [],
+      manifest: null,
+      ...release,
+    }
+    this.releases.set(keyOf(ref), [...all, detail])
+    return detail
+  }
+
+  /** Returns the token's secret. */
+  addToken(principal: Partial<Principal> & { readonly tenants: Principal['tenants'] }): string {
+    const id = this.tokens.size + 1
+    const secret = `secret-${id}`
+    this.tokens.set(secret, { id: `token:${id}`, name: `user-${id}`, account: `user-${id}`, admin: false, environment: null, ...principal })
+    return secret
+  }
+
+  addEvent(ref: EnvironmentRef, text: string): StoredEvent {
+    const event: StoredEvent = { seq: this.events.length + 1, at: AT, ...ref, kind: 'rollout.started', text, service: null, release: null, data: {} }
+    this.events.push(event)
+    for (const changed of this.listeners) changed()
+    return event
+  }
+
+  /** By default answers once with the argv, then echoes input until there is no more; exits with the number of bytes it got. */
+  exec: (request: ExecRequest) => ExecProcess = echo
+
+  ports(): ApiPorts {
+    return {
+      queries: this.#queries(),
+      writes: this.#writes(),
+      identity: {
+        authenticate: async (secret) => this.#here() && (this.tokens.get(secret) ?? null),
+        verifyPassword: async (name, password) => name === 'ann' && password === 'correct horse',
+        hashPassword: async (password) => `hash of ${password}`,
+        mintToken: () => ({ secret: `minted-${++this.#number}`, hash: new Uint8Array([1]) }),
+        verbsOf: (role) => VERBS_OF[role],
+      },
+      live: { observe: async () => ({ replicas: this.replicas, resources: [], refused: [] }) },
+      planner: {
+        plan: async () => ({
+          base: null,
+          strategy: 'rolling',
+          steps: [],
+          changes: [{ service: 'web', kind: 'added', reasons: ['first release'] }],
+          untouched: [],
+          stages: [{ services: [{ service: 'web', manner: 'beside', preStart: [] }] }],
+          resources: [],
+          routes: { added: [], removed: [] },
+          breaks: [],
+          notWarm: [],
+          keepMs: 300_000,
+          refusal: null,
+          notes: [],
+        }),
+        verify: async () => [{ service: 'web', differs: [] }],
+      },
+      builds: {
+        observe: async () => ({}),
+        async *log(_ref, _release, { from }) {
+          const text = 'installing\nbuilding\n'
+          for (let at = from['web'] ?? 0; at < text.length; at += 5) yield { service: 'web', offset: Math.min(at + 5, text.length), text: text.slice(at, at + 5) }
+        },
+      },
+      logs: fakeLogs(this.lines),
+      exec: {
+        open: async (_environment, request) => {
+          this.execs.push(request)
+          return this.exec(request)
+        },
+      },
+      uploads: {
+        receive: async (tar) => {
+          for await (const chunk of tar) this.uploaded += chunk.length
+          return { digest: `sha256:${'0'.repeat(64)}`, files: 1 }
+        },
+      },
+      eventsChanged: (changed) => {
+        this.listeners.add(changed)
+        return () => this.listeners.delete(changed)
+      },
+      failed: (_id, error) => this.failures.push(error),
+      now: () => Date.parse(AT),
+      random: (bytes) => (++this.#number).toString(16).padStart(bytes * 2, '0'),
+    }
+  }
+
+  #here(): true {
+    if (this.away) throw new WeirError('E_UNAVAILABLE', { message: 'the store does not answer' })
+    return true
+  }
+
+  #queries(): Queries {
+    const environment = async (ref: EnvironmentRef) => this.#here() && (this.environments.get(keyOf(ref)) ?? null)
+    const ofApp = (tenant: string, app: string) => [...this.environments.values()].filter((it) => it.tenant === tenant && it.app === app)
+    return {
+      apps: async (tenant, page) => {
+        const names = [...new Set([...this.environments.values()].filter((it) => it.tenant === tenant).map((it) => it.app))].sort()
+        return pageOf(names.map((app) => ({ app, createdAt: AT, environments: ofApp(tenant, app) })), page)
+      },
+      environments: async (tenant, app) => (ofApp(tenant, app).length > 0 ? ofApp(tenant, app) : null),
+      environment,
+      releases: async (ref, page) => pageOf([...(this.releases.get(keyOf(ref)) ?? [])].reverse(), page),
+      release: async (ref, number) => this.releases.get(keyOf(ref))?.find((it) => it.number === number) ?? null,
+      rollouts: async (_ref, page) => pageOf([], page),
+      rollout: async () => null,
+      operations: async (_ref, page) => pageOf([], page),
+      command: async (ref, id) => {
+        const it = this.commands[id - 1]
+        return it && keyOf(it.ref) === keyOf(ref) ? { id, kind: it.command.kind, by: 'ann', outcome: 'pending', because: null, rollout: null, at: AT } : null
+      },
+      events: async (filter, after, limit) =>
+        this.events
+          .filter((it) => it.seq > after && it.tenant === filter.tenant && (filter.app ?? it.app) === it.app && (filter.environment ?? it.environment) === it.environment)
+          .slice(0, limit),
+      lastEvent: async () => this.events.length,
+      audit: async (_tenant, page) => pageOf([], page),
+      configuration: async (ref) => {
+        const there = await environment(ref)
+        const secrets = [...(this.secrets.get(keyOf(ref)) ?? [])].map(([name, { version }]) => ({ name, version, by: 'ann', at: AT }))
+        return there && { environment: this.variables.get(keyOf(ref)) ?? {}, secrets, current: null }
+      },
+      follows: async () => [],
+      credentials: async (_tenant, page) => pageOf([], page),
+      traffic: async () => [
+        { service: 'web', origin: 1, track: 'stable', hop: 'entry', requests: 90, errors: 1, rejected4xx: 2, aborted: 0, latency: [100, 90] },
+        { service: 'web', origin: 1, track: 'stable', hop: 'x1', requests: 10, errors: 0, rejected4xx: 0, aborted: 0, latency: [300, 10] },
+      ],
+      tokens: async (_tenant, page) => pageOf([], page),
+      members: async (_tenant, page) => pageOf([], page),
+      accounts: async (page) => pageOf([], page),
+      tenants: async (page) => pageOf([], page),
+      registrationOpen: async () => this.registrationOpen,
+      health: async () => ({ schema: this.#here() ? 1 : 0, epoch: 1, holder: null }),
+    }
+  }
+
+  #writes(): Writes {
+    return {
+      transaction: async ({ by, scope, idempotency }, work) => {
+        this.#here()
+        const run = async () => {
+          const answer = await work(this.#writer())
+          this.audit.push(by)
+          return JSON.parse(JSON.stringify(answer)) as Answer
+        }
+        if (!idempotency) return { ...(await run()), replayed: false }
+        const key = `${scope} ${idempotency.key}`
+        const earlier = this.#answers.get(key)
+        if (earlier && earlier.fingerprint !== idempotency.fingerprint) throw new WeirError('E_IDEMPOTENCY', { message: 'the idempotency key was used with another request' })
+        if (earlier) return { ...(await earlier.answer), replayed: true }
+        const answer = run()
+        this.#answers.set(key, { fingerprint: idempotency.fingerprint, answer })
+        answer.catch(() => this.#answers.delete(key))
+        return { ...(await answer), replayed: false }
+      },
+    }
+  }
+
+  #writer(): Writer {
+    const there = (ref: EnvironmentRef) => {
+      const detail = this.environments.get(keyOf(ref))
+      if (!detail) throw new WeirError('E_NOT_FOUND', { message: `no environment ${ref.app}/${ref.environment}` })
+      return detail
+    }
+    return {
+      createTenant: async () => {},
+      createAccount: async () => {},
+      setPassword: async () => {},
+      setRole: async () => {},
+      setRegistration: async (open) => void (this.registrationOpen = open),
+      createToken: async () => 99,
+      revokeToken: async () => {},
+      ensureEnvironment: async (ref) => {
+        const created = !this.environments.has(keyOf(ref))
+        return { id: (created ? this.addEnvironment(ref) : there(ref)).id, created }
+      },
+      createRelease: async (ref, release) => {
+        there(ref)
+        return { environment: there(ref).id, number: this.addRelease(ref, { source: release.source, status: 'queued' }).number }
+      },
+      addCommand: async (ref, command) => {
+        there(ref)
+        return this.commands.push({ ref, command })
+      },
+      setVariables: async (ref, service, changes) => {
+        there(ref)
+        const all = this.variables.get(keyOf(ref)) ?? {}
+        const values = Object.fromEntries(Object.entries({ ...all[service], ...changes }).filter((it): it is [string, string] => it[1] !== null))
+        this.variables.set(keyOf(ref), { ...all, [service]: values })
+      },
+      setSecret: async (ref, name, value) => {
+        there(ref)
+        const own = this.secrets.get(keyOf(ref)) ?? new Map<string, { version: number; value: string }>()
+        const version = (own.get(name)?.version ?? 0) + 1
+        this.secrets.set(keyOf(ref), own.set(name, { version, value: Buffer.from(value).toString('utf8') }))
+        return version
+      },
+      removeSecret: async (ref) => void there(ref),
+      follow: async (ref) => (there(ref), 1),
+      unfollow: async (ref) => void there(ref),
+      setCredential: async () => {},
+    }
+  }
+}
+
+export const AT = '2026-01-02T03:04:05.000Z'
+
+export const VERBS_OF: Readonly<Record<Role, readonly TenantVerb[]>> = {
+  viewer: ['app:read', 'logs:read'],
+  developer: ['app:read', 'logs:read', 'app:deploy', 'app:operate', 'app:exec', 'app:remove', 'config:write', 'secret:write', 'credential:write'],
+  admin: TENANT_VERBS,
+}
+
+export function testOptions(limits: Partial<ApiOptions['limits']> = {}): ApiOptions {
+  return {
+    version: '0.0.0-test',
+    socketPath: null,
+    listen: { host: '127.0.0.1', port: 0 },
+    defaultTenant: 'default',
+    gateway: { host: '127.0.0.1', port: 8080 },
+    limits: { ...DEFAULT_LIMITS, rate: { perSecond: 10_000, burst: 10_000 }, attempts: { perSecond: 10_000, burst: 10_000 }, ...limits },
+  }
+}
+
+function echo({ argv }: ExecRequest): ExecProcess {
+  const exit = Promise.withResolvers<{ kind: 'code'; code: number } | { kind: 'signal'; signal: string }>()
+  let print: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => unknown = () => {}
+  let bytes = 0
+  return {
+    onOutput: (listener) => {
+      print = listener
+      print('stderr', Buffer.from(argv.join(' ')))
+    },
+    write: (chunk) => {
+      bytes += chunk.length
+      print('stdout', chunk)
+    },
+    end: () => exit.resolve({ kind: 'code', code: bytes }),
+    resize: (columns, rows) => print('stderr', Buffer.from(`${columns}x${rows}`)),
+    exit: exit.promise,
+    kill: () => exit.resolve({ kind: 'signal', signal: 'SIGKILL' }),
+  }
+}
+
+function fakeLogs(lines: SourcedRecord[]): ApiPorts['logs'] {
+  return {
+    sources: async () => [...new Set(lines.map((it) => it.source))].map((id) => ({ id, bytes: 1, changed: 1 })),
+    async *read(_environment, { ids, since, until, limit, follow, signal }) {
+      const wanted = (it: SourcedRecord) => (ids ?? [it.source]).includes(it.source) && it.time >= (since ?? 0) && it.time <= (until ?? Infinity)
+      yield* lines.filter(wanted).slice(-limit)
+      for (let seen = lines.length; follow && !signal?.aborted; await new Promise((resolve) => setTimeout(resolve, 5))) {
+        yield* lines.slice(seen).filter(wanted)
+        seen = lines.length
+      }
+    },
+  }
+}
+
+function graphOf(app: string): AppGraph {
+  const web = {
+    name: 'web',
+    artifact: { kind: 'build' as const, context: '.', command: null, output: null },
+    command: ['node', 'server.js'],
+    ports: { http: { number: 8080, protocol: 'http' as const } },
+    routes: [{ host: `${app}.localhost`, path: '/', port: 'http' }],
+    dependsOn: {},
+    calls: [],
+    uses: [],
+    healthcheck: { kind: 'tcp' as const, port: 'http', intervalMs: 1000, timeoutMs: 1000, retries: 3, startPeriodMs: 1000 },
+    environment: {},
+    secrets: [],
+    limits: { cpu: 1, memoryBytes: 1 },
+    stop: { signal: 'SIGTERM' as const, graceMs: 1000 },
+    volumes: [],
+    preStart: [],
+    scale: { min: 1, max: 1 },
+    scaler: 'auto' as const,
+    release: { strategy: 'rolling' as const, steps: [], split: null, keepMs: 1000 },
+    objectives: {},
+  }
+  const jobs = { nightly: { name: 'nightly', service: 'web', schedule: '0 3 * * *', command: ['node', 'report.js'], timeoutMs: 1000 } }
+  return { app, format: 'weir', services: { web }, resources: {}, jobs, entry: null }
+}
+
+function keyOf({ tenant, app, environment }: EnvironmentRef): string {
+  return `${tenant}/${app}/${environment}`
+}
+
+function pageOf<T>(items: readonly T[], { limit, cursor }: PageRequest): Page<T> {
+  const from = Number(cursor ?? 0)
+  return { items: items.slice(from, from + limit), cursor: from + limit < items.length ? String(from + limit) : null }
+}

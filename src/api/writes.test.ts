@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { apiApp } from './app.ts'
+import { contextOf } from './context.ts'
+import { AT, FakeWorld, testOptions, VERBS_OF } from './testing.ts'
+
+const SHOP = { tenant: 'acme', app: 'shop', environment: 'production' }
+const BASE = '/api/v1/apps/shop/environments/production'
+const GIT = { source: { kind: 'git', url: 'https://git.example.com/shop.git' } }
+
+async function start() {
+  const world = new FakeWorld()
+  world.addEnvironment(SHOP, { current: 1 })
+  const token = world.addToken({ tenants: { acme: VERBS_OF.admin } })
+  const context = contextOf(world.ports(), testOptions())
+  const app = await apiApp(context)
+  after(() => app.close())
+  const send = async (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, body?: object, headers: Record<string, string> = {}, secret = token) => {
+    const response = await app.inject({ method, url, headers: { authorization: `Bearer ${secret}`, ...headers }, ...(body ? { payload: body } : {}) })
+    return { status: response.statusCode, headers: response.headers, body: response.json() as Record<string, never> }
+  }
+  return { world, send, app }
+}
+
+test('the same key gives the same answer and does nothing twice', async () => {
+  const { world, send } = await start()
+  const headers = { 'idempotency-key': 'k1' }
+  const first = await send('POST', `${BASE}/releases`, GIT, headers)
+  const second = await send('POST', `${BASE}/releases`, GIT, headers)
+  assert.equal(first.status, 202)
+  assert.deepEqual(second.body, first.body)
+  assert.equal(second.headers['idempotency-replayed'], 'true')
+  assert.equal(world.releases.get('acme/shop/production')?.length, 1)
+})
+
+test('fifty at once with one key make one release', async () => {
+  const { world, send } = await start()
+  const answers = await Promise.all(Array.from({ length: 50 }, () => send('POST', `${BASE}/releases`, GIT, { 'idempotency-key': 'k' })))
+  assert.deepEqual(new Set(answers.map((it) => JSON.stringify(it.body))).size, 1)
+  assert.equal(world.releases.get('acme/shop/production')?.length, 1)
+})
+
+test('the same key with another body, path, tenant or If-Match is a conflict', async () => {
+  const { send } = await start()
+  const headers = { 'idempotency-key': 'k1' }
+  await send('POST', `${BASE}/stop`, { service: 'web' }, headers)
+  for (const answer of [await send('POST', `${BASE}/stop`, {}, headers), await send('POST', `${BASE}/start`, { service: 'web' }, headers), await send('POST', `${BASE}/stop`, { service: 'web' }, { ...headers, 'if-match': '"x"' })]) {
+    assert.equal(answer.status, 409)
+    assert.equal(answer.body['code'], 'E_IDEMPOTENCY')
+  }
+})
+
+test('keys of different tokens have nothing to do with each other', async () => {
+  const { world, send } = await start()
+  const other = world.addToken({ tenants: { acme: VERBS_OF.admin } })
+  await send('POST', `${BASE}/releases`, GIT, { 'idempotency-key': 'k' })
+  const theirs = await send('POST', `${BASE}/releases`, GIT, { 'idempotency-key': 'k' }, other)
+  assert.equal(theirs.body['number'], 2)
+})
+
+test('a key that cannot be one is refused', async () => {
+  const { send } = await start()
+  assert.equal((await send('POST', `${BASE}/stop`, {}, { 'idempotency-key': 'x'.repeat(300) })).status, 400)
+})
+
+test('an attempt that failed may be repeated with its key', async () => {
+  const { world, send } = await start()
+  const headers = { 'idempotency-key': 'k' }
+  assert.equal((await send('POST', '/api/v1/apps/shop/environments/staging/stop', {}, headers)).status, 404)
+  world.addEnvironment({ ...SHOP, environment: 'staging' })
+  assert.equal((await send('POST', '/api/v1/apps/shop/environments/staging/stop', {}, headers)).status, 202)
+})
+
+test('variables are staged, shown with an ETag, and not overwritten from an old page', async () => {
+  const { send } = await start()
+  const before = await send('GET', `${BASE}/variables`)
+  const etag = String(before.headers['etag'])
+  const changed = await send('PATCH', `${BASE}/variables`, { service: 'web', set: { A: '1', B: '2' } }, { 'if-match': etag })
+  assert.equal(changed.status, 200)
+  const late = await send('PATCH', `${BASE}/variables`, { set: { A: '3' } }, { 'if-match': etag })
+  assert.equal(late.status, 409)
+  assert.equal(late.body['code'], 'E_CONFLICT')
+  const after = await send('GET', `${BASE}/variables`)
+  assert.deepEqual(after.body['staged'], { web: { A: '1', B: '2' } })
+  assert.equal(after.headers['etag'], changed.body['etag'])
+  const unset = await send('PATCH', `${BASE}/variables`, { service: 'web', unset: ['A'] }, { 'if-match': String(changed.body['etag']) })
+  assert.deepEqual(unset.body['staged'], { web: { B: '2' } })
+})
+
+test('a secret goes in and never comes out', async () => {
+  const { world, send } = await start()
+  const set = await send('PUT', `${BASE}/secrets/session-key`, { value: 'hunter2' })
+  assert.deepEqual(set.body, { name: 'session-key', version: 1 })
+  assert.equal(world.secrets.get('acme/shop/production')?.get('session-key')?.value, 'hunter2')
+  const listed = await send('GET', `${BASE}/secrets`)
+  assert.deepEqual(listed.body['items'], [{ name: 'session-key', version: 1, by: 'ann', at: AT }])
+  assert.ok(!JSON.stringify(listed.body).includes('hunter2'))
+})
+
+test('a command is accepted and can be followed, in its own environment only', async () => {
+  const { world, send } = await start()
+  world.addEnvironment({ ...SHOP, environment: 'staging' })
+  const accepted = await send('PUT', `${BASE}/services/web/scale`, { replicas: 3 })
+  assert.deepEqual([accepted.status, accepted.body], [202, { command: 1 }])
+  assert.deepEqual(world.commands[0]?.command, { kind: 'scale', service: 'web', replicas: 3 })
+  assert.equal((await send('GET', `${BASE}/commands/1`)).body['outcome'], 'pending')
+  assert.equal((await send('GET', '/api/v1/apps/shop/environments/staging/commands/1')).status, 404)
+})
+
+test('a job run now carries the command of the manifest, and is found while it waits', async () => {
+  const { world, send } = await start()
+  const { body } = await send('POST', `${BASE}/jobs/nightly/run`)
+  assert.deepEqual(world.commands[0]?.command, { kind: 'run', task: body['task'], service: 'web', argv: ['node', 'report.js'], timeoutMs: 1000 })
+  assert.equal((await send('GET', `${BASE}/tasks/${body['task']}`)).body['phase'], 'waiting')
+  assert.equal((await send('GET', `${BASE}/tasks/e1-run-zzzzzzzz-000000000000`)).status, 404)
+})
+
+test('promotion takes the artifacts of the release that serves elsewhere', async () => {
+  const { world, send } = await start()
+  world.addEnvironment({ ...SHOP, environment: 'staging' }, { current: 7 })
+  const { status, body } = await send('POST', `${BASE}/promote`, { from: 'staging' })
+  assert.equal(status, 202)
+  assert.equal(body['source']?.['label'], 'v7 of staging')
+  assert.deepEqual(world.releases.get('acme/shop/production')?.[0]?.source, { kind: 'release', number: 7, environment: 'staging' })
+})
+
+test('a token cannot hand out more than it has', async () => {
+  const { world, send } = await start()
+  const narrow = world.addToken({ tenants: { acme: ['app:read', 'token:manage'] } })
+  const refused = await send('POST', '/api/v1/tokens', { label: 'x', verbs: ['app:exec'] }, {}, narrow)
+  assert.equal(refused.status, 403)
+  assert.match(String(refused.body['cause']), /app:exec/)
+  assert.equal((await send('POST', '/api/v1/tokens', { label: 'x', verbs: ['app:read'] }, {}, narrow)).status, 201)
+  assert.equal((await send('POST', '/api/v1/tokens', { label: 'x', days: 91 })).status, 400)
+})
+
+test('everyone may end the token that asks, and only a manager another one', async () => {
+  const { world, send } = await start()
+  const viewer = world.addToken({ tenants: { acme: VERBS_OF.viewer } })
+  assert.equal((await send('DELETE', '/api/v1/tokens/current', undefined, {}, viewer)).status, 200)
+  assert.equal((await send('DELETE', '/api/v1/tokens/7', undefined, {}, viewer)).status, 403)
+  assert.equal((await send('DELETE', '/api/v1/tokens/7')).status, 200)
+})
+
+test('who registers gets a tenant of their own and cannot choose another', async () => {
+  const { world, app } = await start()
+  const register = (body: object) => app.inject({ method: 'POST', url: '/api/v1/accounts', payload: { name: 'bob', password: 'long enough it is', ...body } })
+  assert.equal((await register({})).statusCode, 403)
+  world.registrationOpen = true
+  assert.equal((await register({ tenant: 'acme' })).statusCode, 403)
+  assert.equal((await register({ admin: true })).statusCode, 403)
+  assert.deepEqual((await register({})).json(), { name: 'bob', tenant: 'bob', role: 'admin', admin: false })
+})
+
+test('counters of a service are summed over its hops, with latencies', async () => {
+  const { send } = await start()
+  const { body } = await send('GET', `${BASE}/counters?minutes=10`)
+  const [web] = body['services'] as unknown as Record<string, number>[]
+  assert.deepEqual([web?.['requests'], web?.['errors'], web?.['rejected4xx']], [100, 1, 2])
+  assert.ok((web?.['p95Ms'] ?? 0) > (web?.['p50Ms'] ?? 0))
+})
+
+test('lists go on where their cursor says', async () => {
+  const { world, send } = await start()
+  for (let i = 0; i < 5; i++) world.addRelease(SHOP)
+  const numbers = []
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const { body }: { body: Record<string, unknown> } = await send('GET', `${BASE}/releases?limit=2${cursor === '' ? '' : `&cursor=${cursor}`}`)
+    numbers.push(...(body['items'] as { number: number }[]).map((it) => it.number))
+    cursor = body['cursor'] as string | null
+  }
+  assert.deepEqual(numbers, [5, 4, 3, 2, 1])
+})
+
+test('log pages lead back in time without a line lost or doubled', async () => {
+  const { world, send } = await start()
+  for (let i = 0; i < 10; i++) world.lines.push({ time: 1000 + Math.floor(i / 3), stream: 'out', text: `line ${i}`, source: 'e1-web-v1-1' })
+  const texts: string[] = []
+  for (let cursor: string | null = ''; cursor !== null; ) {
+    const { body }: { body: Record<string, unknown> } = await send('GET', `${BASE}/logs?limit=4${cursor === '' ? '' : `&cursor=${cursor}`}`)
+    texts.unshift(...(body['items'] as { text: string }[]).map((it) => it.text))
+    cursor = body['cursor'] as string | null
+  }
+  assert.deepEqual(texts, Array.from({ length: 10 }, (_, i) => `line ${i}`))
+})
