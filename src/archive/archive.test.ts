@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createReadStream } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -35,7 +35,13 @@ function tarOf(entries: readonly Hostile[], end: Buffer = TAR_END): Buffer {
     const last = header.subarray(header.length - 512)
     last.write(type, 156)
     last.write('        ', 148)
-    last.write(`${last.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, '0')}\u0000 `, 148)
+    last.write(
+      `${last
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, '0')}\u0000 `,
+      148,
+    )
     return Buffer.concat([header, Buffer.from(body), Buffer.alloc(padding(Buffer.byteLength(body)))])
   })
   return Buffer.concat([...parts, end])
@@ -109,11 +115,41 @@ const HOSTILE: [string, Hostile[]][] = [
   ['an absolute link', [{ path: 'l', type: '2', target: '/etc/passwd' }]],
   ['a link out', [{ path: 'l', type: '2', target: '../out' }]],
   ['a link out from a folder', [{ path: 'a/b/l', type: '2', target: '../../../out' }]],
-  ['a link that climbs after going down', [{ path: 'y', type: '2', target: '.' }, { path: 'x', type: '2', target: 'y/y/..' }]],
-  ['a file below a link', [{ path: 'l', type: '2', target: 'a' }, { path: 'l/f', body: 'x' }]],
-  ['a link put where a folder is', [{ path: 'a/f', body: 'x' }, { path: 'a', type: '2', target: 'b' }]],
-  ['a file twice', [{ path: 'f', body: '1' }, { path: 'f', body: '2' }]],
-  ['a file below a file', [{ path: 'f', body: '1' }, { path: 'f/g', body: '2' }]],
+  [
+    'a link that climbs after going down',
+    [
+      { path: 'y', type: '2', target: '.' },
+      { path: 'x', type: '2', target: 'y/y/..' },
+    ],
+  ],
+  [
+    'a file below a link',
+    [
+      { path: 'l', type: '2', target: 'a' },
+      { path: 'l/f', body: 'x' },
+    ],
+  ],
+  [
+    'a link put where a folder is',
+    [
+      { path: 'a/f', body: 'x' },
+      { path: 'a', type: '2', target: 'b' },
+    ],
+  ],
+  [
+    'a file twice',
+    [
+      { path: 'f', body: '1' },
+      { path: 'f', body: '2' },
+    ],
+  ],
+  [
+    'a file below a file',
+    [
+      { path: 'f', body: '1' },
+      { path: 'f/g', body: '2' },
+    ],
+  ],
   ['a hard link', [{ path: 'f', type: '1', target: '/etc/passwd' }]],
   ['a character device', [{ path: 'f', type: '3' }]],
   ['a block device', [{ path: 'f', type: '4' }]],

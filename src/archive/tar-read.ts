@@ -105,7 +105,10 @@ function kindOf(type: string, path: string): TarEntry['kind'] {
   if (type === '5') return 'folder'
   if (type === '2') return 'link'
   const what: Record<string, string> = { '1': 'a hard link', '3': 'a device', '4': 'a device', '6': 'a pipe', S: 'a sparse file' }
-  throw new WeirError('E_ARCHIVE', { message: `the archive has ${what[type] ?? 'an entry of an unknown kind'}`, cause: `entry ${JSON.stringify(path.slice(0, 120))}` })
+  throw new WeirError('E_ARCHIVE', {
+    message: `the archive has ${what[type] ?? 'an entry of an unknown kind'}`,
+    cause: `entry ${JSON.stringify(path.slice(0, 120))}`,
+  })
 }
 
 /** `"27 path=some/long/name\n"` and so on, the number being the record's own length. */

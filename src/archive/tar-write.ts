@@ -103,7 +103,13 @@ function block({ path, type, mode, size, target, timeMs }: Header): Buffer {
   header.write('ustar\u000000', 257)
   header.write(octal(0, 7), 329)
   header.write(octal(0, 7), 337)
-  header.write(`${octal(header.reduce((sum, byte) => sum + byte, 0), 6)}\u0000 `, 148)
+  header.write(
+    `${octal(
+      header.reduce((sum, byte) => sum + byte, 0),
+      6,
+    )}\u0000 `,
+    148,
+  )
   return header
 }
 
@@ -122,4 +128,3 @@ function paxRecord(key: string, value: string): string {
   while (String(length).length + Buffer.byteLength(rest) !== length) length = String(length).length + Buffer.byteLength(rest)
   return `${length}${rest}`
 }
-

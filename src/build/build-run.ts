@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { chmod, lstat, mkdir, open, readFile, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pathProblem } from '../archive/entry-rules.ts'
+import { padding } from '../archive/tar-read.ts'
+import { listFolder, TAR_END, tarHeader, writeTar } from '../archive/tar-write.ts'
+import { unpackTar } from '../archive/unpack.ts'
 import type { Argv } from '../core/model/app-graph.ts'
 import type { Artifact } from '../core/model/release.ts'
 import type { Confined } from '../drivers/confined.ts'
 import { WeirError } from '../errors.ts'
 import type { Source } from '../source/source.ts'
-import { pathProblem } from '../archive/entry-rules.ts'
-import { listFolder, TAR_END, tarHeader, writeTar } from '../archive/tar-write.ts'
-import { padding } from '../archive/tar-read.ts'
-import { unpackTar } from '../archive/unpack.ts'
 import type { BuildRequest } from './builder.ts'
 import { runConfined } from './confined-step.ts'
 import type { BuildLimits } from './limits.ts'
 import { type FolderFacts, type Install, READ, type Recipe, recipeFor } from './recipe.ts'
 import { npmMissing, type Runtimes } from './runtimes.ts'
 import { asBuildError, type SlugStore } from './slug-store.ts'
-import { startCommand, STATIC_SERVER } from './start-command.ts'
+import { STATIC_SERVER, startCommand } from './start-command.ts'
 
 export interface BuildTools {
   /** `paths.builds`. */
@@ -93,12 +93,18 @@ async function provideDependencies(work: WorkFolder, recipe: Recipe, runtime: st
   await rm(join(work.app, install.folder), { recursive: true, force: true }) // what was committed by mistake
   await work.step(install.argv, runtime, {})
   if (!layer) return null
-  await tools.store.addLayer(tenant, layer, folderTar(work.app, (path) => path !== install.folder && !path.startsWith(`${install.folder}/`), LAYER_TIME))
+  await tools.store.addLayer(
+    tenant,
+    layer,
+    folderTar(work.app, (path) => path !== install.folder && !path.startsWith(`${install.folder}/`), LAYER_TIME),
+  )
   return recipe.build ? null : layer
 }
 
 function layerName({ argv, folder, dependsOn }: Install, runtime: string): string {
-  return createHash('sha256').update(JSON.stringify([argv, folder, dependsOn, runtime, process.arch])).digest('hex')
+  return createHash('sha256')
+    .update(JSON.stringify([argv, folder, dependsOn, runtime, process.arch]))
+    .digest('hex')
 }
 
 async function pack(work: WorkFolder, recipe: Recipe, runtime: string, layer: string | null): Promise<Artifact> {
@@ -128,7 +134,11 @@ async function outputFolder(app: string, { output }: Recipe): Promise<string> {
   for (let at = clean.indexOf('/'); ; at = clean.indexOf('/', at + 1)) {
     const part = at === -1 ? clean : clean.slice(0, at)
     if (!(await lstat(join(app, part)).catch(() => null))?.isDirectory()) {
-      throw new WeirError('E_BUILD_FAILED', { message: 'the build left no output', cause: `there is no folder ${part} after the build`, next: 'correct build.output in weir.yaml' })
+      throw new WeirError('E_BUILD_FAILED', {
+        message: 'the build left no output',
+        cause: `there is no folder ${part} after the build`,
+        next: 'correct build.output in weir.yaml',
+      })
     }
     if (at === -1) return join(app, clean)
   }
@@ -155,7 +165,8 @@ async function readPlainFile(path: string): Promise<string> {
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => null)
   const found = await file?.stat()
   try {
-    if (!file || !found?.isFile() || found.size > MAX_READ_BYTES) throw new WeirError('E_BUILD_FAILED', { message: `${path.slice(path.lastIndexOf('/') + 1)} is not a plain file of at most 32 MiB` })
+    if (!file || !found?.isFile() || found.size > MAX_READ_BYTES)
+      throw new WeirError('E_BUILD_FAILED', { message: `${path.slice(path.lastIndexOf('/') + 1)} is not a plain file of at most 32 MiB` })
     return await file.readFile('utf8')
   } finally {
     await file?.close()

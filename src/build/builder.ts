@@ -1,5 +1,5 @@
-import type { Artifact } from '../core/model/release.ts'
 import type { Argv } from '../core/model/app-graph.ts'
+import type { Artifact } from '../core/model/release.ts'
 import type { SourceTree } from '../source/source.ts'
 
 /** Turns a folder of source into a slug. One build at a time; the rest wait in order. Effects are create-or-adopt by key. */
@@ -33,5 +33,5 @@ export type ObservedBuild =
   | { readonly phase: 'queued'; readonly position: number }
   | { readonly phase: 'running'; readonly since: number; readonly lastLines: readonly string[] }
   | { readonly phase: 'succeeded'; readonly artifact: Artifact; readonly cached: boolean }
-  /** `code`: E_BUILD_FAILED, E_BUILD_TIMEOUT, E_BUILD_OOM, E_BUILD_TOO_LARGE, E_BUILD_DISK, E_BUILD_UNKNOWN_KIND. */
+  /** `code`: E_BUILD_FAILED, E_BUILD_TIMEOUT, E_BUILD_OOM, E_BUILD_TOO_LARGE, E_BUILD_UNKNOWN_KIND, E_DISK_FULL or E_SOURCE_*. */
   | { readonly phase: 'failed'; readonly code: string; readonly cause: string; readonly lastLines: readonly string[] }

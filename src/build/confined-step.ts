@@ -38,28 +38,53 @@ function judge({ exit, limit, lastLines }: Extract<ObservedJob, { phase: 'ended'
   const command = argv.join(' ').slice(0, 120)
   const mib = (bytes: number) => `${Math.round(bytes / 1024 ** 2)} MiB`
   if (limit === 'memory' || exit.kind === 'oom') {
-    throw new WeirError('E_BUILD_OOM', { message: 'the build ran out of memory', cause: `\`${command}\` needed over ${mib(limits.memoryBytes)}`, next: 'build with less parallel work, then weir deploy' })
+    throw new WeirError('E_BUILD_OOM', {
+      message: 'the build ran out of memory',
+      cause: `\`${command}\` needed over ${mib(limits.memoryBytes)}`,
+      next: 'build with less parallel work, then weir deploy',
+    })
   }
   if (limit === 'disk') {
-    throw new WeirError('E_BUILD_TOO_LARGE', { message: 'the build wrote too much', cause: `\`${command}\` wrote over ${mib(limits.diskBytes)}`, next: 'make the build write less, then weir deploy' })
+    throw new WeirError('E_BUILD_TOO_LARGE', {
+      message: 'the build wrote too much',
+      cause: `\`${command}\` wrote over ${mib(limits.diskBytes)}`,
+      next: 'make the build write less, then weir deploy',
+    })
   }
   if (limit === 'wall' || exit.kind === 'timeout') {
-    throw new WeirError('E_BUILD_TIMEOUT', { message: 'the build took too long', cause: `\`${command}\` was ended after ${Math.round(limits.wallMs / 1000)} s`, next: 'see its last lines: weir logs' })
+    throw new WeirError('E_BUILD_TIMEOUT', {
+      message: 'the build took too long',
+      cause: `\`${command}\` was ended after ${Math.round(limits.wallMs / 1000)} s`,
+      next: 'see its last lines: weir logs',
+    })
   }
   if (exit.kind === 'unknown') throw new Interrupted('the build was interrupted')
   if (exit.kind === 'code' && exit.code === 0) return
   const how = exit.kind === 'code' ? `exited with ${exit.code}` : `was ended by ${exit.signal}`
   const said = tellingLine(lastLines)
-  throw new WeirError('E_BUILD_FAILED', { message: 'the build failed', cause: `\`${command}\` ${how}${said === null ? '' : `: ${said}`}`, next: 'correct it, then weir deploy' })
+  throw new WeirError('E_BUILD_FAILED', {
+    message: 'the build failed',
+    cause: `\`${command}\` ${how}${said === null ? '' : `: ${said}`}`,
+    next: 'correct it, then weir deploy',
+  })
 }
 
 /** The line a person would have looked for: the last that speaks of an error, else the last that says anything. */
 function tellingLine(lines: readonly string[]): string | null {
-  const said = lines.map((line) => line.replace(/[^\x20-\x7e]/g, '').trim()).filter((line) => line !== '' && !/complete log of this run|^npm (error|ERR!)\s*$/.test(line))
-  return (said.findLast((line) => /error|exception|cannot|not found/i.test(line) && !/^npm (error|ERR!) (code|command|path|errno)/.test(line)) ?? said.at(-1) ?? null)?.slice(0, 300) ?? null
+  const said = lines
+    .map((line) => line.replace(/[^\x20-\x7e]/g, '').trim())
+    .filter((line) => line !== '' && !/complete log of this run|^npm (error|ERR!)\s*$/.test(line))
+  return (
+    (
+      said.findLast((line) => /error|exception|cannot|not found/i.test(line) && !/^npm (error|ERR!) (code|command|path|errno)/.test(line)) ??
+      said.at(-1) ??
+      null
+    )?.slice(0, 300) ?? null
+  )
 }
 
-async function patiently<T>(call: () => Promise<T>): Promise<T> {
+/** Calls again while the runner restarts. */
+export async function patiently<T>(call: () => Promise<T>): Promise<T> {
   const until = performance.now() + PATIENCE_MS
   for (;;) {
     try {

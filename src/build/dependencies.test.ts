@@ -19,13 +19,36 @@ test('dependencies are installed once; a change of code alone is packed in well 
   t.after(registry.close)
   const { slug, request, confined } = await workshop({ environment: { npm_config_registry: registry.url } })
   const app = (code: string) => ({
-    'package.json': JSON.stringify({ name: 'app', version: '1.0.0', main: 'index.js', dependencies: { leftish: '1.0.0' }, devDependencies: { devish: '1.0.0' } }),
-    'package-lock.json': JSON.stringify({ name: 'app', version: '1.0.0', lockfileVersion: 3, packages: { '': { name: 'app', version: '1.0.0', dependencies: { leftish: '1.0.0' }, devDependencies: { devish: '1.0.0' } }, 'node_modules/leftish': registry.locked('leftish'), 'node_modules/devish': { ...registry.locked('devish'), dev: true } } }),
+    'package.json': JSON.stringify({
+      name: 'app',
+      version: '1.0.0',
+      main: 'index.js',
+      dependencies: { leftish: '1.0.0' },
+      devDependencies: { devish: '1.0.0' },
+    }),
+    'package-lock.json': JSON.stringify({
+      name: 'app',
+      version: '1.0.0',
+      lockfileVersion: 3,
+      packages: {
+        '': { name: 'app', version: '1.0.0', dependencies: { leftish: '1.0.0' }, devDependencies: { devish: '1.0.0' } },
+        'node_modules/leftish': registry.locked('leftish'),
+        'node_modules/devish': { ...registry.locked('devish'), dev: true },
+      },
+    }),
     'index.js': code,
     'zz.js': '',
   })
   const first = await slug(await request(app('1')))
-  assert.deepEqual(first.files, ['index.js', 'node_modules/.package-lock.json', 'node_modules/leftish/index.js', 'node_modules/leftish/package.json', 'package-lock.json', 'package.json', 'zz.js'])
+  assert.deepEqual(first.files, [
+    'index.js',
+    'node_modules/.package-lock.json',
+    'node_modules/leftish/index.js',
+    'node_modules/leftish/package.json',
+    'package-lock.json',
+    'package.json',
+    'zz.js',
+  ])
   assert.deepEqual(first.artifact.command, ['node', 'index.js'])
   assert.equal(confined.started.length, 1)
   assert.deepEqual(confined.started[0]?.argv.slice(0, 3), ['npm', 'ci', '--omit=dev'])
@@ -45,15 +68,27 @@ test('a build script runs with development dependencies, and the slug has none o
   const registry = await startRegistry({ leftish: { 'index.js': 'module.exports = 1\n' }, devish: { 'index.js': 'module.exports = "made"' } })
   t.after(registry.close)
   const { slug, request, confined } = await workshop({ environment: { npm_config_registry: registry.url } })
-  const pack = { name: 'app', version: '1.0.0', scripts: { build: 'node build.js', start: 'node out.js' }, dependencies: { leftish: '1.0.0' }, devDependencies: { devish: '1.0.0' } }
+  const pack = {
+    name: 'app',
+    version: '1.0.0',
+    scripts: { build: 'node build.js', start: 'node out.js' },
+    dependencies: { leftish: '1.0.0' },
+    devDependencies: { devish: '1.0.0' },
+  }
   const files = { 'package.json': JSON.stringify(pack), 'build.js': 'require("fs").writeFileSync("out.js", require("devish") + process.env.NODE_ENV)' }
   const { into, files: inside } = await slug(await request(files))
   assert.equal(await readFile(join(into, 'out.js'), 'utf8'), 'madeproduction')
   assert.ok(inside.includes('node_modules/leftish/index.js'))
   assert.ok(!inside.some((path) => path.startsWith('node_modules/devish')))
-  assert.deepEqual(confined.started.map(({ argv }) => argv.slice(0, 3).join(' ')), ['npm install --no-audit', 'npm run build', 'npm prune --omit=dev'])
+  assert.deepEqual(
+    confined.started.map(({ argv }) => argv.slice(0, 3).join(' ')),
+    ['npm install --no-audit', 'npm run build', 'npm prune --omit=dev'],
+  )
   await slug(await request({ ...files, 'more.js': '' }))
-  assert.deepEqual(confined.started.slice(3).map(({ argv }) => argv.slice(0, 3).join(' ')), ['npm run build', 'npm prune --omit=dev'])
+  assert.deepEqual(
+    confined.started.slice(3).map(({ argv }) => argv.slice(0, 3).join(' ')),
+    ['npm run build', 'npm prune --omit=dev'],
+  )
 })
 
 test('a Python app gets its requirements beside it, once, and finds them by the runtime alone', async () => {
@@ -76,7 +111,10 @@ test('verify finds nothing in a reproducible build, and names what differs in on
   const { builder, request } = await workshop({ environment: { npm_config_registry: registry.url } })
   assert.deepEqual(await builder.verify(await request({ 'package.json': '{"dependencies":{"leftish":"1.0.0"}}', 'index.js': '1' })), [])
   assert.deepEqual(await builder.verify(await request({ 'index.html': 'hi' })), [])
-  const clock = await request({ 'b.mjs': 'import fs from "fs"; fs.writeFileSync("now", String(process.hrtime.bigint())); fs.writeFileSync("n" + process.pid, "")', 'package.json': '{}' }, { command: ['node', 'b.mjs'] })
+  const clock = await request(
+    { 'b.mjs': 'import fs from "fs"; fs.writeFileSync("now", String(process.hrtime.bigint())); fs.writeFileSync("n" + process.pid, "")', 'package.json': '{}' },
+    { command: ['node', 'b.mjs'] },
+  )
   const differences = await builder.verify(clock)
   assert.ok(differences.includes('now: content differs'))
   assert.equal(differences.filter((line) => /^n\d+: only in the (first|second) build$/.test(line)).length, 2)

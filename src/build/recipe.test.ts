@@ -15,7 +15,10 @@ test('what a folder holds decides its kind, the manifest first', () => {
   assert.equal(recipeFor(facts({ 'requirements.txt': '' }, 'app.py'), none).kind, 'python')
   assert.equal(recipeFor(facts({}, 'index.html'), none).kind, 'static')
   assert.equal(recipeFor(facts({}, 'index.html'), { command: ['make'], output: 'out' }).kind, 'custom')
-  assert.throws(() => recipeFor(facts({}, 'main.rs'), none), (error) => isWeirError(error, 'E_BUILD_UNKNOWN_KIND'))
+  assert.throws(
+    () => recipeFor(facts({}, 'main.rs'), none),
+    (error) => isWeirError(error, 'E_BUILD_UNKNOWN_KIND'),
+  )
 })
 
 test('npm runs only when there is something to install, by the lock file where there is one', () => {
@@ -25,14 +28,27 @@ test('npm runs only when there is something to install, by the lock file where t
   assert.deepEqual(recipeFor(pack({ dependencies: { a: '1' } }, 'package-lock.json'), none).install?.argv.slice(0, 3), ['npm', 'ci', '--omit=dev'])
   const built = recipeFor(pack({ scripts: { build: 'tsc' }, devDependencies: { a: '1' } }), none)
   assert.ok(!built.install?.argv.includes('--omit=dev'))
-  assert.deepEqual([built.build, built.prune?.slice(0, 2)], [['npm', 'run', 'build'], ['npm', 'prune']])
+  assert.deepEqual(
+    [built.build, built.prune?.slice(0, 2)],
+    [
+      ['npm', 'run', 'build'],
+      ['npm', 'prune'],
+    ],
+  )
 })
 
 test('dependencies are kept only when nothing of the source can change them', () => {
   const kept = (it: object) => recipeFor(pack({ dependencies: { a: '1' }, ...it }), none).install?.dependsOn !== null
   assert.ok(kept({}))
   assert.ok(kept({ scripts: { start: 'x', test: 'y' } }))
-  for (const it of [{ scripts: { postinstall: 'x' } }, { scripts: { prepare: 'x' } }, { workspaces: ['a'] }, { dependencies: { a: 'file:../a' } }, { dependencies: { a: './a' } }]) assert.ok(!kept(it), JSON.stringify(it))
+  for (const it of [
+    { scripts: { postinstall: 'x' } },
+    { scripts: { prepare: 'x' } },
+    { workspaces: ['a'] },
+    { dependencies: { a: 'file:../a' } },
+    { dependencies: { a: './a' } },
+  ])
+    assert.ok(!kept(it), JSON.stringify(it))
   const python = (text: string) => recipeFor(facts({ 'requirements.txt': text }), none).install
   assert.ok(python('flask==3\n')?.dependsOn)
   assert.equal(python('# nothing\n\n'), null)

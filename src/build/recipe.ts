@@ -48,7 +48,15 @@ export function recipeFor(facts: FolderFacts, declared: { readonly command: Argv
   const pack = has('package.json') ? readPackage(facts.texts['package.json'] ?? '') : null
   if (declared.command !== null || declared.output !== null) {
     const node = pack === null ? null : nodeRecipe(pack, facts, true)
-    return { kind: 'custom', node: node?.node ?? null, language: node ? 'node' : 'any', install: node?.install ?? null, build: declared.command, prune: null, output: declared.output }
+    return {
+      kind: 'custom',
+      node: node?.node ?? null,
+      language: node ? 'node' : 'any',
+      install: node?.install ?? null,
+      build: declared.command,
+      prune: null,
+      output: declared.output,
+    }
   }
   if (pack) return nodeRecipe(pack, facts, pack.scripts['build'] !== undefined)
   if (has('requirements.txt') || has('pyproject.toml') || has('app.py') || has('main.py') || has('manage.py')) return pythonRecipe(facts)
@@ -72,7 +80,15 @@ function nodeRecipe(pack: Package, facts: FolderFacts, builds: boolean): Recipe 
   const needed = wanted.length > 0 || pack.workspaces || ownScripts
   const omit = builds ? [] : ['--omit=dev']
   const install: Install = {
-    argv: ['npm', lock === null ? 'install' : 'ci', ...omit, '--no-audit', '--no-fund', '--no-update-notifier', ...(lock === null ? ['--no-package-lock'] : [])],
+    argv: [
+      'npm',
+      lock === null ? 'install' : 'ci',
+      ...omit,
+      '--no-audit',
+      '--no-fund',
+      '--no-update-notifier',
+      ...(lock === null ? ['--no-package-lock'] : []),
+    ],
     folder: 'node_modules',
     dependsOn: local ? null : [dependencyText(pack), lock === null ? '' : (facts.texts[lock] ?? ''), facts.texts['.npmrc'] ?? '', omit.join()],
   }
@@ -101,10 +117,24 @@ function dependencyText(pack: Package): string {
 
 function pythonRecipe(facts: FolderFacts): Recipe {
   const requirements = facts.texts['requirements.txt']
-  const pip = ['python3', '-m', 'pip', 'install', '--target=.python', '--no-compile', '--no-input', '--disable-pip-version-check', '--no-warn-script-location', '--root-user-action=ignore']
+  const pip = [
+    'python3',
+    '-m',
+    'pip',
+    'install',
+    '--target=.python',
+    '--no-compile',
+    '--no-input',
+    '--disable-pip-version-check',
+    '--no-warn-script-location',
+    '--root-user-action=ignore',
+  ]
   const install = (): Install | null => {
     if (requirements !== undefined) {
-      const lines = requirements.split('\n').map((line) => line.replace(/(^|\s)#.*$/, '').trim()).filter((line) => line !== '')
+      const lines = requirements
+        .split('\n')
+        .map((line) => line.replace(/(^|\s)#.*$/, '').trim())
+        .filter((line) => line !== '')
       if (lines.length === 0) return null
       const self = lines.some((line) => /^(-e|-r|-c|--editable|--requirement|--constraint|\.|\/|file:)/.test(line) || /@\s*file:/.test(line))
       return { argv: [...pip, '-r', 'requirements.txt'], folder: '.python', dependsOn: self ? null : [lines.join('\n')] }

@@ -1,5 +1,5 @@
 import { constants, realpathSync } from 'node:fs'
-import { chmod, copyFile, cp, link, lstat, mkdir, mkdtemp, readFile, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, cp, link, lstat, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { WeirError } from '../errors.ts'
 import { runCommand } from '../spawn.ts'
@@ -34,7 +34,8 @@ export class Runtimes {
   async node(range: string | null): Promise<string> {
     const own = process.versions.node
     const fits = range === null ? true : satisfies(own, range)
-    if (fits === null) throw new WeirError('E_BUILD_FAILED', { message: `engines.node "${range}" is not a range of versions`, next: 'write it like ">=22" in package.json' })
+    if (fits === null)
+      throw new WeirError('E_BUILD_FAILED', { message: `engines.node "${range}" is not a range of versions`, next: 'write it like ">=22" in package.json' })
     if (fits) return this.#place(`node-${own}`, (folder) => this.#fillNode(folder, process.execPath))
     const there = (await readdir(this.#root).catch(() => [])).filter((name) => name.startsWith('node-') && satisfies(name.slice(5), range ?? '*') === true)
     const best = there.sort((a, b) => (satisfies(a.slice(5), `>${b.slice(5)}`) ? -1 : 1))[0]
@@ -49,7 +50,11 @@ export class Runtimes {
       const { code, stdout } = await runCommand({ argv: [python, '-c', 'import sys; print("%d.%d.%d" % sys.version_info[:3])'], env: {}, timeoutMs: 10_000 })
       if (code === 0) return this.#place(`python-${stdout.trim()}`, (folder) => fillPython(folder, python))
     }
-    throw new WeirError('E_BUILD_FAILED', { message: 'this machine has no Python', cause: `no python3 in ${MACHINE_PATH}`, next: 'apt-get install python3 python3-pip, then weir deploy' })
+    throw new WeirError('E_BUILD_FAILED', {
+      message: 'this machine has no Python',
+      cause: `no python3 in ${MACHINE_PATH}`,
+      next: 'apt-get install python3 python3-pip, then weir deploy',
+    })
   }
 
   binOf(name: string): string {
@@ -94,13 +99,33 @@ export class Runtimes {
     const fresh = await mkdtemp(join(this.#root, '.fetch-'))
     try {
       const name = `node-linux-${process.arch}`
-      const argv = [join(this.binOf(own), 'node'), npm, 'install', '--prefix', fresh, '--ignore-scripts', '--no-audit', '--no-fund', '--no-save', `${name}@${range}`] as const
+      const argv = [
+        join(this.binOf(own), 'node'),
+        npm,
+        'install',
+        '--prefix',
+        fresh,
+        '--ignore-scripts',
+        '--no-audit',
+        '--no-fund',
+        '--no-save',
+        `${name}@${range}`,
+      ] as const
       await writeFile(join(fresh, 'package.json'), '{"private":true}')
-      const result = await runCommand({ argv: [...argv], cwd: fresh, env: { ...this.#environment, HOME: fresh, npm_config_cache: join(fresh, '.cache') }, timeoutMs: FETCH_MS })
+      const result = await runCommand({
+        argv: [...argv],
+        cwd: fresh,
+        env: { ...this.#environment, HOME: fresh, npm_config_cache: join(fresh, '.cache') },
+        timeoutMs: FETCH_MS,
+      })
       const installed = join(fresh, 'node_modules', name)
       if (result.code !== 0) {
         const line = result.stderr.split('\n').find((it) => /ETARGET|notarget|E404|ENOTFOUND|code/.test(it)) ?? ''
-        throw new WeirError('E_BUILD_FAILED', { message: `no Node for engines.node "${range}" could be installed`, cause: line.trim().slice(0, 200), next: 'widen the range in package.json, then weir deploy' })
+        throw new WeirError('E_BUILD_FAILED', {
+          message: `no Node for engines.node "${range}" could be installed`,
+          cause: line.trim().slice(0, 200),
+          next: 'widen the range in package.json, then weir deploy',
+        })
       }
       const { version } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as { version: string }
       return await this.#place(`node-${version}`, (folder) => this.#fillNode(folder, join(installed, 'bin/node')))
@@ -125,7 +150,11 @@ async function shareProgram(from: string, to: string): Promise<void> {
 }
 
 export function npmMissing(): WeirError {
-  return new WeirError('E_BUILD_FAILED', { message: 'this machine has no npm', cause: 'the app has dependencies, and npm is in none of the folders of PATH', next: 'install npm, restart Weir, then weir deploy' })
+  return new WeirError('E_BUILD_FAILED', {
+    message: 'this machine has no npm',
+    cause: 'the app has dependencies, and npm is in none of the folders of PATH',
+    next: 'install npm, restart Weir, then weir deploy',
+  })
 }
 
 async function npmFolder(): Promise<string | null> {
@@ -150,5 +179,6 @@ async function fillPython(folder: string, python: string): Promise<void> {
   await mkdir(join(folder, 'bin'), { mode: 0o755 })
   const path = 'PYTHONPATH="$PWD/.python${PYTHONPATH:+:$PYTHONPATH}"\nexport PYTHONPATH\n'
   for (const name of ['python3', 'python']) await writeFile(join(folder, 'bin', name), `#!/bin/sh\n${path}exec ${python} "$@"\n`, { mode: 0o755 })
-  for (const tool of PYTHON_TOOLS) await writeFile(join(folder, 'bin', tool), `#!/bin/sh\n${path}exec ${python} "$PWD/.python/bin/${tool}" "$@"\n`, { mode: 0o755 })
+  for (const tool of PYTHON_TOOLS)
+    await writeFile(join(folder, 'bin', tool), `#!/bin/sh\n${path}exec ${python} "$PWD/.python/bin/${tool}" "$@"\n`, { mode: 0o755 })
 }

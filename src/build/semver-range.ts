@@ -33,7 +33,7 @@ function everyComparator(at: Version, part: string): boolean | null {
 /** `from` ≤ version < `below`. */
 function boundsOf(comparator: string): { readonly from: Version; readonly below: Version | null } | null {
   const [, operator = '', text = ''] = /^(\^|~>?|>=|<=|>|<|=)?v?(.*)$/.exec(comparator) ?? []
-  const given = text === '' ? [] : text.split(/[-+]/)[0]?.split('.') ?? []
+  const given = text === '' ? [] : (text.split(/[-+]/)[0]?.split('.') ?? [])
   if (given.length > 3 || !given.every((it) => /^(\d+|[xX*])$/.test(it))) return null
   const wild = given.findIndex((it) => !/^\d+$/.test(it))
   const fixed = (wild === -1 ? given : given.slice(0, wild)).map(Number)

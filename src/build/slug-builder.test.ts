@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { buildEnvironment } from './slug-builder.ts'
-import { folder, removeTemporary, workshop } from './testing/workshop.ts'
+import { removeTemporary, workshop } from './testing/workshop.ts'
 
 after(removeTemporary)
 const OWN_NODE = `node-${process.versions.node}`
@@ -50,7 +50,15 @@ test('a build gets no secrets: its environment is what Weir gives it, and values
   process.env['PIP_INDEX_URL'] = 'https://user:hunter2@example.com/simple'
   try {
     const { slug, request, home } = await workshop({ environment: buildEnvironment(process.env) })
-    const { into } = await slug(await request({ 'build.mjs': 'import {writeFileSync, mkdirSync} from "fs"; mkdirSync("dist"); writeFileSync("dist/env.json", JSON.stringify(process.env))', 'package.json': '{}' }, { command: ['node', 'build.mjs'], output: 'dist' }))
+    const { into } = await slug(
+      await request(
+        {
+          'build.mjs': 'import {writeFileSync, mkdirSync} from "fs"; mkdirSync("dist"); writeFileSync("dist/env.json", JSON.stringify(process.env))',
+          'package.json': '{}',
+        },
+        { command: ['node', 'build.mjs'], output: 'dist' },
+      ),
+    )
     const env = JSON.parse(await readFile(join(into, 'env.json'), 'utf8')) as Record<string, string>
     assert.ok(!JSON.stringify(env).includes('hunter2'))
     assert.equal(env['HOME'], join(home, 'builds/work/home'))
@@ -100,12 +108,17 @@ test('when the disk has no more than its reserve, builds are refused with the re
 test('an output with links that leave it, or in the place of the files Weir reads, is refused', async () => {
   const { built, request } = await workshop()
   const after = (script: string) => request({ 'b.mjs': script, 'package.json': '{}' }, { command: ['node', 'b.mjs'] })
-  for (const script of ['import fs from "fs"; fs.symlinkSync("/etc", "out")', 'import fs from "fs"; fs.rmSync("package.json"); fs.symlinkSync("/etc/passwd", "package.json")']) {
+  for (const script of [
+    'import fs from "fs"; fs.symlinkSync("/etc", "out")',
+    'import fs from "fs"; fs.rmSync("package.json"); fs.symlinkSync("/etc/passwd", "package.json")',
+  ]) {
     const seen = await built(await after(script))
     assert.ok(seen.phase === 'failed', script)
     assert.equal(seen.code, 'E_BUILD_FAILED')
   }
-  const linked = await built(await request({ 'b.mjs': 'import fs from "fs"; fs.symlinkSync("/etc", "dist")', 'package.json': '{}' }, { command: ['node', 'b.mjs'], output: 'dist' }))
+  const linked = await built(
+    await request({ 'b.mjs': 'import fs from "fs"; fs.symlinkSync("/etc", "dist")', 'package.json': '{}' }, { command: ['node', 'b.mjs'], output: 'dist' }),
+  )
   assert.ok(linked.phase === 'failed' && linked.cause.includes('no folder dist'))
 })
 
@@ -132,10 +145,17 @@ test('a static site is served with types, tags and no way out', async (t) => {
   const { artifact, into } = await slug(await request({ 'index.html': '<h1>hi</h1>', 'a/style.css': 'b{}', '.env': 'secret', 'a/index.html': 'A' }))
   assert.deepEqual(artifact.command, ['node', '.weir/static-server.mts', '.'])
   const port = await freePort()
-  const child = spawn(process.execPath, [...(artifact.command ?? []).slice(1)], { cwd: into, env: { PORT: String(port), HOST: '127.0.0.1' }, stdio: 'ignore' })
+  const child = spawn(process.execPath, artifact.command?.slice(1) ?? [], { cwd: into, env: { PORT: String(port), HOST: '127.0.0.1' }, stdio: 'ignore' })
   t.after(() => child.kill('SIGKILL'))
   const get = (path: string, headers = {}) => fetch(`http://127.0.0.1:${port}${path}`, { headers, redirect: 'manual' })
-  for (let n = 0; n < 100; n++) if (await get('/').then(() => true, () => sleep(20).then(() => false))) break
+  for (let n = 0; n < 100; n++)
+    if (
+      await get('/').then(
+        () => true,
+        () => sleep(20).then(() => false),
+      )
+    )
+      break
   const page = await get('/')
   assert.equal(await page.text(), '<h1>hi</h1>')
   assert.equal(page.headers.get('content-type'), 'text/html; charset=utf-8')
@@ -144,7 +164,8 @@ test('a static site is served with types, tags and no way out', async (t) => {
   assert.equal((await get('/a')).headers.get('location'), '/a/')
   assert.equal(await (await get('/a/')).text(), 'A')
   assert.equal(await (await get('/some/client/route')).text(), '<h1>hi</h1>')
-  for (const path of ['/.env', '/.weir/static-server.mts', '/none.js', '/a/..%2f..%2f..%2fetc/passwd', '/%2e%2e/%2e%2e/etc/passwd.x', '//etc/passwd.x']) assert.ok([400, 404].includes((await get(path)).status), path)
+  for (const path of ['/.env', '/.weir/static-server.mts', '/none.js', '/a/..%2f..%2f..%2fetc/passwd', '/%2e%2e/%2e%2e/etc/passwd.x', '//etc/passwd.x'])
+    assert.ok([400, 404].includes((await get(path)).status), path)
   assert.equal((await fetch(`http://127.0.0.1:${port}/`, { method: 'POST' })).status, 405)
   child.kill('SIGTERM')
   assert.equal(await new Promise((resolve) => child.once('exit', resolve)), 0)
@@ -221,8 +242,11 @@ test('slugs that no release names are collected, and built again when they are w
   const kept = await slug(await request(HELLO))
   const dropped = await request({ 'index.html': '' })
   const { artifact } = await slug(dropped)
-  assert.deepEqual(await builder.collect(new Set([kept.artifact.digest]), new Date(Date.now() - 60_000)), [])
-  assert.deepEqual(await builder.collect(new Set([kept.artifact.digest]), new Date(Date.now() + 60_000)), [artifact.digest])
+  const later = new Date(Date.now() + 60_000)
+  const only = { slugs: new Set([kept.artifact.digest]), buildKeys: new Set<string>() }
+  assert.deepEqual(await builder.collect(only), [])
+  assert.deepEqual(await builder.collect({ ...only, buildKeys: new Set([dropped.key]) }, later), [])
+  assert.deepEqual(await builder.collect(only, later), [artifact.digest])
   assert.equal(await stat(join(paths.slugs, `${artifact.digest.slice(7)}.tar`)).catch(() => null), null)
   assert.ok(await stat(join(paths.slugs, `${kept.artifact.digest.slice(7)}.tar`)))
   assert.equal(await builder.observe(dropped.key), null)

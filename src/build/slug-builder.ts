@@ -2,24 +2,28 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rm, statfs, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Artifact } from '../core/model/release.ts'
 import type { StatePaths } from '../config.ts'
+import type { Artifact } from '../core/model/release.ts'
 import type { Confined } from '../drivers/confined.ts'
 import { isWeirError, WeirError } from '../errors.ts'
 import type { Source } from '../source/source.ts'
-import type { Builder, BuildRequest, ObservedBuild } from './builder.ts'
 import { type BuildTools, runBuild } from './build-run.ts'
-import { Interrupted } from './confined-step.ts'
+import type { Builder, BuildRequest, ObservedBuild } from './builder.ts'
+import { Interrupted, patiently } from './confined-step.ts'
 import { BUILD_LIMITS, type BuildLimits } from './limits.ts'
 import { Runtimes } from './runtimes.ts'
-import { replaceFile, SlugStore } from './slug-store.ts'
 import { slugDifferences } from './slug-differences.ts'
+import { type KeptSlugs, replaceFile, SlugStore } from './slug-store.ts'
 
 /** Grows when the same source would become another slug. */
 const BUILDER_VERSION = 1
 const LAST_LINES = 30
 const LOG_LOOK_MS = 100
 const ATTEMPTS = 3
+/** More than any recipe has; jobs are numbered from 0. */
+const MAX_STEPS = 8
+/** What is built a moment before a release names it is spared for this long. */
+const SPARED_MS = 60 * 60_000
 
 export interface SlugBuilderOptions {
   readonly paths: Pick<StatePaths, 'slugs' | 'builds' | 'runtimes'>
@@ -56,6 +60,8 @@ export class SlugBuilder implements Builder {
   /** Built by this process and not found ready: what `cached` tells. */
   readonly #made = new Set<string>()
   readonly #watchers = new Set<(key: string) => void>()
+  /** A job of an earlier build may still run; it must have ended before the work folder is made anew. */
+  #mayRun = true
   /** Whatever needs the one work folder waits here for its turn. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -74,7 +80,7 @@ export class SlugBuilder implements Builder {
     await store.open()
     const runtimes = new Runtimes(paths.runtimes, environment)
     const builder = new SlugBuilder({ root: paths.builds, source: options.source, confined: options.confined, runtimes, store, limits, environment })
-    await builder.#endLeftover()
+    void builder.#inTurn(() => builder.#endLeftover().catch(() => {})) // tried again before the first build
     return builder
   }
 
@@ -82,7 +88,9 @@ export class SlugBuilder implements Builder {
     const content = await this.#tools.source.digest(request.tree, request.context)
     const { tenant, command, output } = request
     // The tenant is part of it: what one tenant's package cache made is never another's.
-    return createHash('sha256').update(JSON.stringify([BUILDER_VERSION, tenant, content, command, output, this.#tools.runtimes.fingerprint(), process.arch])).digest('hex')
+    return createHash('sha256')
+      .update(JSON.stringify([BUILDER_VERSION, tenant, content, command, output, this.#tools.runtimes.fingerprint(), process.arch]))
+      .digest('hex')
   }
 
   async start(request: BuildRequest & { readonly key: string }): Promise<void> {
@@ -175,11 +183,14 @@ export class SlugBuilder implements Builder {
     })
   }
 
-  /** Removes slugs that `keep` (digests) does not name and that nobody wanted since `before`, with logs and dependencies of that age. */
-  async collect(keep: ReadonlySet<string>, before: Date): Promise<string[]> {
-    const removed = await this.#tools.store.collect(keep, before)
+  /**
+   * Removes what is not kept and nobody wanted since `before`: slugs, logs, failures and dependencies. Returns the digests of the slugs,
+   * whose unpacked folders are the runner's to remove.
+   */
+  async collect(kept: KeptSlugs, before = new Date(Date.now() - SPARED_MS)): Promise<string[]> {
+    const removed = await this.#tools.store.collect(kept, before)
     for (const key of await readdir(join(this.#tools.root, 'logs'))) {
-      if (this.#find(key) || (await this.#tools.store.find(key))) continue
+      if (kept.buildKeys.has(key) || this.#find(key) || (await this.#tools.store.find(key))) continue
       const failure = await open(this.#failureFile(key)).catch(() => null)
       const recent = failure !== null && (await failure.stat()).mtime >= before
       await failure?.close()
@@ -213,18 +224,22 @@ export class SlugBuilder implements Builder {
     const { request, key, abort } = build
     try {
       await this.#checkReserve()
+      if (this.#mayRun) await this.#endLeftover()
       const logFolder = this.#logFolder(key)
       await rm(logFolder, { recursive: true, force: true })
       const seen = (lastLines: readonly string[]) => (build.lastLines = lastLines.slice(-LAST_LINES))
       await runBuild(this.#tools, { request, key, serial: await this.#nextSerial(), logFolder, fresh: false, signal: abort.signal, seen })
     } catch (error) {
+      this.#mayRun = true
       if (!(error instanceof Interrupted) || abort.signal.aborted || left <= 1) throw error
       await this.#attempt(build, left - 1)
     }
   }
 
   async #remember(build: Build, error: unknown): Promise<void> {
-    const known = isWeirError(error) ? error : new WeirError('E_BUILD_FAILED', { message: 'the build failed', cause: diskIsFull(error) ? 'the disk is full' : (error as Error).message })
+    const known = isWeirError(error)
+      ? error
+      : new WeirError('E_BUILD_FAILED', { message: 'the build failed', cause: diskIsFull(error) ? 'the disk is full' : (error as Error).message })
     const code = diskIsFull(error) ? 'E_DISK_FULL' : known.code
     const { message, cause } = known.explanation
     const failure: Failure = { phase: 'failed', code, cause: cause === undefined ? message : `${message}: ${cause}`, lastLines: build.lastLines }
@@ -236,7 +251,12 @@ export class SlugBuilder implements Builder {
     const { bavail, bsize } = await statfs(this.#tools.root)
     const { reserveBytes } = this.#tools.limits
     if (bavail * bsize >= reserveBytes) return
-    throw new WeirError('E_DISK_FULL', { message: 'the disk is too full to build', cause: `under ${Math.round(reserveBytes / 1024 ** 2)} MiB are free, which is kept for what runs`, state: 'what runs goes on', next: 'free space, then weir deploy' })
+    throw new WeirError('E_DISK_FULL', {
+      message: 'the disk is too full to build',
+      cause: `under ${Math.round(reserveBytes / 1024 ** 2)} MiB are free, which is kept for what runs`,
+      state: 'what runs goes on',
+      next: 'free space, then weir deploy',
+    })
   }
 
   /** Written before the jobs that carry it, so that no id is ever used twice. */
@@ -252,8 +272,8 @@ export class SlugBuilder implements Builder {
   /** Ends whatever the last build may have running: at most a few steps, named by its serial. */
   async #endLeftover(): Promise<void> {
     const serial = await this.#lastSerial()
-    const { confined } = this.#tools
-    for (let step = 0; serial > 0 && step < 8; step++) await confined.stop(`build-${serial}-${step}`).catch(() => {}) // a runner that is down runs nothing of ours that it will not end
+    for (let step = 0; step < MAX_STEPS; step++) await patiently(() => this.#tools.confined.stop(`build-${serial}-${step}`))
+    this.#mayRun = false
   }
 
   #find(key: string): Build | null {
@@ -278,7 +298,9 @@ export class SlugBuilder implements Builder {
 /** Registry, proxies and certificates; a value that holds a user and password is left out: a build gets no secrets. */
 export function buildEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
   const names = /^(https?_proxy|no_proxy|node_extra_ca_certs|ssl_cert_file|npm_config_(registry|cafile)|pip_(index_url|extra_index_url|find_links|cert))$/i
-  return Object.fromEntries(Object.entries(env).filter((entry): entry is [string, string] => names.test(entry[0]) && entry[1] !== undefined && !/\/\/[^/]*@/.test(entry[1])))
+  return Object.fromEntries(
+    Object.entries(env).filter((entry): entry is [string, string] => names.test(entry[0]) && entry[1] !== undefined && !/\/\/[^/]*@/.test(entry[1])),
+  )
 }
 
 function checkKey(key: string): void {

@@ -1,12 +1,18 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Artifact } from '../core/model/release.ts'
-import { WeirError } from '../errors.ts'
-import { EntryRules } from '../archive/unpack.ts'
 import { padding, readTar } from '../archive/tar-read.ts'
 import { TAR_END } from '../archive/tar-write.ts'
+import { EntryRules } from '../archive/unpack.ts'
+import type { Artifact } from '../core/model/release.ts'
+import { WeirError } from '../errors.ts'
+
+export interface KeptSlugs {
+  /** Digests. */
+  readonly slugs: ReadonlySet<string>
+  readonly buildKeys: ReadonlySet<string>
+}
 
 /**
  * Finished slugs by digest, and which build key made which:
@@ -57,8 +63,13 @@ export class SlugStore {
     await replaceFile(join(this.#slugs, 'keys', artifact.key), JSON.stringify(artifact))
   }
 
+  /** Whether it is there; then it counts as used now. */
   async hasLayer(tenant: string, layer: string): Promise<boolean> {
-    return (await lstat(this.#layer(tenant, layer)).catch(() => null)) !== null
+    const now = new Date()
+    return utimes(this.#layer(tenant, layer), now, now).then(
+      () => true,
+      () => false,
+    )
   }
 
   layer(tenant: string, layer: string): AsyncIterable<Uint8Array> {
@@ -72,15 +83,19 @@ export class SlugStore {
     await rename(path, this.#layer(tenant, layer))
   }
 
-  /** Removes slugs that `keep` does not name, with the keys that lead to them. Digests as in `Artifact.digest`. */
-  async collect(keep: ReadonlySet<string>, before: Date): Promise<string[]> {
+  /** Removes slugs that are neither kept by digest nor by key and that nobody wanted since `before`, with the keys that lead to them. */
+  async collect(kept: KeptSlugs, before: Date): Promise<string[]> {
     const removed: string[] = []
+    const wanted = new Set(kept.slugs)
+    for (const key of kept.buildKeys) {
+      const artifact = await this.find(key)
+      if (artifact) wanted.add(artifact.digest)
+    }
     for (const name of await readdir(this.#slugs)) {
       const hex = /^([0-9a-f]{64})\.tar$/.exec(name)?.[1]
       const path = join(this.#slugs, name)
-      if (hex === undefined || keep.has(`sha256:${hex}`) || (await lstat(path)).mtime >= before) continue
+      if (hex === undefined || wanted.has(`sha256:${hex}`) || (await lstat(path)).mtime >= before) continue
       await rm(path, { force: true })
-      await rm(join(this.#slugs, hex), { recursive: true, force: true })
       removed.push(`sha256:${hex}`)
     }
     for (const key of await readdir(join(this.#slugs, 'keys'))) {
@@ -89,7 +104,7 @@ export class SlugStore {
     for (const tenant of await readdir(this.#layers)) {
       for (const layer of await readdir(join(this.#layers, tenant))) {
         const path = join(this.#layers, tenant, layer)
-        if ((await lstat(path)).atime < before) await rm(path, { force: true })
+        if ((await lstat(path)).mtime < before) await rm(path, { force: true })
       }
     }
     return removed
@@ -177,7 +192,13 @@ async function syncFolder(path: string): Promise<void> {
 /** What a build wrote that cannot be taken over is the build's fault, not an upload's. */
 export function asBuildError(error: unknown): unknown {
   if (!(error instanceof WeirError)) return error
-  if (error.code === 'E_ARCHIVE') return new WeirError('E_BUILD_FAILED', { ...error.explanation, message: `the build's output cannot be used: ${error.explanation.message}` }, { cause: error })
-  if (error.code === 'E_SOURCE_TOO_LARGE') return new WeirError('E_BUILD_TOO_LARGE', { ...error.explanation, message: "the build's output is too large" }, { cause: error })
+  if (error.code === 'E_ARCHIVE')
+    return new WeirError(
+      'E_BUILD_FAILED',
+      { ...error.explanation, message: `the build's output cannot be used: ${error.explanation.message}` },
+      { cause: error },
+    )
+  if (error.code === 'E_SOURCE_TOO_LARGE')
+    return new WeirError('E_BUILD_TOO_LARGE', { ...error.explanation, message: "the build's output is too large" }, { cause: error })
   return error
 }

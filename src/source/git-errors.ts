@@ -1,4 +1,4 @@
-import { WeirError, type ErrorCode } from '../errors.ts'
+import { type ErrorCode, WeirError } from '../errors.ts'
 
 /** What git prints, in the order in which it is looked for: the first match is the cause a person would have looked for. */
 const CAUSES: readonly { readonly says: RegExp; readonly code: ErrorCode; readonly cause: string; readonly next: string }[] = [
@@ -50,8 +50,18 @@ const CAUSES: readonly { readonly says: RegExp; readonly code: ErrorCode; readon
 export function gitError(shown: string, stderr: string): WeirError {
   const found = CAUSES.find(({ says }) => says.test(stderr))
   const line = quotedLine(stderr)
-  if (!found) return new WeirError('E_SOURCE_UNREACHABLE', { message: `cannot read ${shown}`, cause: line === '' ? 'git ended without a word' : `git says: ${line}`, ...KEEPS })
-  return new WeirError(found.code, { message: `cannot read ${shown}`, cause: line === '' ? found.cause : `${found.cause} (git says: ${line})`, next: found.next, ...KEEPS })
+  if (!found)
+    return new WeirError('E_SOURCE_UNREACHABLE', {
+      message: `cannot read ${shown}`,
+      cause: line === '' ? 'git ended without a word' : `git says: ${line}`,
+      ...KEEPS,
+    })
+  return new WeirError(found.code, {
+    message: `cannot read ${shown}`,
+    cause: line === '' ? found.cause : `${found.cause} (git says: ${line})`,
+    next: found.next,
+    ...KEEPS,
+  })
 }
 
 const KEEPS = { state: 'what runs goes on unchanged' } as const

@@ -1,5 +1,5 @@
-import { access, mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { constants } from 'node:fs'
+import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Credential } from './credentials.ts'
 import type { RepositoryUrl } from './repository-url.ts'
@@ -103,14 +103,27 @@ async function configOf(url: RepositoryUrl, credential: Credential | null, addre
 }
 
 /** git starts the program in GIT_SSH by argv, so the options stand in a file of ours and nothing of the address meets a shell. */
-async function sshEnvironment(folder: string, url: Extract<RepositoryUrl, { kind: 'https' | 'ssh' }>, credential: Credential | null, addresses: readonly string[]): Promise<Record<string, string>> {
+async function sshEnvironment(
+  folder: string,
+  url: Extract<RepositoryUrl, { kind: 'https' | 'ssh' }>,
+  credential: Credential | null,
+  addresses: readonly string[],
+): Promise<Record<string, string>> {
   const program = join(folder, 'ssh')
   const key = join(folder, 'key')
   const knownHosts = join(folder, 'known_hosts')
   const ssh = credential?.kind === 'ssh' ? credential : null
   await writeFile(key, ssh ? `${ssh.privateKey.trimEnd()}\n` : '', { mode: 0o600 })
   await writeFile(knownHosts, ssh ? `${ssh.knownHosts.trimEnd()}\n` : '', { mode: 0o600 })
-  const options = ['-oBatchMode=yes', '-oStrictHostKeyChecking=yes', '-oGlobalKnownHostsFile=/dev/null', '-oIdentitiesOnly=yes', '-oIdentityAgent=none', '-oConnectTimeout=20', '-oServerAliveInterval=15']
+  const options = [
+    '-oBatchMode=yes',
+    '-oStrictHostKeyChecking=yes',
+    '-oGlobalKnownHostsFile=/dev/null',
+    '-oIdentitiesOnly=yes',
+    '-oIdentityAgent=none',
+    '-oConnectTimeout=20',
+    '-oServerAliveInterval=15',
+  ]
   const alias = url.port === 22 ? url.host : `[${url.host}]:${url.port}`
   const pinned = addresses[0] === undefined ? '' : `-o"HostName=${addresses[0]}" -o"HostKeyAlias=${alias}" -oCheckHostIP=no `
   const script = `#!/bin/sh\nexec ssh -F /dev/null ${options.join(' ')} ${pinned}-o"UserKnownHostsFile=$WEIR_GIT_SESSION/known_hosts" -o"IdentityFile=$WEIR_GIT_SESSION/key" "$@"\n`

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { WeirError } from '../errors.ts'
-import { type UnpackLimits, unpackTar } from '../archive/unpack.ts'
 import { shownPath } from '../archive/entry-rules.ts'
+import { type UnpackLimits, unpackTar } from '../archive/unpack.ts'
+import { WeirError } from '../errors.ts'
 import { gitEnvironment } from './git-session.ts'
 import type { Mirror } from './mirror.ts'
 
@@ -116,7 +116,11 @@ function parseTree(text: string): TreeEntry[] {
 }
 
 export function linkRefused(path: string): WeirError {
-  return new WeirError('E_ARCHIVE', { message: `${shownPath(path)} is a link`, cause: 'Weir reads it before anything is unpacked, and follows no links', next: 'commit a plain file in its place' })
+  return new WeirError('E_ARCHIVE', {
+    message: `${shownPath(path)} is a link`,
+    cause: 'Weir reads it before anything is unpacked, and follows no links',
+    next: 'commit a plain file in its place',
+  })
 }
 export function fileTooLarge(path: string, maxBytes: number): WeirError {
   return new WeirError('E_SOURCE_TOO_LARGE', { message: `${shownPath(path)} is too large`, cause: `it is over ${maxBytes} bytes` })

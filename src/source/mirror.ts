@@ -76,7 +76,10 @@ export class Mirror {
   }
 
   /** git on the mirror alone: no network, no credentials. */
-  git(args: readonly string[], options: { maxOutputBytes?: number; onOutput?: (chunk: Buffer, stream: 'stdout' | 'stderr') => void } = {}): Promise<CommandResult> {
+  git(
+    args: readonly string[],
+    options: { maxOutputBytes?: number; onOutput?: (chunk: Buffer, stream: 'stdout' | 'stderr') => void } = {},
+  ): Promise<CommandResult> {
     return runCommand({ argv: ['git', '--git-dir', this.path, ...args], env: gitEnvironment(), timeoutMs: LOCAL_TIMEOUT_MS, ...options })
   }
 
@@ -96,7 +99,18 @@ export class Mirror {
   }
 
   async #fetch(url: string, refspecs: readonly string[], env: Record<string, string>): Promise<CommandResult> {
-    const argv = ['git', '--git-dir', this.path, 'fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--no-recurse-submodules', '--update-shallow'] as const
+    const argv = [
+      'git',
+      '--git-dir',
+      this.path,
+      'fetch',
+      '--quiet',
+      '--no-tags',
+      '--no-write-fetch-head',
+      '--no-auto-maintenance',
+      '--no-recurse-submodules',
+      '--update-shallow',
+    ] as const
     const options = refspecs.filter((it) => it.startsWith('--'))
     const rest = refspecs.filter((it) => !it.startsWith('--'))
     const tooLarge = new AbortController()
@@ -104,7 +118,12 @@ export class Mirror {
       if ((await sizeOf(this.path)) > this.#limits.bytes) tooLarge.abort()
     }, SIZE_LOOK_MS)
     try {
-      const result = await runCommand({ argv: [...argv, ...options, '--end-of-options', url, ...rest], env, timeoutMs: this.#limits.fetchMs, signal: tooLarge.signal })
+      const result = await runCommand({
+        argv: [...argv, ...options, '--end-of-options', url, ...rest],
+        env,
+        timeoutMs: this.#limits.fetchMs,
+        signal: tooLarge.signal,
+      })
       if (tooLarge.signal.aborted || (await sizeOf(this.path)) > this.#limits.bytes) {
         await rm(this.path, { recursive: true, force: true })
         throw sourceTooLarge(url, this.#limits.bytes)
@@ -122,7 +141,11 @@ export class Mirror {
     await mkdir(join(this.path, '..'), { recursive: true, mode: 0o700 })
     await rm(this.path, { recursive: true, force: true })
     const fresh = await mkdtemp(join(this.path, '..', '.new-'))
-    const made = await runCommand({ argv: ['git', 'init', '--quiet', '--bare', '--template=', '--end-of-options', fresh], env: gitEnvironment(), timeoutMs: LOCAL_TIMEOUT_MS })
+    const made = await runCommand({
+      argv: ['git', 'init', '--quiet', '--bare', '--template=', '--end-of-options', fresh],
+      env: gitEnvironment(),
+      timeoutMs: LOCAL_TIMEOUT_MS,
+    })
     if (made.code !== 0) throw new WeirError('E_STATE', { message: 'cannot make a mirror for the repository', cause: made.stderr.trim() })
     await mkdir(join(fresh, 'info'), { recursive: true })
     await writeFile(join(fresh, 'info/attributes'), ATTRIBUTES)
@@ -145,12 +168,20 @@ export class Mirror {
 
 class DamagedMirror extends Error {}
 /** What git says about a repository of ours that it cannot use any more. */
-const DAMAGE = /not a git repository: |loose object .* is corrupt|object file .* is empty|packfile .* (is corrupt|cannot be accessed|claims)|inflate: |index file .* is too small|bad object refs\/weir|unable to parse commit|missing blob|invalid sha1 pointer|shallow file has changed|did not send all necessary objects/
+const DAMAGE =
+  /not a git repository: |loose object .* is corrupt|object file .* is empty|packfile .* (is corrupt|cannot be accessed|claims)|inflate: |index file .* is too small|bad object refs\/weir|unable to parse commit|missing blob|invalid sha1 pointer|shallow file has changed|did not send all necessary objects/
 
 /** Everything below a folder, as far as it can still be read while it changes. */
 export async function sizeOf(folder: string): Promise<number> {
   const names = await readdir(folder, { recursive: true }).catch(() => [])
-  const sizes = await Promise.all(names.map((name) => stat(join(folder, name)).then((it) => (it.isFile() ? it.size : 0), () => 0)))
+  const sizes = await Promise.all(
+    names.map((name) =>
+      stat(join(folder, name)).then(
+        (it) => (it.isFile() ? it.size : 0),
+        () => 0,
+      ),
+    ),
+  )
   return sizes.reduce((sum, size) => sum + size, 0)
 }
 
@@ -164,7 +195,12 @@ export function sourceTooLarge(url: string, bytes: number): WeirError {
 }
 
 function timedOut(url: string, ms: number): WeirError {
-  return new WeirError('E_SOURCE_TIMEOUT', { message: `cannot read ${shownUrl(url)}`, cause: `the repository took over ${Math.round(ms / 1000)} s`, state: 'what runs goes on unchanged', next: 'try again' })
+  return new WeirError('E_SOURCE_TIMEOUT', {
+    message: `cannot read ${shownUrl(url)}`,
+    cause: `the repository took over ${Math.round(ms / 1000)} s`,
+    state: 'what runs goes on unchanged',
+    next: 'try again',
+  })
 }
 
 function exists(path: string): Promise<boolean> {

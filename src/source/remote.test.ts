@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer as createTcpServer } from 'node:net'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -23,8 +23,19 @@ const savedPath = process.env['PATH']
 before(async () => {
   home = await mkdtemp(join(tmpdir(), 'weir-remote-'))
   repo = join(home, 'repos/app.git')
-  const env = { PATH: savedPath, HOME: home, GIT_CONFIG_NOSYSTEM: '1', GIT_AUTHOR_NAME: 'A', GIT_AUTHOR_EMAIL: 'a@b', GIT_COMMITTER_NAME: 'A', GIT_COMMITTER_EMAIL: 'a@b' }
-  const git = (...args: string[]) => execFileSync('git', args, { env, stdio: ['ignore', 'pipe', 'pipe'] }).toString().trim()
+  const env = {
+    PATH: savedPath,
+    HOME: home,
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_AUTHOR_NAME: 'A',
+    GIT_AUTHOR_EMAIL: 'a@b',
+    GIT_COMMITTER_NAME: 'A',
+    GIT_COMMITTER_EMAIL: 'a@b',
+  }
+  const git = (...args: string[]) =>
+    execFileSync('git', args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+      .toString()
+      .trim()
   git('init', '--quiet', '--initial-branch=main', join(home, 'work'))
   await writeFile(join(home, 'work/a'), '1')
   git('-C', join(home, 'work'), 'add', '-A')
@@ -32,7 +43,29 @@ before(async () => {
   commit = git('-C', join(home, 'work'), 'rev-parse', 'HEAD')
   await mkdir(join(home, 'repos'))
   git('clone', '--quiet', '--bare', join(home, 'work'), repo)
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-keyout', join(home, 'key.pem'), '-out', join(home, 'cert.pem')], { stdio: 'ignore' })
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:prime256v1',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=localhost',
+      '-addext',
+      'subjectAltName=DNS:localhost',
+      '-keyout',
+      join(home, 'key.pem'),
+      '-out',
+      join(home, 'cert.pem'),
+    ],
+    { stdio: 'ignore' },
+  )
   server = createServer({ key: await readFile(join(home, 'key.pem')), cert: await readFile(join(home, 'cert.pem')) }, (request, response) => {
     const { authorization } = request.headers
     const [path = '', query = ''] = (request.url ?? '').split('?')
@@ -41,9 +74,23 @@ before(async () => {
     if (path.startsWith('/slow/')) return response
     if (path.startsWith('/down/')) return response.writeHead(503).end()
     const closed = path.startsWith('/closed/')
-    if (closed && authorization !== `Basic ${Buffer.from(`deploy:${TOKEN}`).toString('base64')}`) return response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
+    if (closed && authorization !== `Basic ${Buffer.from(`deploy:${TOKEN}`).toString('base64')}`)
+      return response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
     const backend = spawn('git', ['http-backend'], {
-      env: { PATH: savedPath, GIT_PROJECT_ROOT: join(home, 'repos'), GIT_HTTP_EXPORT_ALL: '1', PATH_INFO: path.replace(/^\/(open|closed)/, ''), QUERY_STRING: query, REQUEST_METHOD: request.method, CONTENT_TYPE: request.headers['content-type'] ?? '', HTTP_CONTENT_ENCODING: request.headers['content-encoding'] ?? '', HTTP_GIT_PROTOCOL: request.headers['git-protocol'] as string, GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*' },
+      env: {
+        PATH: savedPath,
+        GIT_PROJECT_ROOT: join(home, 'repos'),
+        GIT_HTTP_EXPORT_ALL: '1',
+        PATH_INFO: path.replace(/^\/(open|closed)/, ''),
+        QUERY_STRING: query,
+        REQUEST_METHOD: request.method,
+        CONTENT_TYPE: request.headers['content-type'] ?? '',
+        HTTP_CONTENT_ENCODING: request.headers['content-encoding'] ?? '',
+        HTTP_GIT_PROTOCOL: request.headers['git-protocol'] as string,
+        GIT_CONFIG_COUNT: '1',
+        GIT_CONFIG_KEY_0: 'safe.directory',
+        GIT_CONFIG_VALUE_0: '*',
+      },
       stdio: ['pipe', 'pipe', 'ignore'],
     })
     request.pipe(backend.stdin)
@@ -52,8 +99,15 @@ before(async () => {
     backend.on('close', () => {
       const all = Buffer.concat(parts)
       const end = all.indexOf('\r\n\r\n')
-      const lines = all.subarray(0, end).toString().split('\r\n').map((line) => line.split(': '))
-      response.writeHead(Number.parseInt(lines.find(([name]) => name === 'Status')?.[1] ?? '200', 10), Object.fromEntries(lines.filter(([name]) => name !== 'Status')))
+      const lines = all
+        .subarray(0, end)
+        .toString()
+        .split('\r\n')
+        .map((line) => line.split(': '))
+      response.writeHead(
+        Number.parseInt(lines.find(([name]) => name === 'Status')?.[1] ?? '200', 10),
+        Object.fromEntries(lines.filter(([name]) => name !== 'Status')),
+      )
       response.end(all.subarray(end + 4))
     })
     return response
@@ -70,7 +124,15 @@ after(async () => {
 
 async function sources(credential: Credential | null, resolveMs = 20_000): Promise<{ it: Sources; mirrors: string }> {
   const mirrors = await mkdtemp(join(home, 'state-'))
-  return { it: await Sources.open({ paths: { mirrors, uploads: join(mirrors, 'uploads') }, credentials: async () => credential, reach: () => 'machine', limits: { resolveMs } }), mirrors }
+  return {
+    it: await Sources.open({
+      paths: { mirrors, uploads: join(mirrors, 'uploads') },
+      credentials: async () => credential,
+      reach: () => 'machine',
+      limits: { resolveMs },
+    }),
+    mirrors,
+  }
 }
 const source = (url: string) => ({ kind: 'git', url, ref: null, commit: null, path: '' }) as const
 const https = (path: string) => source(`https://localhost:${port}${path}`)
@@ -95,9 +157,9 @@ test('a token opens a closed repository, and is neither in argv, in the environm
   const { it, mirrors } = await sources({ kind: 'token', user: 'deploy', token: TOKEN })
   const watched: string[] = []
   const secret = [TOKEN, Buffer.from(`deploy:${TOKEN}`).toString('base64')]
-  let watching = true
+  const watching = new AbortController()
   const watch = (async () => {
-    while (watching) {
+    while (!watching.signal.aborted) {
       for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)) {
         const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')
         if (!command.startsWith('git')) continue
@@ -107,7 +169,7 @@ test('a token opens a closed repository, and is neither in argv, in the environm
     }
   })()
   assert.equal((await it.fetch('acme', https('/closed/app.git'))).commit, commit)
-  watching = false
+  watching.abort()
   await watch
   assert.ok(watched.length > 0)
   for (const text of watched) for (const value of secret) assert.ok(!text.includes(value))
@@ -159,15 +221,31 @@ test('ssh is given the key and known hosts by file, pinned to the address, and c
   await mkdir(bin)
   const log = join(home, 'ssh.log')
   // In the place of ssh: notes its arguments and files, then does what the far end would.
-  await writeFile(join(bin, 'ssh'), `#!/bin/sh\nprintf '%s\\n' "$@" > ${log}\ncat "$WEIR_GIT_SESSION/known_hosts" "$WEIR_GIT_SESSION/key" >> ${log}\nstat -c %a "$WEIR_GIT_SESSION/key" >> ${log}\nexec git -c safe.directory='*' upload-pack ${repo}\n`)
+  await writeFile(
+    join(bin, 'ssh'),
+    `#!/bin/sh\nprintf '%s\\n' "$@" > ${log}\ncat "$WEIR_GIT_SESSION/known_hosts" "$WEIR_GIT_SESSION/key" >> ${log}\nstat -c %a "$WEIR_GIT_SESSION/key" >> ${log}\nexec git -c safe.directory='*' upload-pack ${repo}\n`,
+  )
   await chmod(join(bin, 'ssh'), 0o755)
   process.env['PATH'] = `${bin}:${savedPath}`
   try {
     const { it, mirrors } = await sources({ kind: 'ssh', privateKey: 'PRIVATE KEY', knownHosts: '[127.0.0.1]:2222 ssh-ed25519 AAAA' })
     assert.equal((await it.fetch('acme', source('ssh://git@127.0.0.1:2222/app.git'))).commit, commit)
     const said = await readFile(log, 'utf8')
-    for (const part of ['-oStrictHostKeyChecking=yes', '-oBatchMode=yes', 'HostName=127.0.0.1', 'HostKeyAlias=[127.0.0.1]:2222', 'PRIVATE KEY\n', 'ssh-ed25519 AAAA', '\n600\n', 'git@127.0.0.1']) assert.ok(said.includes(part), `${part} in ${said}`)
-    assert.deepEqual((await readdir(mirrors)).filter((name) => name.startsWith('.session')), [])
+    for (const part of [
+      '-oStrictHostKeyChecking=yes',
+      '-oBatchMode=yes',
+      'HostName=127.0.0.1',
+      'HostKeyAlias=[127.0.0.1]:2222',
+      'PRIVATE KEY\n',
+      'ssh-ed25519 AAAA',
+      '\n600\n',
+      'git@127.0.0.1',
+    ])
+      assert.ok(said.includes(part), `${part} in ${said}`)
+    assert.deepEqual(
+      (await readdir(mirrors)).filter((name) => name.startsWith('.session')),
+      [],
+    )
   } finally {
     process.env['PATH'] = savedPath
   }

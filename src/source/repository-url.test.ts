@@ -10,7 +10,12 @@ test('the addresses that people copy are understood', () => {
   assert.deepEqual(as('https://example.com/team/app.git'), { kind: 'https', url: 'https://example.com/team/app.git', host: 'example.com', port: 443 })
   assert.deepEqual(as('https://example.com:8443/app'), { kind: 'https', url: 'https://example.com:8443/app', host: 'example.com', port: 8443 })
   assert.deepEqual(as('git@example.com:team/app.git'), { kind: 'ssh', url: 'ssh://git@example.com/team/app.git', host: 'example.com', port: 22 })
-  assert.deepEqual(as('ssh://git@example.com:2222/team/app.git'), { kind: 'ssh', url: 'ssh://git@example.com:2222/team/app.git', host: 'example.com', port: 2222 })
+  assert.deepEqual(as('ssh://git@example.com:2222/team/app.git'), {
+    kind: 'ssh',
+    url: 'ssh://git@example.com:2222/team/app.git',
+    host: 'example.com',
+    port: 2222,
+  })
   assert.deepEqual(as('file:///srv/app.git'), { kind: 'file', url: 'file:///srv/app.git', path: '/srv/app.git' })
   assert.deepEqual(as('/srv/app'), { kind: 'file', url: 'file:///srv/app', path: '/srv/app' })
 })
@@ -61,12 +66,21 @@ const HOSTILE = [
 ]
 for (const text of HOSTILE) {
   test(`the address ${JSON.stringify(text.slice(0, 40))} is refused before git sees it`, () => {
-    assert.throws(() => parseRepositoryUrl(text), (error) => isWeirError(error, 'E_SOURCE_URL'))
+    assert.throws(
+      () => parseRepositoryUrl(text),
+      (error) => isWeirError(error, 'E_SOURCE_URL'),
+    )
   })
 }
 
 test('an address with a password is refused, without the password in the error', () => {
-  for (const text of ['https://ann:hunter2@example.com/a.git', 'https://hunter2@example.com/a.git', 'ssh://git:hunter2@example.com/a.git', 'http://ann:hunter2@example.com/', 'hunter2@x@y:z']) {
+  for (const text of [
+    'https://ann:hunter2@example.com/a.git',
+    'https://hunter2@example.com/a.git',
+    'ssh://git:hunter2@example.com/a.git',
+    'http://ann:hunter2@example.com/',
+    'hunter2@x@y:z',
+  ]) {
     assert.throws(
       () => parseRepositoryUrl(text),
       (error) => isWeirError(error, 'E_SOURCE_URL') && !JSON.stringify([error.message, error.explanation]).includes('ann:hunter2'),
@@ -77,7 +91,31 @@ test('an address with a password is refused, without the password in the error',
 
 test('branch and tag names are checked by the rules of git', () => {
   for (const good of ['main', 'release/1.2', 'v1.0.0', 'feature_x', 'ä']) assert.equal(refProblem(good), null, good)
-  for (const bad of ['', '-h', '--upload-pack=x', 'a..b', 'a b', 'a~1', 'a^', 'a:b', 'a?b', 'a*', 'a[b', 'a\\b', '/a', 'a/', 'a//b', '.a', 'a/.b', 'a.lock', 'a@{1}', '@', 'a\nb', 'a/-b', 'x'.repeat(300)]) {
+  for (const bad of [
+    '',
+    '-h',
+    '--upload-pack=x',
+    'a..b',
+    'a b',
+    'a~1',
+    'a^',
+    'a:b',
+    'a?b',
+    'a*',
+    'a[b',
+    'a\\b',
+    '/a',
+    'a/',
+    'a//b',
+    '.a',
+    'a/.b',
+    'a.lock',
+    'a@{1}',
+    '@',
+    'a\nb',
+    'a/-b',
+    'x'.repeat(300),
+  ]) {
     assert.notEqual(refProblem(bad), null, bad)
   }
 })

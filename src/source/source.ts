@@ -29,7 +29,9 @@ export interface ResolvedCommit {
 
 export interface SourceTree {
   /** Where it lives on disk: a bare mirror and a commit, or an unpacked upload. */
-  readonly location: { readonly kind: 'git'; readonly mirror: string; readonly commit: string; readonly path: string } | { readonly kind: 'folder'; readonly path: string }
+  readonly location:
+    | { readonly kind: 'git'; readonly mirror: string; readonly commit: string; readonly path: string }
+    | { readonly kind: 'folder'; readonly path: string }
   readonly commit: string | null
   /** The commit's time, or 0; build outputs carry it. Milliseconds since the epoch. */
   readonly time: number

@@ -16,8 +16,18 @@ async function folder(): Promise<string> {
   return path
 }
 function git(cwd: string, ...args: string[]): string {
-  const env = { PATH: process.env['PATH'], HOME: cwd, GIT_CONFIG_NOSYSTEM: '1', GIT_AUTHOR_NAME: 'Ann', GIT_AUTHOR_EMAIL: 'a@b', GIT_COMMITTER_NAME: 'Ann', GIT_COMMITTER_EMAIL: 'a@b' }
-  return execFileSync('git', ['-c', 'init.defaultBranch=main', '-c', 'protocol.file.allow=always', ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] }).toString().trim()
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: cwd,
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_AUTHOR_NAME: 'Ann',
+    GIT_AUTHOR_EMAIL: 'a@b',
+    GIT_COMMITTER_NAME: 'Ann',
+    GIT_COMMITTER_EMAIL: 'a@b',
+  }
+  return execFileSync('git', ['-c', 'init.defaultBranch=main', '-c', 'protocol.file.allow=always', ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    .toString()
+    .trim()
 }
 /** A repository with these files, committed. */
 async function repository(files: Record<string, string>): Promise<{ path: string; url: string; commit: () => Promise<string> }> {
@@ -61,12 +71,14 @@ test('the default branch of a local repository becomes a tree that can be read, 
   assert.match(await it.digest(tree, 'web'), /^git-tree:[0-9a-f]{40}$/)
 })
 
-const code = (expected: string, inCause = '') => (error: unknown) => {
-  assert.ok(isWeirError(error), String(error))
-  assert.equal(error.code, expected, JSON.stringify(error.explanation))
-  assert.ok(JSON.stringify(error.explanation).includes(inCause), JSON.stringify(error.explanation))
-  return true
-}
+const code =
+  (expected: string, inCause = '') =>
+  (error: unknown) => {
+    assert.ok(isWeirError(error), String(error))
+    assert.equal(error.code, expected, JSON.stringify(error.explanation))
+    assert.ok(JSON.stringify(error.explanation).includes(inCause), JSON.stringify(error.explanation))
+    return true
+  }
 
 test('branch, tag, annotated tag, whole and short commit id all resolve', async () => {
   const repo = await repository({ a: '1' })
@@ -166,7 +178,11 @@ test('submodules are not fetched, whatever address they name, and are named', as
 
 test('filters, export rules and hooks of a repository change nothing of what is built, and run nothing', async () => {
   const mark = join(await folder(), 'ran')
-  const repo = await repository({ 'a.txt': 'one\r\ntwo $Id$ $Format:%H$\n', hidden: 'x', '.gitattributes': 'hidden export-ignore\n*.txt text eol=lf ident export-subst filter=evil\n' })
+  const repo = await repository({
+    'a.txt': 'one\r\ntwo $Id$ $Format:%H$\n',
+    hidden: 'x',
+    '.gitattributes': 'hidden export-ignore\n*.txt text eol=lf ident export-subst filter=evil\n',
+  })
   await writeFile(join(repo.path, '.git/hooks/post-checkout'), `#!/bin/sh\ntouch ${mark}\n`, { mode: 0o755 })
   git(repo.path, 'config', 'filter.evil.smudge', `touch ${mark}`)
   git(repo.path, 'config', 'uploadpack.packObjectsHook', `touch ${mark}`)
@@ -234,8 +250,11 @@ test('what nobody wants any more is collected', async () => {
   const repo = await repository({ a: '1' })
   const { it, home } = await sources()
   await it.fetch('acme', source(repo.url))
-  assert.deepEqual(await it.collect(new Set(), new Date(Date.now() - 60_000)), [])
-  assert.equal((await it.collect(new Set(), new Date(Date.now() + 60_000))).length, 1)
+  const nothing = { uploads: new Set<string>(), mirrors: [] }
+  const later = new Date(Date.now() + 60_000)
+  assert.deepEqual(await it.collect(nothing), [])
+  assert.deepEqual(await it.collect({ ...nothing, mirrors: [{ tenant: 'acme', url: repo.path }] }, later), [])
+  assert.equal((await it.collect(nothing, later)).length, 1)
   assert.deepEqual(await readdir(join(home, 'mirrors')), [])
   assert.ok((await it.fetch('acme', source(repo.url))).commit)
 })

@@ -1,8 +1,8 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { WeirError } from '../errors.ts'
-import type { StatePaths } from '../config.ts'
 import { pathProblem, shownPath } from '../archive/entry-rules.ts'
+import type { StatePaths } from '../config.ts'
+import { WeirError } from '../errors.ts'
 import { runCommand } from '../spawn.ts'
 import type { Credentials } from './credentials.ts'
 import { gitError } from './git-errors.ts'
@@ -13,7 +13,16 @@ import { addressesInReach, type Reach } from './reach.ts'
 import { isCommitId, isShortCommitId, refProblem } from './ref-name.ts'
 import { parseRepositoryUrl, type RepositoryUrl, shownUrl } from './repository-url.ts'
 import type { FetchableSource, ResolvedCommit, Source, SourceTree } from './source.ts'
-import { exportUpload, listUploadFolder, readUploadFile, uploadDigest, type UploadLimits, Uploads } from './uploads.ts'
+import { exportUpload, listUploadFolder, readUploadFile, type UploadLimits, Uploads, uploadDigest } from './uploads.ts'
+
+/** What is used a moment before a release names it is spared for this long. */
+const SPARED_MS = 60 * 60_000
+
+export interface KeptSources {
+  /** Digests. */
+  readonly uploads: ReadonlySet<string>
+  readonly mirrors: readonly { readonly tenant: string; readonly url: string }[]
+}
 
 type GitRef = Extract<FetchableSource, { kind: 'git' }>
 
@@ -114,12 +123,13 @@ export class Sources implements Source {
     return tree.location.kind === 'git' ? submodules(this.#mirrorAt(tree.location.mirror), tree.location.commit) : []
   }
 
-  /** Removes uploads that `keep` does not name, and mirrors that nobody used since `before`; a mirror can be fetched again. */
-  async collect(keep: ReadonlySet<string>, before: Date): Promise<string[]> {
-    const removed = await this.uploads.collect(keep, before)
+  /** Removes the uploads and mirrors that are not kept and were not used since `before`. A mirror can be fetched again. */
+  async collect(kept: KeptSources, before = new Date(Date.now() - SPARED_MS)): Promise<string[]> {
+    const removed = await this.uploads.collect(kept.uploads, before)
+    const mirrors = new Set(kept.mirrors.map(({ tenant, url }) => mirrorName(tenant, parseRepositoryUrl(url).url)))
     for (const name of await readdir(this.#options.paths.mirrors)) {
       const path = join(this.#options.paths.mirrors, name)
-      if (!name.endsWith('.git') || keep.has(path) || (await stat(path)).mtime >= before) continue
+      if (!name.endsWith('.git') || mirrors.has(name) || (await stat(path)).mtime >= before) continue
       await rm(path, { recursive: true, force: true })
       this.#mirrors.delete(path)
       removed.push(path)
@@ -139,8 +149,17 @@ export class Sources implements Source {
   async #remoteRef(url: RepositoryUrl, ref: string | null, env: Record<string, string>): Promise<ResolvedCommit | null> {
     const full = ref?.startsWith('refs/') ? [ref] : ref === null ? ['HEAD'] : [`refs/heads/${ref}`, `refs/tags/${ref}`]
     const names = full.flatMap((it) => [it, `${it}^{}`])
-    const result = await runCommand({ argv: ['git', 'ls-remote', '--quiet', '--symref', '--end-of-options', url.url, ...names], env, timeoutMs: this.#limits.resolveMs })
-    if (result.timedOut) throw new WeirError('E_SOURCE_TIMEOUT', { message: `cannot read ${shownUrl(url.url)}`, cause: `no answer in ${this.#limits.resolveMs / 1000} s`, state: 'what runs goes on unchanged' })
+    const result = await runCommand({
+      argv: ['git', 'ls-remote', '--quiet', '--symref', '--end-of-options', url.url, ...names],
+      env,
+      timeoutMs: this.#limits.resolveMs,
+    })
+    if (result.timedOut)
+      throw new WeirError('E_SOURCE_TIMEOUT', {
+        message: `cannot read ${shownUrl(url.url)}`,
+        cause: `no answer in ${this.#limits.resolveMs / 1000} s`,
+        state: 'what runs goes on unchanged',
+      })
     if (result.code !== 0) throw gitError(shownUrl(url.url), result.stderr)
     const lines = result.stdout.split('\n').map((line) => line.split('\t'))
     const commits = new Map(lines.filter(([id]) => id !== undefined && isCommitId(id)).map(([id, name]) => [name ?? '', id ?? '']))
@@ -150,7 +169,11 @@ export class Sources implements Source {
       if (commit !== undefined) return { commit, ref: name === 'HEAD' ? (head?.slice('refs/heads/'.length) ?? null) : ref }
     }
     if (ref === null) {
-      throw new WeirError('E_SOURCE_EMPTY', { message: `${shownUrl(url.url)} has no commit yet`, cause: 'its default branch does not exist', next: 'git push, or name a branch' })
+      throw new WeirError('E_SOURCE_EMPTY', {
+        message: `${shownUrl(url.url)} has no commit yet`,
+        cause: 'its default branch does not exist',
+        next: 'git push, or name a branch',
+      })
     }
     return null
   }
@@ -180,5 +203,9 @@ function cleanPath(path: string): string {
 }
 
 function noSuchRef(url: RepositoryUrl, ref: string | null): WeirError {
-  return new WeirError('E_SOURCE_NOT_FOUND', { message: `${shownUrl(url.url)} has no branch, tag or commit "${shownPath(ref ?? 'HEAD')}"`, state: 'what runs goes on unchanged', next: 'check the name, and that it was pushed' })
+  return new WeirError('E_SOURCE_NOT_FOUND', {
+    message: `${shownUrl(url.url)} has no branch, tag or commit "${shownPath(ref ?? 'HEAD')}"`,
+    state: 'what runs goes on unchanged',
+    next: 'check the name, and that it was pushed',
+  })
 }

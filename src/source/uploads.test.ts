@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { ignores, parseIgnore } from '../archive/ignore-rules.ts'
+import { filesToSend, packFolder } from '../archive/pack-folder.ts'
 import { TAR_END, tarHeader } from '../archive/tar-write.ts'
 import { isWeirError } from '../errors.ts'
-import { ignores, parseIgnore } from './ignore-rules.ts'
-import { filesToSend, packFolder } from './pack.ts'
 import { Sources } from './sources.ts'
 
 const temporary: string[] = []
@@ -25,7 +25,10 @@ async function folder(files: Record<string, string> = {}): Promise<string> {
 async function open(limits = {}): Promise<{ it: Sources; uploads: string }> {
   const home = await folder()
   const uploads = join(home, 'uploads')
-  return { it: await Sources.open({ paths: { mirrors: join(home, 'mirrors'), uploads }, credentials: async () => null, reach: () => 'network', limits }), uploads }
+  return {
+    it: await Sources.open({ paths: { mirrors: join(home, 'mirrors'), uploads }, credentials: async () => null, reach: () => 'network', limits }),
+    uploads,
+  }
 }
 async function* once(bytes: Buffer): AsyncGenerator<Buffer> {
   yield bytes
@@ -68,7 +71,9 @@ test('the digest depends on names, contents and executable bits, not on the orde
 test('an archive that is refused leaves nothing on the disk', async () => {
   const { it, uploads } = await open({ bytes: 50 * 1024 ** 2, streamBytes: 1024 ** 2 })
   const entry = (path: string, type: '0' | '2', target = '') => Buffer.concat([tarHeader({ path, type, mode: 0o644, size: 0, target, timeMs: 0 }), TAR_END])
-  const bomb = gzipSync(Buffer.concat([tarHeader({ path: 'zeros', type: '0', mode: 0o644, size: 200 * 1024 ** 2, target: '', timeMs: 0 }), Buffer.alloc(60 * 1024 ** 2)]))
+  const bomb = gzipSync(
+    Buffer.concat([tarHeader({ path: 'zeros', type: '0', mode: 0o644, size: 200 * 1024 ** 2, target: '', timeMs: 0 }), Buffer.alloc(60 * 1024 ** 2)]),
+  )
   const whole = gzipSync(entry('a', '0'))
   await assert.rejects(it.uploads.receive(once(entry('../out', '0'))), refuses('E_ARCHIVE'))
   await assert.rejects(it.uploads.receive(once(entry('l', '2', '/etc'))), refuses('E_ARCHIVE'))
@@ -89,17 +94,35 @@ test('an unknown digest is not found, and no digest leads out of the folder', as
 })
 
 test('a git work tree is packed as git sees it, with what is new and without what is ignored', async () => {
-  const from = await folder({ '.gitignore': '*.log\ndist/\n', 'app.js': '1', 'new.js': '2', 'x.log': '3', 'dist/out.js': '4', 'node_modules/x/i.js': '5', 'docs/big.pdf': '6', '.weirignore': 'docs/\n' })
+  const from = await folder({
+    '.gitignore': '*.log\ndist/\n',
+    'app.js': '1',
+    'new.js': '2',
+    'x.log': '3',
+    'dist/out.js': '4',
+    'node_modules/x/i.js': '5',
+    'docs/big.pdf': '6',
+    '.weirignore': 'docs/\n',
+  })
   execFileSync('git', ['init', '--quiet', from])
   execFileSync('git', ['-C', from, 'add', 'app.js'])
-  assert.deepEqual((await filesToSend(from)).map(({ path }) => path), ['.gitignore', '.weirignore', 'app.js', 'new.js'])
+  assert.deepEqual(
+    (await filesToSend(from)).map(({ path }) => path),
+    ['.gitignore', '.weirignore', 'app.js', 'new.js'],
+  )
   await rm(join(from, 'app.js'))
-  assert.deepEqual((await filesToSend(from)).map(({ path }) => path), ['.gitignore', '.weirignore', 'new.js'])
+  assert.deepEqual(
+    (await filesToSend(from)).map(({ path }) => path),
+    ['.gitignore', '.weirignore', 'new.js'],
+  )
 })
 
 test('a folder outside of git is packed whole, without node_modules', async () => {
   const from = await folder({ 'app.js': '1', 'a/node_modules/x.js': '2', 'node_modules/y.js': '3' })
-  assert.deepEqual((await filesToSend(from)).map(({ path }) => path), ['app.js'])
+  assert.deepEqual(
+    (await filesToSend(from)).map(({ path }) => path),
+    ['app.js'],
+  )
   await assert.rejects(packFolder(await folder()), refuses('E_SOURCE_EMPTY'))
 })
 

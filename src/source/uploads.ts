@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { cp, lstat, mkdir, mkdtemp, open, readFile, readdir, rename, rm, utimes } from 'node:fs/promises'
+import { cp, lstat, mkdir, mkdtemp, open, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
-import { WeirError } from '../errors.ts'
 import { type UnpackedFile, type UnpackLimits, unpackTar } from '../archive/unpack.ts'
+import { WeirError } from '../errors.ts'
 import { fileTooLarge, linkRefused, noFolder } from './git-tree.ts'
 
 export interface UploadLimits extends UnpackLimits {
@@ -49,7 +49,8 @@ export class Uploads {
   /** The unpacked folder; `E_SOURCE_NOT_FOUND` when it was collected or never sent. */
   async tree(digest: string): Promise<string> {
     const path = join(this.#folder(digest), 'tree')
-    if (!(await kindOf(path))) throw new WeirError('E_SOURCE_NOT_FOUND', { message: 'the uploaded folder is gone', cause: `no upload ${digest}`, next: 'weir deploy' })
+    if (!(await kindOf(path)))
+      throw new WeirError('E_SOURCE_NOT_FOUND', { message: 'the uploaded folder is gone', cause: `no upload ${digest}`, next: 'weir deploy' })
     await this.#touch(digest)
     return path
   }
@@ -135,7 +136,12 @@ async function* capped(stream: AsyncIterable<Uint8Array>, bytes: number): AsyncG
   let seen = 0
   for await (const chunk of stream) {
     seen += chunk.length
-    if (seen > bytes) throw new WeirError('E_SOURCE_TOO_LARGE', { message: 'the upload is too large', cause: `over ${Math.round(bytes / 1024 ** 2)} MiB`, next: 'list what is not needed in .weirignore' })
+    if (seen > bytes)
+      throw new WeirError('E_SOURCE_TOO_LARGE', {
+        message: 'the upload is too large',
+        cause: `over ${Math.round(bytes / 1024 ** 2)} MiB`,
+        next: 'list what is not needed in .weirignore',
+      })
     yield chunk
   }
 }

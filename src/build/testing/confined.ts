@@ -16,7 +16,11 @@ export class PlainConfined implements Confined {
     const [program = '', ...args] = job.argv
     const child = spawn(program, args, { cwd: job.cwd, env: { ...job.env }, stdio: ['ignore', log, log], detached: true, shell: false })
     closeSync(log)
-    const state: { child: ChildProcess; ended: { exit: ExitStatus; limit: 'wall' | null } | null; logFile: string } = { child, ended: null, logFile: job.logFile }
+    const state: { child: ChildProcess; ended: { exit: ExitStatus; limit: 'wall' | null } | null; logFile: string } = {
+      child,
+      ended: null,
+      logFile: job.logFile,
+    }
     this.#jobs.set(job.id, state)
     let late = false
     const timer = setTimeout(() => {
@@ -35,7 +39,10 @@ export class PlainConfined implements Confined {
   async observe(id: string): Promise<ObservedJob | null> {
     const job = this.#jobs.get(id)
     if (!job) return null
-    const lastLines = readFileSync(job.logFile, 'utf8').split('\n').filter((line) => line !== '').slice(-30)
+    const lastLines = readFileSync(job.logFile, 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .slice(-30)
     return job.ended ? { phase: 'ended', ...job.ended, lastLines } : { phase: 'running', lastLines }
   }
 

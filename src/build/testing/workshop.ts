@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listFolder, TAR_END, writeTar } from '../../archive/tar-write.ts'
 import { unpackTar } from '../../archive/unpack.ts'
+import type { Confined } from '../../drivers/confined.ts'
 import { Sources } from '../../source/sources.ts'
 import type { BuildRequest, ObservedBuild } from '../builder.ts'
 import { SlugBuilder, type SlugBuilderOptions } from '../slug-builder.ts'
@@ -24,12 +25,21 @@ export async function folder(): Promise<string> {
 export type Request = BuildRequest & { key: string }
 
 /** A builder with everything it needs in a folder of its own, and short ways to use it. */
-export async function workshop(options: Partial<SlugBuilderOptions> = {}, home?: string) {
+export async function workshop<C extends Confined = PlainConfined>(
+  options: Partial<Omit<SlugBuilderOptions, 'confined'>> & { confined?: C } = {},
+  home?: string,
+) {
   const at = home ?? (await folder())
-  const paths = { mirrors: join(at, 'mirrors'), uploads: join(at, 'uploads'), slugs: join(at, 'slugs'), builds: join(at, 'builds'), runtimes: join(at, 'runtimes') }
+  const paths = {
+    mirrors: join(at, 'mirrors'),
+    uploads: join(at, 'uploads'),
+    slugs: join(at, 'slugs'),
+    builds: join(at, 'builds'),
+    runtimes: join(at, 'runtimes'),
+  }
   const sources = await Sources.open({ paths, credentials: async () => null, reach: () => 'machine' })
-  const confined = new PlainConfined()
-  const builder = await SlugBuilder.open({ paths, source: sources, confined, environment: {}, ...options })
+  const confined = (options.confined ?? new PlainConfined()) as C
+  const builder = await SlugBuilder.open({ paths, source: sources, environment: {}, ...options, confined })
   const request = async (files: Readonly<Record<string, string>>, more: Partial<BuildRequest> = {}): Promise<Request> => {
     const from = await folder()
     for (const [name, text] of Object.entries(files)) {

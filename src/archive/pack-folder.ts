@@ -4,8 +4,8 @@ import { Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
 import { WeirError } from '../errors.ts'
 import { runCommand } from '../spawn.ts'
-import { type FileToPack, listFolder, TAR_END, writeTar } from '../archive/tar-write.ts'
 import { ignores, parseIgnore } from './ignore-rules.ts'
+import { type FileToPack, listFolder, TAR_END, writeTar } from './tar-write.ts'
 
 const GIT_TIMEOUT_MS = 30_000
 /** Never sent: history, and what is installed again where it is built. */
@@ -19,7 +19,12 @@ const ALWAYS_LEFT_OUT = new Set(['.git', 'node_modules', '.DS_Store', '__pycache
  */
 export async function packFolder(folder: string): Promise<{ readonly stream: Readable; readonly files: number }> {
   const files = await filesToSend(folder)
-  if (files.length === 0) throw new WeirError('E_SOURCE_EMPTY', { message: `nothing to deploy in ${folder}`, cause: 'every file is ignored, or there is none', next: 'see .gitignore and .weirignore' })
+  if (files.length === 0)
+    throw new WeirError('E_SOURCE_EMPTY', {
+      message: `nothing to deploy in ${folder}`,
+      cause: 'every file is ignored, or there is none',
+      next: 'see .gitignore and .weirignore',
+    })
   async function* tar() {
     yield* writeTar(folder, files, 0)
     yield TAR_END
