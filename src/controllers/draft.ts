@@ -1,9 +1,9 @@
-import type { AppGraph, Service } from '../core/model/app-graph.ts'
-import { graphFor, MANIFEST_FILES, readManifest } from '../core/manifest/manifest.ts'
-import { problemsCode, problemsError } from '../core/manifest/problems.ts'
 import type { Builder, BuildRequest } from '../build/builder.ts'
-import type { Source, SourceTree } from '../source/source.ts'
+import { graphFor, MANIFEST_FILES, parseManifestFile, readManifest } from '../core/manifest/manifest.ts'
+import { problemsCode, problemsError } from '../core/manifest/problems.ts'
+import type { AppGraph, Service } from '../core/model/app-graph.ts'
 import { WeirError } from '../errors.ts'
+import type { Source, SourceTree } from '../source/source.ts'
 
 const MAX_MANIFEST_BYTES = 1024 * 1024
 
@@ -34,24 +34,30 @@ export interface DraftRequest {
 export async function draft({ source }: DraftPorts, request: DraftRequest): Promise<Draft> {
   const tree = await source.fetch(request.tenant, request.source)
   const listing = (await source.list(tree, '.')) ?? []
-  const files = new Map<string, Uint8Array>()
-  if (request.manifest) files.set(request.manifest.file, new TextEncoder().encode(request.manifest.text))
-  else
-    for (const name of MANIFEST_FILES) {
-      if (!listing.includes(name)) continue
-      const bytes = await source.readFile(tree, name, MAX_MANIFEST_BYTES + 1)
-      if (bytes) files.set(name, bytes)
-    }
-  const read = readManifest({ files, listing, name: request.app })
+  const read = request.manifest
+    ? parseManifestFile(request.manifest.file, new TextEncoder().encode(request.manifest.text), { name: request.app, listing })
+    : readManifest({ files: await manifestFiles(source, tree, listing), listing, name: request.app })
   if (!read.ok) throw new WeirError(problemsCode(read.problems), problemsError(read.problems))
   const graph = graphFor(read.manifest, request.environment)
   if ('length' in graph) throw new WeirError(problemsCode(graph), problemsError(graph))
   return { graph, tree, notes: read.notes.map((it) => `${it.file}:${it.line} ${it.path}: ${it.effect}`) }
 }
 
+async function manifestFiles(source: Source, tree: SourceTree, listing: readonly string[]): Promise<Map<string, Uint8Array>> {
+  const files = new Map<string, Uint8Array>()
+  for (const name of MANIFEST_FILES) {
+    if (!listing.includes(name)) continue
+    const bytes = await source.readFile(tree, name, MAX_MANIFEST_BYTES + 1)
+    if (bytes) files.set(name, bytes)
+  }
+  return files
+}
+
 /** The services that are built from the source, with what the builder needs to know. */
 export function buildsOf(request: { readonly tenant: string; readonly app: string }, { graph, tree }: Draft): readonly BuildRequest[] {
   return Object.values(graph.services).flatMap((service: Service): BuildRequest[] =>
-    service.artifact.kind === 'build' ? [{ ...request, service: service.name, tree, context: service.artifact.context, command: service.artifact.command, output: service.artifact.output }] : [],
+    service.artifact.kind === 'build'
+      ? [{ ...request, service: service.name, tree, context: service.artifact.context, command: service.artifact.command, output: service.artifact.output }]
+      : [],
   )
 }

@@ -1,4 +1,5 @@
 import type { Service } from '../core/model/app-graph.ts'
+import { fillTemplates, literal } from '../core/model/expand.ts'
 import type { Operation } from '../core/plan/operations.ts'
 import type { EdgeRecord } from '../core/rollout/state.ts'
 import type { Account, ReplicaSpec, ResourceSpec, SecretMount, TaskSpec } from '../drivers/driver.ts'
@@ -30,7 +31,8 @@ export function taskSpec(input: ApplyInput, id: string, edgeAddress: string): Ta
   const service = serviceOf(release, record.service)
   const origins = input.origins[release.number] ?? release.origins ?? {}
   const spec = processSpec(input, release, service, origins[service.name] ?? release.number, edgeAddress)
-  return { ...spec, id, argv: record.argv, timeoutMs: record.timeoutMs }
+  // What a person typed stays as it is; the driver fills `$NAME` into commands of the manifest.
+  return { ...spec, id, argv: record.kind === 'run' ? record.argv.map(literal) : record.argv, timeoutMs: record.timeoutMs }
 }
 
 export function resourceSpec(input: ApplyInput, operation: Extract<Operation, { kind: 'ensure-resource' }>): ResourceSpec {
@@ -69,10 +71,17 @@ export function accountNumber(environment: string): number {
 }
 
 /**
- * Weir's own, then the addresses of edges (`API_URL`), then the manifest's, then what was set outside it; later ones win.
+ * Weir's own, then the addresses of edges (`API_URL`), then the manifest's, then what was set outside it, which is plain text; later ones win.
  * `${services.api.url}` is an edge of this very caller and release; `${resources.…}` is filled in by the driver, which knows it.
  */
-function variablesOf(input: ApplyInput, release: StoredRelease, service: Service, origin: number, edges: readonly EdgeRecord[], edgeAddress: string): Record<string, string> {
+function variablesOf(
+  input: ApplyInput,
+  release: StoredRelease,
+  service: Service,
+  origin: number,
+  edges: readonly EdgeRecord[],
+  edgeAddress: string,
+): Record<string, string> {
   const urls = new Map<string, string>()
   const variables: Record<string, string> = {
     WEIR_APP: input.record.app,
@@ -94,9 +103,9 @@ function variablesOf(input: ApplyInput, release: StoredRelease, service: Service
     }
   }
   const { environment } = release.configuration
-  for (const [name, value] of Object.entries({ ...environment['*'], ...service.environment, ...environment[service.name] })) {
-    variables[name] = value.replaceAll(/\$\{(services\.[a-z0-9.-]+)\}/g, (whole, path: string) => urls.get(path) ?? whole)
-  }
+  for (const [name, value] of Object.entries(environment['*'] ?? {})) variables[name] = literal(value)
+  for (const [name, value] of Object.entries(service.environment)) variables[name] = fillTemplates(value, (path) => urls.get(path))
+  for (const [name, value] of Object.entries(environment[service.name] ?? {})) variables[name] = literal(value)
   return variables
 }
 
@@ -108,7 +117,11 @@ function portsInOrder(service: Service): readonly string[] {
 function argvOf(release: StoredRelease, service: Service): readonly string[] {
   const argv = service.command ?? release.artifacts[service.name]?.command
   if (!argv || argv.length === 0) {
-    throw new WeirError('E_START_FAILED', { message: `${service.name} has no command`, cause: 'neither the manifest nor the build says how to start it', next: 'add `command:` to the service' })
+    throw new WeirError('E_START_FAILED', {
+      message: `${service.name} has no command`,
+      cause: 'neither the manifest nor the build says how to start it',
+      next: 'add `command:` to the service',
+    })
   }
   return argv
 }

@@ -23,6 +23,15 @@ export function expand(text: string, lookup: (name: string) => string | undefine
   )
 }
 
+/**
+ * Only the templates that `lookup` knows; all else, `$$` too, stays for `expand` at the start.
+ *
+ * @example fillTemplates('${services.api.url}/v1', () => 'http://127.0.0.1:1') // 'http://127.0.0.1:1/v1'
+ */
+export function fillTemplates(text: string, lookup: (name: string) => string | undefined): string {
+  return text.replace(/\$\$|\$\{([a-z]+\.[-.a-z0-9]+)\}/g, (whole, name: string | undefined) => (name === undefined ? whole : (lookup(name) ?? whole)))
+}
+
 /** Text that `expand` leaves as it is: for values that were never meant to hold a variable. */
 export function literal(text: string): string {
   return text.replaceAll('$', '$$$$')

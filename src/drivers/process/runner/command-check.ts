@@ -7,7 +7,7 @@ import type { Sandbox } from './sandbox.ts'
 /** A health check by command: good when it exits with 0 in time. */
 export async function runCheck(sandbox: Sandbox, ports: Readonly<Record<string, number>>, argv: readonly string[], timeoutMs: number): Promise<ProbeResult> {
   const bad = (cause: string): ProbeResult => ({ ok: false, cause: `${argv.join(' ').slice(0, 80)}: ${cause}`, nobodyListens: false })
-  const child = await sandbox.beside(argv, ports)
+  const child = await sandbox.check(argv, ports)
   return new Promise((resolve) => {
     const lines: string[] = []
     const cutter = new LineCutter((line) => lines.push(line) > 20 && lines.shift())

@@ -1,5 +1,6 @@
-import type { Machine } from './machine.ts'
 import { join } from 'node:path'
+import { expand } from '../../../core/model/expand.ts'
+import type { Machine } from './machine.ts'
 
 /** Addresses of a resource, as `${resources.NAME.url}` and friends name them. */
 export type ResourceFields = Readonly<Record<string, string>>
@@ -21,26 +22,27 @@ export interface EnvironmentInput {
  * | from        | names                                                                              |
  * |-------------|------------------------------------------------------------------------------------|
  * | resources   | `DB_URL` for `db`; `DATABASE_URL` when it is the only PostgreSQL; `DATA_PATH` for a volume |
- * | manifest    | as written, templates filled in                                                    |
+ * | manifest    | as written, templates and `$NAME` filled in; of the manifest's own, as they are written |
  * | secrets     | by choice                                                                          |
  * | driver      | `PORT`, `PORT_<NAME>`, `HOST`, `HOME`, `TMPDIR`, `SECRETS_DIR`, `PATH`              |
  */
 export function processEnvironment(machine: Pick<Machine, 'path' | 'paths'>, input: EnvironmentInput): Record<string, string> {
-  const written: Record<string, string> = {}
-  for (const [name, value] of Object.entries(input.environmentVariables)) written[name] = fillIn(value, input.resources)
-  const env: Record<string, string> = { LANG: 'C.UTF-8', ...injected(input.resources), ...written, ...input.secretVariables }
+  const given = givenByDriver(input)
+  const others = { ...injected(input.resources), ...input.environmentVariables, ...input.secretVariables, ...given }
+  const lookup = (name: string) => (name.includes('.') ? resourceField(name, input.resources) : others[name])
+  const written = Object.entries(input.environmentVariables).map(([name, value]) => [name, expand(value, lookup)])
+  const env: Record<string, string> = { LANG: 'C.UTF-8', ...injected(input.resources), ...Object.fromEntries(written), ...input.secretVariables, ...given }
   const path = env['PATH'] ?? machine.path
-  Object.assign(env, {
-    HOST: '127.0.0.1',
-    HOME: input.folders.home,
-    TMPDIR: input.folders.tmp,
-    SECRETS_DIR: input.folders.secrets,
-    PATH: input.runtime === null ? path : `${join(machine.paths.runtimes, input.runtime, 'bin')}:${path}`,
-  })
-  const ports = Object.entries(input.ports)
-  if (ports[0]) env['PORT'] = String(ports[0][1])
-  for (const [name, port] of ports) env[portVariable(name)] = String(port)
+  env['PATH'] = input.runtime === null ? path : `${join(machine.paths.runtimes, input.runtime, 'bin')}:${path}`
   return env
+}
+
+function givenByDriver({ folders, ports }: EnvironmentInput): Record<string, string> {
+  const given: Record<string, string> = { HOST: '127.0.0.1', HOME: folders.home, TMPDIR: folders.tmp, SECRETS_DIR: folders.secrets }
+  const numbers = Object.entries(ports)
+  if (numbers[0]) given['PORT'] = String(numbers[0][1])
+  for (const [name, port] of numbers) given[portVariable(name)] = String(port)
+  return given
 }
 
 export function portVariable(name: string): string {
@@ -62,7 +64,8 @@ function upper(name: string): string {
   return name.toUpperCase().replaceAll('-', '_')
 }
 
-/** Unknown names stay as they are: the manifest was checked, so only text that means something else can be left. */
-function fillIn(value: string, resources: EnvironmentInput['resources']): string {
-  return value.replace(/\$\{resources\.([-a-z0-9]+)\.([a-z]+)\}/g, (all, name: string, field: string) => resources[name]?.fields[field] ?? all)
+/** `resources.db.url`; what is not known stays as it is written, because the manifest was checked. */
+function resourceField(path: string, resources: EnvironmentInput['resources']): string | undefined {
+  const [root, name = '', field = ''] = path.split('.')
+  return root === 'resources' ? resources[name]?.fields[field] : undefined
 }

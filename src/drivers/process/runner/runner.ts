@@ -15,9 +15,9 @@ import type { FirewallState } from './firewall-rules.ts'
 import { Job, type JobRecord } from './job.ts'
 import type { Machine } from './machine.ts'
 import { Ports } from './ports.ts'
-import { bootId } from './proc.ts'
 import { AppDatabases } from './postgres/app-databases.ts'
 import { StoreDatabase } from './postgres/store.ts'
+import { bootId } from './proc.ts'
 import { Replica, type ReplicaRecord } from './replica.ts'
 import { Resources } from './resources.ts'
 import type { SandboxTools } from './sandbox.ts'
@@ -82,10 +82,16 @@ export class Runner {
       this.#replicas.set(record.spec.id, Replica.resume(this.#tools, record, this.#eventsOf(record.spec)))
     }
     for (const record of readRecords<TaskRecord>(join(folder, 'tasks'))) {
-      this.#tasks.set(record.spec.id, Task.resume(this.#tools, record, () => this.#events.changed(record.spec.environment)))
+      this.#tasks.set(
+        record.spec.id,
+        Task.resume(this.#tools, record, () => this.#events.changed(record.spec.environment)),
+      )
     }
     for (const record of readRecords<JobRecord>(join(folder, 'jobs'))) {
-      this.#jobs.set(record.job.id, Job.resume(this.#machine, record, () => this.#events.jobEnded(record.job.id)))
+      this.#jobs.set(
+        record.job.id,
+        Job.resume(this.#machine, record, () => this.#events.jobEnded(record.job.id)),
+      )
     }
   }
 
@@ -109,7 +115,10 @@ export class Runner {
     this.#epoch.admit(epoch)
     checkId(spec.id)
     if (this.#tasks.has(spec.id)) return
-    this.#tasks.set(spec.id, Task.create(this.#tools, { spec, token: newToken(), secrets }, () => this.#events.changed(spec.environment)))
+    this.#tasks.set(
+      spec.id,
+      Task.create(this.#tools, { spec, token: newToken(), secrets }, () => this.#events.changed(spec.environment)),
+    )
     this.#events.changed(spec.environment)
   }
 
@@ -158,7 +167,10 @@ export class Runner {
   startJob(job: ConfinedJob): void {
     checkId(job.id)
     if (this.#jobs.has(job.id)) return
-    this.#jobs.set(job.id, Job.create(this.#machine, { job, token: newToken() }, () => this.#events.jobEnded(job.id)))
+    this.#jobs.set(
+      job.id,
+      Job.create(this.#machine, { job, token: newToken() }, () => this.#events.jobEnded(job.id)),
+    )
   }
 
   observeJob({ id }: { id: string }): ObservedJob | null {
@@ -178,7 +190,7 @@ export class Runner {
     if (!replica?.sandbox) throw new WeirError('E_NOT_FOUND', { message: `no process of ${id} runs`, next: 'weir ps' })
     if (argv.length === 0) throw new WeirError('E_USAGE', { message: 'no command was given' })
     const socket = join(this.#machine.paths.run, `x${process.pid}-${this.#execs++}.sock`)
-    await offerExec(await replica.sandbox.beside(argv, replica.ports), socket, this.#machine.accounts?.server ?? null)
+    await offerExec(await replica.sandbox.exec(argv, replica.ports), socket, this.#machine.accounts?.server ?? null)
     return { socket }
   }
 
@@ -245,7 +257,8 @@ export class Runner {
 
 /** Ids name files, folders and cgroups. */
 function checkId(id: string): void {
-  if (!/^[a-zA-Z0-9][-_.a-zA-Z0-9]{0,120}$/.test(id)) throw new WeirError('E_NAME', { message: 'an id that cannot name a file', cause: String(id).slice(0, 80) })
+  if (!/^[a-zA-Z0-9][-_.a-zA-Z0-9]{0,120}$/.test(id))
+    throw new WeirError('E_NAME', { message: 'an id that cannot name a file', cause: String(id).slice(0, 80) })
 }
 
 function newToken(): string {

@@ -1,14 +1,15 @@
 import type { ChildProcess } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { expand } from '../../../core/model/expand.ts'
 import type { ReplicaSpec, TaskSpec } from '../../driver.ts'
 import { replaceFile } from './durable.ts'
 import { type EnvironmentInput, processEnvironment } from './environment.ts'
 import type { FifoPool } from './fifos.ts'
 import { LogFile } from './log-file.ts'
 import type { Machine } from './machine.ts'
+import { OutputReader, openForChild } from './output.ts'
 import type { ProcessIdentity } from './proc.ts'
-import { openForChild, OutputReader } from './output.ts'
 import type { Resources } from './resources.ts'
 import type { Slugs } from './slugs.ts'
 import { killTree, ProcessTree, spawnInside, type TreeAccount } from './tree.ts'
@@ -110,7 +111,13 @@ export class Sandbox {
     const child = openForChild(pipes, this.#uid)
     try {
       const { id, argv } = this.#spec
-      const tree = await ProcessTree.start(this.#tools.machine, { id, token: this.#token, argv, ...place, stdio: ['ignore', child.out, child.err] })
+      const tree = await ProcessTree.start(this.#tools.machine, {
+        id,
+        token: this.#token,
+        argv: filledIn(argv, place),
+        ...place,
+        stdio: ['ignore', child.out, child.err],
+      })
       return { tree, output }
     } catch (error) {
       output.close()
@@ -126,9 +133,18 @@ export class Sandbox {
     return tree && { tree, output: new OutputReader(this.#pipes(), this.log) }
   }
 
-  /** Another command in the same account, group and environment; for health checks and `exec`. */
-  async beside(argv: readonly string[], ports: Readonly<Record<string, number>>): Promise<ChildProcess> {
+  /** A command of the manifest in the same account, group and environment. */
+  async check(argv: readonly string[], ports: Readonly<Record<string, number>>): Promise<ChildProcess> {
     const place = await this.prepare(ports)
+    return this.#beside(filledIn(argv, place), place)
+  }
+
+  /** What a person typed, which stays as it is. */
+  async exec(argv: readonly string[], ports: Readonly<Record<string, number>>): Promise<ChildProcess> {
+    return this.#beside(argv, await this.prepare(ports))
+  }
+
+  #beside(argv: readonly string[], place: Place): ChildProcess {
     return spawnInside(this.#tools.machine, { id: this.#spec.id, token: this.#token, argv, ...place, stdio: ['pipe', 'pipe', 'pipe'] })
   }
 
@@ -162,4 +178,9 @@ export class Sandbox {
   #give(path: string): void {
     if (this.#uid !== null) chownSync(path, this.#uid, this.#uid)
   }
+}
+
+/** `$PORT` and the like, from the environment that the process gets. */
+function filledIn(argv: readonly string[], { env }: Place): string[] {
+  return argv.map((word) => expand(word, (name) => env[name]))
 }
