@@ -11,7 +11,9 @@ export async function create(session: Session): Promise<undefined> {
   if (session.text('role') !== undefined && role === undefined) throw usage(`--role must be one of ${ROLES.join(', ')}`)
   const password = await stdinValue(session, `password of ${name} (at least 10 characters)`)
   const client = await session.client()
-  const account = await client.call('accounts.create', { body: { name, password, ...(tenant === undefined ? {} : { tenant }), ...(role === undefined ? {} : { role }) } })
+  const account = await client.call('accounts.create', {
+    body: { name, password, ...(tenant === undefined ? {} : { tenant }), ...(role === undefined ? {} : { role }) },
+  })
   await session.print(account, () => [`account ${account.name} is made in tenant ${account.tenant}; next: weir login --user ${account.name}`])
 }
 

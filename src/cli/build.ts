@@ -16,7 +16,12 @@ export async function build(session: Session): Promise<number> {
   const { green, red } = session.terminal.colours
   await session.print(services, () =>
     services.flatMap(({ service, differs }) =>
-      differs.length === 0 ? [`${green('=')} ${service}: both builds are the same`] : [`${red('≠')} ${service}: ${differs.length === 1 ? '1 file differs' : `${differs.length} files differ`}`, ...differs.map((file) => `    ${escapeControl(file)}`)],
+      differs.length === 0
+        ? [`${green('=')} ${service}: both builds are the same`]
+        : [
+            `${red('≠')} ${service}: ${differs.length === 1 ? '1 file differs' : `${differs.length} files differ`}`,
+            ...differs.map((file) => `    ${escapeControl(file)}`),
+          ],
     ),
   )
   return services.some((it) => it.differs.length > 0) ? 1 : 0

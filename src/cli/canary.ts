@@ -15,7 +15,8 @@ export async function status(session: Session): Promise<undefined> {
 export async function weight(session: Session): Promise<undefined> {
   const [text = ''] = session.args
   const percent = Number(text.replace(/%$/, ''))
-  if (!/^\d+(\.\d+)?%?$/.test(text) || percent > 100) throw usage(`"${escapeControl(text)}" is no share`, undefined, 'a number from 0 to 100: weir canary weight 10')
+  if (!/^\d+(\.\d+)?%?$/.test(text) || percent > 100)
+    throw usage(`"${escapeControl(text)}" is no share`, undefined, 'a number from 0 to 100: weir canary weight 10')
   await steer(session, `the new release gets ${percent} %`, async (client, params) => client.call('rollout.weight', { params, body: { weight: percent } }))
 }
 
@@ -29,7 +30,10 @@ export function rolloutLines(rollout: RolloutView, now: number): string[] {
   const line = (name: string, text: string) => `${name.padEnd(9)} ${text}`
   const step = rollout.phase === 'splitting' && rollout.step !== null ? `, step ${rollout.step + 1}, waits for approval (weir canary resume)` : ''
   return [
-    line('rollout', `${rollout.kind} of v${rollout.target}${rollout.base === null ? '' : ` over v${rollout.base}`} by ${escapeControl(rollout.by)}, ${agoText(Date.parse(rollout.startedAt), now)}`),
+    line(
+      'rollout',
+      `${rollout.kind} of v${rollout.target}${rollout.base === null ? '' : ` over v${rollout.base}`} by ${escapeControl(rollout.by)}, ${agoText(Date.parse(rollout.startedAt), now)}`,
+    ),
     line('phase', `${rollout.phase}${rollout.paused ? ', paused' : ''}${step}`),
     line('weight', `v${rollout.target} ${rollout.weight} %${rollout.base === null ? '' : `, v${rollout.base} ${100 - rollout.weight} %`}`),
     ...(rollout.because === null ? [] : [line('because', escapeControl(rollout.because.text))]),

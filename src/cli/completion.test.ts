@@ -10,7 +10,10 @@ const WEIR = join(import.meta.dirname, '../main.ts')
 
 async function offered(typed: string, names: Awaited<ReturnType<typeof fakeServer>> | null = null, cache = '/nonexistent'): Promise<string[]> {
   const { out } = await weir(names, ['__complete', ...typed.split(' ')], { env: { XDG_CACHE_HOME: cache, WEIR_APP: 'shop' } })
-  return out.split('\n').filter(Boolean).map((line) => line.split('\t')[0] ?? '')
+  return out
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => line.split('\t')[0] ?? '')
 }
 
 test('verbs, their children, options and fixed values are offered', async () => {
@@ -82,7 +85,12 @@ COMP_WORDS=(weir canary w); COMP_CWORD=2; _weir; echo "\${COMPREPLY[*]}"
 COMP_WORDS=(weir ""); COMP_CWORD=1; _weir; echo "\${#COMPREPLY[@]}"
 `
   try {
-    const { stdout, stderr } = await runCommand({ argv: ['bash', '--norc'], env: { PATH: `${bin}:${process.env['PATH']}`, HOME: bin }, timeoutMs: 15_000, stdin: script })
+    const { stdout, stderr } = await runCommand({
+      argv: ['bash', '--norc'],
+      env: { PATH: `${bin}:${process.env['PATH']}`, HOME: bin },
+      timeoutMs: 15_000,
+      stdin: script,
+    })
     const [weight, verbs] = stdout.trim().split('\n')
     assert.equal(weight, 'weight', stderr)
     assert.ok(Number(verbs) > 30)

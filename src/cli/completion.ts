@@ -57,6 +57,11 @@ complete -c weir -f -a '(__weir_complete)'
 export async function completion(session: Session): Promise<undefined> {
   const [shell = ''] = session.args
   const script = SCRIPTS[shell]
-  if (script === undefined) throw usage(`no completion for "${escapeControl(shell)}"`, shell === 'powershell' ? 'not yet supported' : undefined, `weir completion ${Object.keys(SCRIPTS).join('|')}`)
+  if (script === undefined)
+    throw usage(
+      `no completion for "${escapeControl(shell)}"`,
+      shell === 'powershell' ? 'not yet supported' : undefined,
+      `weir completion ${Object.keys(SCRIPTS).join('|')}`,
+    )
   session.terminal.out(script)
 }

@@ -58,6 +58,7 @@ function kindOf(session: Session): Kind {
 export function urlPrefixOf(text: string, kind: Kind): string {
   if (/^(https|ssh):\/\/\S+$/.test(text)) return text
   const [, user = 'git', host, path = ''] = /^(?:([^@/\s]+)@)?([a-z0-9][-a-z0-9.]*)(?::(\S*))?$/i.exec(text) ?? []
-  if (host === undefined) throw usage(`"${escapeControl(text)}" names no host and no repository`, undefined, 'git.example.com, or the address of a repository there')
+  if (host === undefined)
+    throw usage(`"${escapeControl(text)}" names no host and no repository`, undefined, 'git.example.com, or the address of a repository there')
   return kind === 'token' ? `https://${host}/${path}` : `ssh://${user}@${host}/${path}`
 }

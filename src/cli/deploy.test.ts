@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { RolloutView } from '../../packages/client/src/types.ts'
 import { WeirError } from '../errors.ts'
 import { runCommand } from '../spawn.ts'
-import { anEnvironment, aRelease, aReplica, aRollout, AT } from './fixtures.ts'
+import { AT, anEnvironment, aRelease, aReplica, aRollout } from './fixtures.ts'
 import { type FakeServer, fakeServer, type Handlers, weir } from './testing.ts'
 
 let folder = ''
@@ -22,6 +22,10 @@ after(() => rmSync(folder, { recursive: true }))
 
 const DIGEST = `sha256:${'a'.repeat(64)}`
 
+function requestOf(server: FakeServer): Record<string, unknown> {
+  return server.calls.find((it) => it.route === 'releases.create')?.asked.body as Record<string, unknown>
+}
+
 /** A server where release 2 moves one step further whenever it is looked at: queued, building, starting, and then as `end` says. */
 async function moving(end: Partial<RolloutView>, over: Handlers = {}): Promise<FakeServer> {
   let looks = 0
@@ -34,17 +38,37 @@ async function moving(end: Partial<RolloutView>, over: Handlers = {}): Promise<F
     'releases.show': () => {
       looks += 1
       if (looks === 1) return aRelease(2, { status: 'queued', services: [] })
-      if (looks === 2) return aRelease(2, { status: 'building', services: [{ name: 'web', origin: null, artifact: null, command: null, build: { phase: 'running', position: null, cached: false, cause: null, lastLines: ['npm ci'] } }] })
+      if (looks === 2)
+        return aRelease(2, {
+          status: 'building',
+          services: [
+            {
+              name: 'web',
+              origin: null,
+              artifact: null,
+              command: null,
+              build: { phase: 'running', position: null, cached: false, cause: null, lastLines: ['npm ci'] },
+            },
+          ],
+        })
       return aRelease(2, { rollout: 'r2' })
     },
     'releases.log': async function* () {
       yield { event: 'log', data: { service: 'web', text: 'npm ci\n\u001b]0;evil\u0007done\n' } }
     },
-    'environments.show': () => anEnvironment({ rollout: looks < 4 ? rollout() : null, release: end.outcome === 'promoted' && looks >= 4 ? 2 : 1, replicas: looks < 4 ? [aReplica('web', 2, { phase: 'starting' })] : [aReplica('web', 2)] }),
+    'environments.show': () =>
+      anEnvironment({
+        rollout: looks < 4 ? rollout() : null,
+        release: end.outcome === 'promoted' && looks >= 4 ? 2 : 1,
+        replicas: looks < 4 ? [aReplica('web', 2, { phase: 'starting' })] : [aReplica('web', 2)],
+      }),
     'rollouts.show': rollout,
     'events.follow': async function* () {
       for (let at = 1; at < 8; at += 1) {
-        yield { event: 'rollout.started', data: { id: at, at: AT, kind: 'rollout.started', text: 'v2 starts', app: 'shop', environment: 'production', service: null, release: 2, data: {} } }
+        yield {
+          event: 'rollout.started',
+          data: { id: at, at: AT, kind: 'rollout.started', text: 'v2 starts', app: 'shop', environment: 'production', service: null, release: 2, data: {} },
+        }
         await sleep(30)
       }
     },
@@ -98,7 +122,10 @@ test('--json prints one event a line and then one result', async () => {
   const server = await moving({ outcome: 'promoted' })
   try {
     const { out } = await weir(server, ['deploy', '--json'], { cwd: folder })
-    const lines = out.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
     assert.ok(lines.slice(0, -1).length > 0 && lines.slice(0, -1).every((line) => line['event'] === 'rollout.started'))
     const { outcome, app, release, urls } = lines.at(-1) ?? {}
     assert.deepEqual({ outcome, app, release, urls }, { outcome: 'promoted', app: 'shop', release: 2, urls: ['http://127.0.0.1:8100/'] })
@@ -170,7 +197,7 @@ test('--no-wait returns as soon as the server has it', async () => {
   try {
     const { exit, out } = await weir(server, ['deploy', '--no-wait', '--supersede'], { cwd: folder })
     assert.deepEqual([exit, out], [0, 'v2 of shop is on its way; weir status shows it\n'])
-    assert.equal((server.calls.find((it) => it.route === 'releases.create')?.asked.body as { whenBusy: string }).whenBusy, 'supersede')
+    assert.equal(requestOf(server)['whenBusy'], 'supersede')
     assert.ok(!server.calls.some((it) => it.route === 'releases.show'))
   } finally {
     await server.close()
@@ -179,13 +206,16 @@ test('--no-wait returns as soon as the server has it', async () => {
 
 test('a server that is away for a moment does not end the wait', async () => {
   let away = 2
-  const server = await moving({ outcome: 'promoted' }, {
-    'environments.show': () => {
-      away -= 1
-      if (away >= 0) throw new WeirError('E_UNAVAILABLE', { message: 'the store restarts' })
-      return anEnvironment({ release: 2 })
+  const server = await moving(
+    { outcome: 'promoted' },
+    {
+      'environments.show': () => {
+        away -= 1
+        if (away >= 0) throw new WeirError('E_UNAVAILABLE', { message: 'the store restarts' })
+        return anEnvironment({ release: 2 })
+      },
     },
-  })
+  )
   try {
     const { exit, err } = await weir(server, ['deploy', '-q'], { cwd: folder })
     assert.equal(exit, 0, err)
@@ -197,9 +227,21 @@ test('a server that is away for a moment does not end the wait', async () => {
 
 test('a repository is named by its address, with commit, tag or branch and folder', async () => {
   const table: [argv: string[], app: string, source: object][] = [
-    [['https://git.example.com/team/shop.git', '--commit', 'abc1234'], 'shop', { kind: 'git', url: 'https://git.example.com/team/shop.git', ref: null, commit: 'abc1234', path: '.' }],
-    [['git@git.example.com:team/shop.git', '--tag', 'v1.2'], 'shop', { kind: 'git', url: 'git@git.example.com:team/shop.git', ref: 'v1.2', commit: null, path: '.' }],
-    [['ssh://git@git.example.com/mono', '--branch', 'main', '--path', 'apps/api', '-a', 'mono'], 'mono', { kind: 'git', url: 'ssh://git@git.example.com/mono', ref: 'main', commit: null, path: 'apps/api' }],
+    [
+      ['https://git.example.com/team/shop.git', '--commit', 'abc1234'],
+      'shop',
+      { kind: 'git', url: 'https://git.example.com/team/shop.git', ref: null, commit: 'abc1234', path: '.' },
+    ],
+    [
+      ['git@git.example.com:team/shop.git', '--tag', 'v1.2'],
+      'shop',
+      { kind: 'git', url: 'git@git.example.com:team/shop.git', ref: 'v1.2', commit: null, path: '.' },
+    ],
+    [
+      ['ssh://git@git.example.com/mono', '--branch', 'main', '--path', 'apps/api', '-a', 'mono'],
+      'mono',
+      { kind: 'git', url: 'ssh://git@git.example.com/mono', ref: 'main', commit: null, path: 'apps/api' },
+    ],
   ]
   for (const [argv, app, source] of table) {
     const server = await moving({})
@@ -208,7 +250,7 @@ test('a repository is named by its address, with commit, tag or branch and folde
       assert.equal(exit, 0, err)
       const created = server.calls.find((it) => it.route === 'releases.create')
       assert.equal(created?.asked.params['app'], app)
-      assert.deepEqual((created?.asked.body as { source: object }).source, source)
+      assert.deepEqual(requestOf(server)['source'], source)
       assert.ok(!server.calls.some((it) => it.route === 'uploads.create'))
     } finally {
       await server.close()
@@ -224,8 +266,7 @@ test('a commit of a folder goes by git from its repository, the folder as the pa
     await runCommand({ argv: ['mkdir', '-p', join(repository, 'apps/shop')], env: {}, timeoutMs: 5000 })
     const { exit, err } = await weir(server, ['deploy', '--commit', 'abc1234', '--no-wait'], { cwd: join(repository, 'apps/shop') })
     assert.equal(exit, 0, err)
-    const created = server.calls.find((it) => it.route === 'releases.create')
-    assert.deepEqual((created?.asked.body as { source: object }).source, { kind: 'git', url: `file://${repository}`, ref: null, commit: 'abc1234', path: 'apps/shop' })
+    assert.deepEqual(requestOf(server)['source'], { kind: 'git', url: `file://${repository}`, ref: null, commit: 'abc1234', path: 'apps/shop' })
   } finally {
     await server.close()
     rmSync(repository, { recursive: true })
@@ -265,7 +306,7 @@ test('a manifest file goes with its folder; an app or environment said by flag i
     assert.equal(exit, 0, err)
     const created = server.calls.find((it) => it.route === 'releases.create')
     assert.deepEqual(created?.asked.params, { app: 'shop-two', environment: 'staging' })
-    assert.deepEqual((created?.asked.body as { manifest: object }).manifest, { file: 'weir.yaml', text: MANIFEST })
+    assert.deepEqual(requestOf(server)['manifest'], { file: 'weir.yaml', text: MANIFEST })
     assert.deepEqual(JSON.parse(readFileSync(join(folder, '.weir/link.json'), 'utf8')), { app: 'shop-two', environment: 'staging' })
     await weir(server, ['deploy', '--no-wait'], { cwd: folder })
     assert.deepEqual(server.calls.findLast((it) => it.route === 'releases.create')?.asked.params, { app: 'shop-two', environment: 'staging' })

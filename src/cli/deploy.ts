@@ -1,14 +1,15 @@
 import { deploySource } from './frame/deploy-source.ts'
 import { followRelease } from './frame/follow-release.ts'
-import { plan } from './plan.ts'
 import type { Session } from './frame/session.ts'
 import { usage } from './frame/usage.ts'
+import { plan } from './plan.ts'
 
 /** Makes a release of a folder, a manifest or a repository and shows it going live. */
 export async function deploy(session: Session): Promise<number> {
   if (session.flag('dryRun')) return plan(session)
   const source = await deploySource(session)
-  if (session.flag('follow') && source.follow === null) throw usage('--follow needs a repository and --branch', 'it names what to look at from now on', 'weir deploy URL --branch main --follow')
+  if (session.flag('follow') && source.follow === null)
+    throw usage('--follow needs a repository and --branch', 'it names what to look at from now on', 'weir deploy URL --branch main --follow')
   const { context } = source
   const client = await session.client()
   await client.call('apps.create', { params: { app: context.app }, body: { environment: context.environment } })

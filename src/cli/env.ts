@@ -26,7 +26,9 @@ export async function apply(session: Session): Promise<number> {
   const client = await session.client()
   const { release } = await client.call('environments.show', { params: context })
   if (release === null) throw usage(`${context.app} has no release yet`, 'the first one takes what is set', 'weir deploy')
-  return followRelease(session, client, context, () => client.call('releases.create', { params: context, body: { source: { kind: 'release', number: release } } }))
+  return followRelease(session, client, context, () =>
+    client.call('releases.create', { params: context, body: { source: { kind: 'release', number: release } } }),
+  )
 }
 
 /** @example parseAssignment('LEVEL=info') // ['LEVEL', 'info'] */
@@ -34,7 +36,11 @@ export function parseAssignment(text: string): [name: string, value: string] {
   const at = text.indexOf('=')
   const name = at === -1 ? text : text.slice(0, at)
   if (at === -1 || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
-    throw usage(`"${escapeControl(name)}" is no NAME=value`, 'a name has letters, digits and _ and does not begin with a digit', 'weir env set LEVEL=info; for what nobody may read: weir secrets set')
+    throw usage(
+      `"${escapeControl(name)}" is no NAME=value`,
+      'a name has letters, digits and _ and does not begin with a digit',
+      'weir env set LEVEL=info; for what nobody may read: weir secrets set',
+    )
   }
   return [name, text.slice(at + 1)]
 }

@@ -19,7 +19,8 @@ export async function events(session: Session): Promise<undefined> {
   const release = session.terminal.onInterrupt(() => stopped.abort())
   const last = past.at(-1)
   try {
-    for await (const { data } of client.stream('events.follow', { query }, { signal: stopped.signal, ...(last ? { lastEventId: String(last.id) } : {}) })) printEvent(session, data)
+    for await (const { data } of client.stream('events.follow', { query }, { signal: stopped.signal, ...(last ? { lastEventId: String(last.id) } : {}) }))
+      printEvent(session, data)
   } catch (error) {
     if (!stopped.signal.aborted) throw error
   } finally {
@@ -34,5 +35,7 @@ function printEvent({ terminal, format }: Session, event: EventView): void {
     return
   }
   const where = [event.app, event.environment, event.service].filter((it) => it !== null).join('/')
-  terminal.out(`${terminal.colours.dim(event.at.slice(0, 19))}  ${where}  ${escapeControl(event.text)}${format === 'wide' ? terminal.colours.dim(`  ${event.kind}`) : ''}\n`)
+  terminal.out(
+    `${terminal.colours.dim(event.at.slice(0, 19))}  ${where}  ${escapeControl(event.text)}${format === 'wide' ? terminal.colours.dim(`  ${event.kind}`) : ''}\n`,
+  )
 }

@@ -4,11 +4,36 @@ import type { Environment, ReleaseView, ReplicaView, RolloutView, ServiceView } 
 export const AT = '2026-01-31T12:00:00.000Z'
 
 export function aService(name: string, over: Partial<ServiceView> = {}): ServiceView {
-  return { name, kind: 'web', status: 'running', cause: null, origin: 1, wanted: 1, ready: 1, scaledBy: 'manifest', strategy: 'rolling', urls: [], dependsOn: [], ...over }
+  return {
+    name,
+    kind: 'web',
+    status: 'running',
+    cause: null,
+    origin: 1,
+    wanted: 1,
+    ready: 1,
+    scaledBy: 'manifest',
+    strategy: 'rolling',
+    urls: [],
+    dependsOn: [],
+    ...over,
+  }
 }
 
 export function aReplica(service: string, origin: number, over: Partial<ReplicaView> = {}): ReplicaView {
-  return { id: `e1-${service}-v${origin}-1`, service, origin, phase: 'ready', address: '127.0.0.1', ports: { http: 20_000 }, restarts: 0, cause: null, lastLines: [], retired: false, ...over }
+  return {
+    id: `e1-${service}-v${origin}-1`,
+    service,
+    origin,
+    phase: 'ready',
+    address: '127.0.0.1',
+    ports: { http: 20_000 },
+    restarts: 0,
+    cause: null,
+    lastLines: [],
+    retired: false,
+    ...over,
+  }
 }
 
 export function anEnvironment(over: Partial<Environment> = {}): Environment {

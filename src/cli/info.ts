@@ -1,7 +1,7 @@
 import type { App, Environment, ReleaseView } from '../../packages/client/src/types.ts'
 import type { Session } from './frame/session.ts'
-import { sourceText } from './output/release-text.ts'
 import { escapeControl } from './output/escape.ts'
+import { sourceText } from './output/release-text.ts'
 import { agoText } from './output/units.ts'
 import { statusLines } from './status.ts'
 
@@ -20,7 +20,9 @@ function infoLines(session: Session, app: App, environment: Environment, release
   if (release) {
     lines.push('', `source    ${sourceText(release.source)}`)
     lines.push(`released  ${agoText(Date.parse(release.promotedAt ?? release.createdAt), now)} by ${escapeControl(release.by)}`)
-    const variables = Object.entries(release.variables).flatMap(([service, values]) => Object.keys(values).map((name) => (service === '*' ? name : `${service}:${name}`)))
+    const variables = Object.entries(release.variables).flatMap(([service, values]) =>
+      Object.keys(values).map((name) => (service === '*' ? name : `${service}:${name}`)),
+    )
     if (variables.length > 0) lines.push(`variables ${variables.join(' ')}`)
     if (Object.keys(release.secrets).length > 0) lines.push(`secrets   ${Object.keys(release.secrets).join(' ')}`)
     for (const note of release.notes) lines.push(`note      ${escapeControl(note)}`)

@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { ownEnvironment, statePaths } from '../config.ts'
+import { statePaths } from '../config.ts'
 import { WeirError } from '../errors.ts'
 import { programFile } from '../programs.ts'
 import type { Session } from './frame/session.ts'
 import { usage } from './frame/usage.ts'
+import { installationEnvironment } from './machine/processes.ts'
 import { retireRunner, stopEverything, systemctl, unitFile } from './machine/service.ts'
 import { prepareStateFolder } from './machine/state-folder.ts'
 import { runnerUnit, UNIT_NAME } from './machine/unit.ts'
@@ -13,7 +14,13 @@ import { runnerUnit, UNIT_NAME } from './machine/unit.ts'
 export async function install(session: Session): Promise<undefined> {
   const { env } = session.terminal
   const paths = statePaths(env)
-  const unit = runnerUnit({ node: process.execPath, runner: programFile('runner'), weir: programFile('weir'), home: paths.home, environment: ownEnvironment(env) })
+  const unit = runnerUnit({
+    node: process.execPath,
+    runner: programFile('runner'),
+    weir: programFile('weir'),
+    home: paths.home,
+    environment: installationEnvironment(paths, env),
+  })
   if (session.flag('print')) {
     session.terminal.out(unit)
     return

@@ -23,7 +23,11 @@ export async function list(session: Session): Promise<undefined> {
       { title: 'ENVIRONMENT', value: (row) => row.environment?.name ?? '-' },
       { title: 'RELEASE', value: (row) => (row.environment?.release == null ? '-' : `v${row.environment.release}`) },
       { title: 'STATUS', value: (row) => row.environment?.status ?? 'new' },
-      { title: 'CHANGED', value: (row) => row.environment === null && row.createdAt === null ? '-' : agoText(Date.parse(row.environment?.updatedAt ?? row.createdAt ?? ''), now) },
+      {
+        title: 'CHANGED',
+        value: (row) =>
+          row.environment === null && row.createdAt === null ? '-' : agoText(Date.parse(row.environment?.updatedAt ?? row.createdAt ?? ''), now),
+      },
       { title: 'REPLICAS', value: (row) => String(row.environment?.replicaCount ?? 0) },
       { title: 'URL', value: (row) => escapeControl(row.environment?.urls[0] ?? '-') },
       { title: 'MORE URLS', wide: true, value: (row) => escapeControl(row.environment?.urls.slice(1).join(' ') ?? '') },

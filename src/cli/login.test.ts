@@ -19,7 +19,14 @@ before(async () => {
     },
     'identity.whoami': ({ headers }) => {
       if (!headers.authorization) throw new WeirError('E_UNAUTHENTICATED', { message: 'no token', next: 'weir login' })
-      return { name: headers.authorization, account: 'ann', admin: false, tenant: 'acme', tenants: [{ tenant: 'acme', verbs: ['app:read'] }], environment: null }
+      return {
+        name: headers.authorization,
+        account: 'ann',
+        admin: false,
+        tenant: 'acme',
+        tenants: [{ tenant: 'acme', verbs: ['app:read'] }],
+        environment: null,
+      }
     },
     'tokens.revoke': () => ({ ok: true }),
     'accounts.create': ({ body }) => ({ name: (body as { name: string }).name, tenant: 'ann', role: 'admin', admin: false }),

@@ -1,5 +1,5 @@
 import { WeirError } from '../errors.ts'
-import { connectClient, serverAddress, type Server } from './frame/connect.ts'
+import { connectClient, type Server, serverAddress } from './frame/connect.ts'
 import { readCredentials, writeCredentials } from './frame/credentials.ts'
 import type { Session } from './frame/session.ts'
 import { stdinValue } from './frame/stdin-value.ts'
@@ -16,7 +16,9 @@ export async function login(session: Session): Promise<undefined> {
     const { env } = session.terminal
     const { tokens } = readCredentials(env)
     writeCredentials(env, { server: server.address, tokens: { ...tokens, [server.address]: token } })
-    await session.print({ server: server.address, account: who.account ?? who.name, tenant: who.tenant }, () => [`logged in to ${server.address} as ${escapeControl(who.account ?? who.name)}`])
+    await session.print({ server: server.address, account: who.account ?? who.name, tenant: who.tenant }, () => [
+      `logged in to ${server.address} as ${escapeControl(who.account ?? who.name)}`,
+    ])
   } finally {
     client.close()
   }
@@ -30,7 +32,8 @@ function serverToLogInto(session: Session): Server {
 async function tokenByPassword(session: Session, server: Server): Promise<string> {
   const { terminal } = session
   const name = session.text('user') ?? (terminal.asks ? await terminal.ask('account: ', false) : undefined)
-  if (name === undefined || name === '') throw usage('login needs an account', 'there is no terminal to ask on', 'weir login --user NAME < password, or weir login --with-token < token')
+  if (name === undefined || name === '')
+    throw usage('login needs an account', 'there is no terminal to ask on', 'weir login --user NAME < password, or weir login --with-token < token')
   const password = await stdinValue(session, 'password')
   const client = await connectClient(server)
   try {

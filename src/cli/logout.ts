@@ -1,6 +1,6 @@
-import { failureOf } from './output/failure.ts'
 import { readCredentials, writeCredentials } from './frame/credentials.ts'
 import type { Session } from './frame/session.ts'
+import { failureOf } from './output/failure.ts'
 
 /** Ends the token at the server and forgets it here; forgets it here also when the server cannot be reached. */
 export async function logout(session: Session): Promise<undefined> {

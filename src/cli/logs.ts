@@ -90,7 +90,9 @@ class LinePrinter {
     const who = format === 'wide' ? `${line.replica} ` : ''
     const time = terminal.colours.dim(timeText(line.at, terminal.interactive))
     const text = escapeControl(line.text)
-    terminal.out(`${time} ${terminal.colours[this.#colourOf(line.service)](padEnd(line.service, this.#width))} ${who}| ${line.stream === 'stderr' ? terminal.colours.red(text) : text}\n`)
+    terminal.out(
+      `${time} ${terminal.colours[this.#colourOf(line.service)](padEnd(line.service, this.#width))} ${who}| ${line.stream === 'stderr' ? terminal.colours.red(text) : text}\n`,
+    )
   }
 
   /** In order of appearance, so that neighbours differ. */

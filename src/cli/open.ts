@@ -12,7 +12,12 @@ export async function open(session: Session): Promise<undefined> {
   const { urls, services } = await client.call('environments.show', { params })
   const named = session.text('service')
   const url = (named === undefined ? urls : (services.find((it) => it.name === named)?.urls ?? []))[0]
-  if (url === undefined) throw new WeirError('E_NOT_FOUND', { message: `${named ?? params.app} has no URL`, cause: 'nothing of it is reached from outside, or it is not released yet', next: 'weir status' })
+  if (url === undefined)
+    throw new WeirError('E_NOT_FOUND', {
+      message: `${named ?? params.app} has no URL`,
+      cause: 'nothing of it is reached from outside, or it is not released yet',
+      next: 'weir status',
+    })
   await session.print({ url }, () => [escapeControl(url)])
   const { env, interactive } = session.terminal
   if (!interactive || !(env['DISPLAY'] || env['WAYLAND_DISPLAY']) || !/^https?:\/\//.test(url)) return

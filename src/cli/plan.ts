@@ -1,7 +1,7 @@
 import type { PlanView } from '../../packages/client/src/types.ts'
 import { deploySource } from './frame/deploy-source.ts'
 import type { Session } from './frame/session.ts'
-import { planLines, diffLines } from './output/plan-lines.ts'
+import { diffLines, planLines } from './output/plan-lines.ts'
 
 const CHANGES = 2
 

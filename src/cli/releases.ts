@@ -73,10 +73,14 @@ function diffLines(session: Session, difference: ReleaseDiff): string[] {
   const { colours } = session.terminal
   const paint = { added: colours.green, changed: colours.yellow, removed: colours.red }
   const sign = (change: keyof typeof SIGNS) => paint[change](SIGNS[change])
-  const fromTo = (it: { what: string; from: string | null; to: string | null }) => `    ${it.what}: ${escapeControl(it.from ?? '–')} → ${escapeControl(it.to ?? '–')}`
+  const fromTo = (it: { what: string; from: string | null; to: string | null }) =>
+    `    ${it.what}: ${escapeControl(it.from ?? '–')} → ${escapeControl(it.to ?? '–')}`
   const lines: string[] = []
   for (const service of difference.services) {
-    lines.push(`${sign(service.change)} ${service.name}${service.reasons.length === 0 ? '' : `  ${colours.dim(service.reasons.join(', '))}`}`, ...service.changes.map(fromTo))
+    lines.push(
+      `${sign(service.change)} ${service.name}${service.reasons.length === 0 ? '' : `  ${colours.dim(service.reasons.join(', '))}`}`,
+      ...service.changes.map(fromTo),
+    )
   }
   for (const resource of difference.resources) lines.push(`${sign(resource.change)} resource ${resource.name}`)
   for (const job of difference.jobs) lines.push(`${sign(job.change)} job ${job.name}`)

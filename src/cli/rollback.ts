@@ -1,5 +1,5 @@
-import { conclude } from './frame/conclude.ts'
 import { commandTaken } from './frame/command.ts'
+import { conclude } from './frame/conclude.ts'
 import { Follower } from './frame/follow.ts'
 import { releaseNumber } from './frame/release-name.ts'
 import type { Session } from './frame/session.ts'

@@ -12,7 +12,10 @@ export async function run(session: Session): Promise<number> {
   const context = await session.app()
   const client = await session.client()
   const timeout = timeoutMs(session)
-  const { task } = await client.call('tasks.create', { params: context, body: { service, argv, ...(timeout === null ? {} : { timeoutSeconds: Math.max(1, Math.ceil(timeout / 1000)) }) } })
+  const { task } = await client.call('tasks.create', {
+    params: context,
+    body: { service, argv, ...(timeout === null ? {} : { timeoutSeconds: Math.max(1, Math.ceil(timeout / 1000)) }) },
+  })
   const params = { ...context, task }
   const detached = new AbortController()
   const release = session.terminal.onInterrupt(() => detached.abort())

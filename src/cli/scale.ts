@@ -1,5 +1,5 @@
-import { checkedName } from './frame/context.ts'
 import { commandTaken } from './frame/command.ts'
+import { checkedName } from './frame/context.ts'
 import type { Session } from './frame/session.ts'
 import { usage } from './frame/usage.ts'
 import { escapeControl } from './output/escape.ts'
@@ -19,7 +19,9 @@ export async function scale(session: Session): Promise<undefined> {
   for (const { service, replicas } of wishes.flatMap((wish) => (wish === 'all' ? all : [wish]))) {
     const { command } = await client.call('services.scale', { params: { ...context, service }, body: { replicas } })
     await commandTaken(client, context, command)
-    await session.print({ ...context, service, replicas }, () => [`${service}: ${replicas === null ? 'as the manifest says' : `${replicas} by hand; weir scale ${service}=auto gives it back`}`])
+    await session.print({ ...context, service, replicas }, () => [
+      `${service}: ${replicas === null ? 'as the manifest says' : `${replicas} by hand; weir scale ${service}=auto gives it back`}`,
+    ])
   }
 }
 

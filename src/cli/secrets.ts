@@ -35,5 +35,7 @@ export async function set(session: Session): Promise<undefined> {
 export async function unset(session: Session): Promise<undefined> {
   const [name = ''] = session.args
   const client = await session.client()
-  await session.print(await client.call('secrets.remove', { params: { ...(await session.app()), secret: name } }), () => [`${name} is gone from the next release on`])
+  await session.print(await client.call('secrets.remove', { params: { ...(await session.app()), secret: name } }), () => [
+    `${name} is gone from the next release on`,
+  ])
 }

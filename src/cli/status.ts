@@ -19,7 +19,10 @@ export function statusLines(session: Session, environment: Environment): string[
   const { colours } = session.terminal
   const { release, warm, rollout, waiting } = environment
   const serves = release === null ? 'nothing serves yet' : `v${release} serves${warm === null ? '' : colours.dim(`, v${warm} is warm`)}`
-  const lines = [`${colours.bold(environment.app)} ${colours.dim(environment.name)}  ${environment.status}  ${serves}`, ...environment.urls.map((url) => colours.cyan(escapeControl(url)))]
+  const lines = [
+    `${colours.bold(environment.app)} ${colours.dim(environment.name)}  ${environment.status}  ${serves}`,
+    ...environment.urls.map((url) => colours.cyan(escapeControl(url))),
+  ]
   if (environment.services.length > 0) lines.push('', ...serviceTable(session, environment))
   if (rollout) lines.push('', ...rolloutLines(rollout, session.terminal.now()))
   for (const next of waiting) lines.push(`waiting   ${next.kind} of v${next.target} by ${escapeControl(next.by)}`)

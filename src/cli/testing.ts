@@ -1,8 +1,8 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import pc from 'picocolors'
-import { type RouteId, ROUTES } from '../../packages/client/src/routes.ts'
+import { ROUTES, type RouteId } from '../../packages/client/src/routes.ts'
 import { CATALOGUE, isWeirError, WeirError } from '../errors.ts'
 import { runProgram } from './frame/program.ts'
 import type { Terminal } from './frame/terminal.ts'
@@ -72,7 +72,9 @@ async function sendEvents(response: ServerResponse, events: AsyncIterable<FakeEv
 function sendProblem(response: ServerResponse, error: unknown): void {
   const problem = isWeirError(error) ? error : new WeirError('E_INTERNAL', { message: String(error) })
   const { status, exit } = CATALOGUE[problem.code]
-  response.writeHead(status, { 'content-type': 'application/problem+json' }).end(JSON.stringify({ code: problem.code, status, exit, requestId: 'r1', ...problem.explanation }))
+  response
+    .writeHead(status, { 'content-type': 'application/problem+json' })
+    .end(JSON.stringify({ code: problem.code, status, exit, requestId: 'r1', ...problem.explanation }))
 }
 
 function resolved(request: IncomingMessage, body: Buffer): { route: RouteId; asked: Asked } {
@@ -83,7 +85,10 @@ function resolved(request: IncomingMessage, body: Buffer): { route: RouteId; ask
     if (route.method !== request.method || !match) continue
     const params = Object.fromEntries(names.map((name, at) => [name, decodeURIComponent(match[at + 1] ?? '')]))
     const isJson = request.headers['content-type'] === 'application/json'
-    return { route: id as RouteId, asked: { params, query: Object.fromEntries(url.searchParams), body: isJson ? JSON.parse(body.toString()) : body, headers: request.headers } }
+    return {
+      route: id as RouteId,
+      asked: { params, query: Object.fromEntries(url.searchParams), body: isJson ? JSON.parse(body.toString()) : body, headers: request.headers },
+    }
   }
   throw new WeirError('E_NOT_FOUND', { message: `no route ${request.method} ${url.pathname}` })
 }
@@ -110,7 +115,12 @@ export async function weir(server: FakeServer | null, argv: readonly string[], t
   const interrupts = new Set<() => void>()
   const answers = [...(typed.answers ?? [])]
   const terminal: Terminal = {
-    env: { HOME: '/nonexistent', XDG_CONFIG_HOME: '/nonexistent', ...(server ? { WEIR_SERVER: server.address } : { WEIR_HOME: '/nonexistent/weir' }), ...typed.env },
+    env: {
+      HOME: '/nonexistent',
+      XDG_CONFIG_HOME: '/nonexistent',
+      ...(server ? { WEIR_SERVER: server.address } : { WEIR_HOME: '/nonexistent/weir' }),
+      ...typed.env,
+    },
     cwd: typed.cwd ?? '/',
     interactive: typed.interactive ?? false,
     asks: answers.length > 0,

@@ -14,7 +14,12 @@ const MAX_DAYS = 90
 
 /** A token for a program; with -a (and -e) it works in that environment only. Printed this once. */
 export async function create(session: Session): Promise<undefined> {
-  const body: NewToken = { label: session.args[0] ?? 'token', ...(await placeOf(session)), ...verbsOf(session.text('verbs')), ...daysOf(session.text('expires')) }
+  const body: NewToken = {
+    label: session.args[0] ?? 'token',
+    ...(await placeOf(session)),
+    ...verbsOf(session.text('verbs')),
+    ...daysOf(session.text('expires')),
+  }
   const client = await session.client()
   const token = await client.call('tokens.create', { body })
   session.note(`token ${token.id}, for ${token.expiresInDays} days; it is shown only now:`)

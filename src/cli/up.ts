@@ -1,12 +1,12 @@
-import { statePaths, type StatePaths } from '../config.ts'
+import { type StatePaths, statePaths } from '../config.ts'
 import { WeirError } from '../errors.ts'
 import { deploy } from './deploy.ts'
-import { isDeployable } from './frame/deploy-source.ts'
 import { connectClient } from './frame/connect.ts'
+import { isDeployable } from './frame/deploy-source.ts'
 import { Session } from './frame/session.ts'
 import { timeoutMs } from './frame/wait.ts'
-import { daemons, ensureServer, runnerPid, sleep, startRunner } from './machine/processes.ts'
 import { refuseTakenPorts } from './machine/ports.ts'
+import { daemons, ensureServer, runnerPid, sleep, startRunner } from './machine/processes.ts'
 import { isInstalled, systemctl } from './machine/service.ts'
 import { prepareStateFolder } from './machine/state-folder.ts'
 import { UNIT_NAME } from './machine/unit.ts'
@@ -65,5 +65,11 @@ async function isReady(session: Session): Promise<boolean> {
 }
 
 function notStarting(paths: StatePaths, cause: string): WeirError {
-  return new WeirError('E_STATE', { message: 'the server does not start', cause, evidence: `${paths.logs}/weir/server.jsonl`, state: 'what ran before goes on', next: 'weir doctor' })
+  return new WeirError('E_STATE', {
+    message: 'the server does not start',
+    cause,
+    evidence: `${paths.logs}/weir/server.jsonl`,
+    state: 'what ran before goes on',
+    next: 'weir doctor',
+  })
 }

@@ -14,7 +14,11 @@ export async function commandTaken(client: Client, context: AppContext, command:
     if (view.outcome === 'refused') throw refusal(view)
     if (view.outcome === 'consumed') return view
     if (performance.now() > deadline) {
-      throw new WeirError('E_TIMEOUT', { message: `${view.kind} was not taken up yet`, state: 'it is stored and will be done in its turn', next: 'weir status' })
+      throw new WeirError('E_TIMEOUT', {
+        message: `${view.kind} was not taken up yet`,
+        state: 'it is stored and will be done in its turn',
+        next: 'weir status',
+      })
     }
     await new Promise((resolve) => setTimeout(resolve, pause))
   }

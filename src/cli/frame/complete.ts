@@ -28,7 +28,8 @@ export function expectedAt(program: Command, before: readonly string[], current:
   if (before.includes('--')) return 'files'
   const { command, positional, open } = walk(program, before)
   if (open) return expectedFor(open.flags.match(/[<[]([^>\]]+)[>\]]/)?.[1] ?? '')
-  if (current.startsWith('-')) return { words: optionsOf(program, command).flatMap((option) => (option.long ? [[option.long, option.description] as const] : [])) }
+  if (current.startsWith('-'))
+    return { words: optionsOf(program, command).flatMap((option) => (option.long ? [[option.long, option.description] as const] : [])) }
   const children = command.commands.filter((child) => !isHidden(child))
   if (children.length > 0 && positional === 0) return { words: children.map((child) => [child.name(), child.description()] as const) }
   const args = command.registeredArguments
@@ -64,7 +65,10 @@ function walk(program: Command, before: readonly string[]): Place {
   let open: Option | null = null
   for (const word of before) {
     if (open) open = null
-    else if (word.startsWith('-')) open = word.includes('=') ? null : (optionsOf(program, command).find((option) => (option.short === word || option.long === word) && (option.required || option.optional)) ?? null)
+    else if (word.startsWith('-'))
+      open = word.includes('=')
+        ? null
+        : (optionsOf(program, command).find((option) => (option.short === word || option.long === word) && (option.required || option.optional)) ?? null)
     else {
       const child = positional === 0 ? command.commands.find((it) => it.name() === word || it.aliases().includes(word)) : undefined
       if (child) command = child

@@ -1,6 +1,6 @@
 import { CATALOGUE, type ErrorCode, WeirError } from '../../errors.ts'
-import { durationText } from '../output/units.ts'
 import { escapeControl } from '../output/escape.ts'
+import { durationText } from '../output/units.ts'
 import type { AppContext } from './context.ts'
 import type { Ended } from './follow.ts'
 import type { Session } from './session.ts'
@@ -35,7 +35,11 @@ export async function conclude(session: Session, what: Concluded, ended: Ended):
     case 'superseded':
       throw failure(because?.code, 'E_CONFLICT', { message: `release ${name} was superseded by another`, because, state, next: 'weir status' })
     case 'timeout':
-      throw new WeirError('E_TIMEOUT', { message: `${name} is not done after ${durationText(ended.tookMs)}`, state: 'it goes on without this command', next: 'weir status, weir canary abort to cancel' })
+      throw new WeirError('E_TIMEOUT', {
+        message: `${name} is not done after ${durationText(ended.tookMs)}`,
+        state: 'it goes on without this command',
+        next: 'weir status, weir canary abort to cancel',
+      })
     case 'detached':
       session.note('')
       session.note(`${name} goes on without this command. To look: weir status. To cancel: weir canary abort`)
@@ -49,7 +53,9 @@ function successLines(session: Session, what: Concluded, ended: Ended): string[]
   const took = durationText(ended.tookMs)
   const lines: string[] = []
   if (ended.outcome === 'approval') {
-    lines.push(`${colours.yellow(unicode ? '◑' : '+')} v${what.release} of ${what.app} serves ${rollout?.weight ?? 0} % and waits for you  ${colours.dim(took)}`)
+    lines.push(
+      `${colours.yellow(unicode ? '◑' : '+')} v${what.release} of ${what.app} serves ${rollout?.weight ?? 0} % and waits for you  ${colours.dim(took)}`,
+    )
     lines.push(`  ${colours.dim('next')}  weir canary resume   ${colours.dim('or')} weir canary promote, weir canary abort`)
     return lines
   }
@@ -81,7 +87,12 @@ interface Said {
 }
 function failure(code: string | undefined, otherwise: ErrorCode, { message, because, state, next }: Said): WeirError {
   const known = code !== undefined && code in CATALOGUE ? (code as ErrorCode) : otherwise
-  return new WeirError(known, { message, ...(because === null ? {} : { cause: [because.text, ...because.lines.map((line) => `  ${line}`)].join('\n') }), state, next })
+  return new WeirError(known, {
+    message,
+    ...(because === null ? {} : { cause: [because.text, ...because.lines.map((line) => `  ${line}`)].join('\n') }),
+    state,
+    next,
+  })
 }
 
 function nextAfterFailure(code: string | undefined, what: Concluded): string {

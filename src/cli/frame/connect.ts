@@ -1,6 +1,6 @@
-import { WeirError } from '../../errors.ts'
-import { statePaths } from '../../config.ts'
 import type { Client } from '../../../packages/client/src/client.ts'
+import { statePaths } from '../../config.ts'
+import { WeirError } from '../../errors.ts'
 import { readCredentials } from './credentials.ts'
 
 export interface Server {

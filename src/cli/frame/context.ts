@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { nameProblem } from '../../core/model/names.ts'
-import { nearest } from '../../core/manifest/nearest.ts'
-import { WeirError } from '../../errors.ts'
 import type { Client } from '../../../packages/client/src/client.ts'
+import { nearest } from '../../core/manifest/nearest.ts'
+import { nameProblem } from '../../core/model/names.ts'
+import { WeirError } from '../../errors.ts'
 import type { Terminal } from './terminal.ts'
 import { usage } from './usage.ts'
 
@@ -56,13 +56,18 @@ export function appNamedIn(manifest: string): string | undefined {
 
 /** The name an app gets from its folder when no manifest says one. */
 export function appNamedAfter(folder: string): string | undefined {
-  const name = basename(folder).toLowerCase().replace(/[^a-z0-9]+/g, '-').replace(/^[^a-z]+|-+$/g, '').slice(0, 40)
+  const name = basename(folder)
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^[^a-z]+|-+$/g, '')
+    .slice(0, 40)
   return nameProblem(name) === null ? name : undefined
 }
 
 export function checkedName(kind: string, name: string): string {
   const problem = nameProblem(name)
-  if (problem !== null) throw new WeirError('E_NAME', { message: `"${name}" cannot be the name of ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`, cause: `it ${problem}` })
+  if (problem !== null)
+    throw new WeirError('E_NAME', { message: `"${name}" cannot be the name of ${/^[aeiou]/.test(kind) ? 'an' : 'a'} ${kind}`, cause: `it ${problem}` })
   return name
 }
 
@@ -80,7 +85,10 @@ async function onlyApp(asked: Asked): Promise<string> {
 /** For "no app shp": the app that was probably meant, as a hint. */
 export async function nearestApp(client: Client, name: string): Promise<string | null> {
   const { items } = await client.call('apps.list', { query: { limit: 200 } })
-  return nearest(name, items.map((app) => app.name))
+  return nearest(
+    name,
+    items.map((app) => app.name),
+  )
 }
 
 function parseLink(file: string, text: string): Partial<AppContext> {

@@ -1,4 +1,4 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readSync, statSync, type Stats, writeFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readSync, type Stats, statSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import type { Client } from '../../../packages/client/src/client.ts'
 import type { ReleaseRequest } from '../../../packages/client/src/types.ts'
@@ -71,7 +71,14 @@ function refOf(session: Session): { readonly commit: string | null; readonly ref
 
 async function originOf(session: Session, argument: string | undefined, wantsGit: boolean): Promise<Origin> {
   if (argument === '-') throw usage('a release cannot come from standard input', undefined, 'a file, a folder or the address of a repository')
-  if (argument !== undefined && isRepositoryAddress(argument)) return { kind: 'git', url: argument, path: '.', folder: null, app: appNamedAfter((session.text('path') ?? argument).replace(/\/+$/, '').replace(/\.git$/, '')) }
+  if (argument !== undefined && isRepositoryAddress(argument))
+    return {
+      kind: 'git',
+      url: argument,
+      path: '.',
+      folder: null,
+      app: appNamedAfter((session.text('path') ?? argument).replace(/\/+$/, '').replace(/\.git$/, '')),
+    }
   const place = resolve(session.terminal.cwd, argument ?? '.')
   const found = statIfThere(place)
   if (found === null) {
@@ -130,7 +137,8 @@ export function isRepositoryAddress(text: string): boolean {
 
 async function localRepository(folder: string): Promise<Origin> {
   const top = await gitSays(folder, '--show-toplevel')
-  if (top !== null) return { kind: 'git', url: fileUrl(top), path: relative(top, folder) || '.', folder, app: (await manifestApp(folder)) ?? appNamedAfter(folder) }
+  if (top !== null)
+    return { kind: 'git', url: fileUrl(top), path: relative(top, folder) || '.', folder, app: (await manifestApp(folder)) ?? appNamedAfter(folder) }
   const bare = await gitSays(folder, '--absolute-git-dir')
   if (bare !== null) return { kind: 'git', url: fileUrl(bare), path: '.', folder, app: appNamedAfter(folder.replace(/\/?\.git$/, '')) }
   throw usage(`${escapeControl(folder)} is not in a git repository`, undefined, 'without --commit, --tag and --branch the folder is released as it is')
@@ -138,7 +146,12 @@ async function localRepository(folder: string): Promise<Origin> {
 
 async function gitSays(folder: string, question: string): Promise<string | null> {
   try {
-    const { code, stdout } = await runCommand({ argv: ['git', 'rev-parse', question], cwd: folder, env: { LC_ALL: 'C', GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*' }, timeoutMs: 10_000 })
+    const { code, stdout } = await runCommand({
+      argv: ['git', 'rev-parse', question],
+      cwd: folder,
+      env: { LC_ALL: 'C', GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'safe.directory', GIT_CONFIG_VALUE_0: '*' },
+      timeoutMs: 10_000,
+    })
     return code === 0 ? stdout.trimEnd() : null
   } catch (error) {
     throw new WeirError('E_STATE', { message: 'git cannot be started', cause: (error as Error).message, next: 'install git' }, { cause: error })
@@ -155,7 +168,8 @@ function contextOf(session: Session, origin: Origin): AppContext {
   const link = folder === null ? null : readLink(folder)
   const environment = session.text('env') ?? (env['WEIR_ENV'] || undefined) ?? link?.environment ?? DEFAULT_ENVIRONMENT
   const app = session.text('app') ?? (env['WEIR_APP'] || undefined) ?? link?.app ?? origin.app
-  if (app === undefined) throw usage('what shall the app be called?', 'neither a manifest nor the folder has a name that an app can have', 'the same with -a NAME')
+  if (app === undefined)
+    throw usage('what shall the app be called?', 'neither a manifest nor the folder has a name that an app can have', 'the same with -a NAME')
   return { app: checkedName('app', app), environment: checkedName('environment', environment) }
 }
 

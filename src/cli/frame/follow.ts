@@ -1,11 +1,11 @@
 import type { Client } from '../../../packages/client/src/client.ts'
 import type { EventView } from '../../../packages/client/src/types.ts'
+import { escapeControl } from '../output/escape.ts'
 import { failureOf } from '../output/failure.ts'
 import { LiveBlock } from '../output/live.ts'
 import { type Progress, progressOf, type Snapshot } from '../output/progress.ts'
 import { changeLines, progressLines } from '../output/progress-lines.ts'
 import { durationText } from '../output/units.ts'
-import { escapeControl } from '../output/escape.ts'
 import type { AppContext } from './context.ts'
 import type { Session } from './session.ts'
 
@@ -120,7 +120,12 @@ export class Follower {
       this.#client.call('environments.show', { params }),
     ])
     const id = followed.rollout ?? release.rollout
-    const rollout = id === null ? null : environment.rollout?.id === id ? environment.rollout : await this.#client.call('rollouts.show', { params: { ...params, rollout: id } })
+    const rollout =
+      id === null
+        ? null
+        : environment.rollout?.id === id
+          ? environment.rollout
+          : await this.#client.call('rollouts.show', { params: { ...params, rollout: id } })
     return { release, environment, rollout }
   }
 
@@ -139,7 +144,8 @@ export class Follower {
     try {
       for await (const { event, data } of this.#client.stream('releases.log', { params: { ...this.#context, release } }, { signal: this.#ended.signal })) {
         if (event !== 'log') continue
-        for (const line of data.text.split('\n')) if (line !== '') this.#session.terminal.out(`${stamp(this.#session.terminal.now())} ${data.service} | ${escapeControl(line)}\n`)
+        for (const line of data.text.split('\n'))
+          if (line !== '') this.#session.terminal.out(`${stamp(this.#session.terminal.now())} ${data.service} | ${escapeControl(line)}\n`)
       }
     } catch {
       // the log is an extra: how the build ended is in the release

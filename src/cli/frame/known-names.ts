@@ -14,7 +14,11 @@ const BUDGET_MS = 200
 const FRESH_MS = 5000
 
 /** Names for completion, from a small cache or the server; what is not there in time is left out. */
-export async function knownNames(terminal: Terminal, known: Known, flags: { readonly app: string | undefined; readonly environment: string | undefined }): Promise<readonly string[]> {
+export async function knownNames(
+  terminal: Terminal,
+  known: Known,
+  flags: { readonly app: string | undefined; readonly environment: string | undefined },
+): Promise<readonly string[]> {
   try {
     const server = serverOf(terminal.env)
     const cache = cacheFile(terminal.env, JSON.stringify([server.address, server.token, terminal.cwd, known, flags]))
@@ -29,7 +33,11 @@ export async function knownNames(terminal: Terminal, known: Known, flags: { read
   }
 }
 
-async function ask(terminal: Terminal, known: Known, flags: { readonly app: string | undefined; readonly environment: string | undefined }): Promise<readonly string[]> {
+async function ask(
+  terminal: Terminal,
+  known: Known,
+  flags: { readonly app: string | undefined; readonly environment: string | undefined },
+): Promise<readonly string[]> {
   const client = await connectClient(serverOf(terminal.env))
   try {
     if (known === 'app') return (await client.call('apps.list', { query: { limit: 200 } })).items.map((it) => it.name)

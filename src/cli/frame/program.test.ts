@@ -110,9 +110,15 @@ test('nobody there is said with where it was looked for', async () => {
 })
 
 test('which app is meant: flag, then WEIR_APP, then the only one there is, else a question', async () => {
-  const apps = [{ name: 'shop', createdAt: null, environments: [] }, { name: 'blog', createdAt: null, environments: [] }]
+  const apps = [
+    { name: 'shop', createdAt: null, environments: [] },
+    { name: 'blog', createdAt: null, environments: [] },
+  ]
   let known = apps.slice(0, 1)
-  const server = await fakeServer({ 'environments.show': ({ params }) => anEnvironment({ app: params['app'] ?? '' }), 'apps.list': () => ({ items: known, cursor: null }) })
+  const server = await fakeServer({
+    'environments.show': ({ params }) => anEnvironment({ app: params['app'] ?? '' }),
+    'apps.list': () => ({ items: known, cursor: null }),
+  })
   const shown = async (argv: string[], env = {}) => {
     await weir(server, argv, { env })
     return server.calls.findLast((it) => it.route === 'environments.show')?.asked.params

@@ -1,13 +1,13 @@
 import { Command, CommanderError } from 'commander'
-import { WeirError } from '../../errors.ts'
-import { type Failure, failureLines, failureObject, failureOf } from '../output/failure.ts'
-import { escapeControl } from '../output/escape.ts'
 import { nearest } from '../../core/manifest/nearest.ts'
+import { WeirError } from '../../errors.ts'
+import { escapeControl } from '../output/escape.ts'
+import { type Failure, failureLines, failureObject, failureOf } from '../output/failure.ts'
 import { nearestApp } from './context.ts'
 import { Session } from './session.ts'
 import type { Terminal } from './terminal.ts'
 import { usage } from './usage.ts'
-import { type Group, GLOBAL_OPTIONS, NOT_YET, type Verb, VERBS } from './verbs.ts'
+import { GLOBAL_OPTIONS, type Group, NOT_YET, VERBS, type Verb } from './verbs.ts'
 
 /**
  * Runs one command line and answers its exit code.
@@ -47,7 +47,10 @@ export function buildProgram(terminal: Terminal, call: (verb: Verb, session: Ses
   for (const [flags, about] of GLOBAL_OPTIONS) program.option(flags, about)
   const parents = new Map<string, Command>()
   for (const verb of VERBS) addVerb(program, parents, terminal, verb, call)
-  program.addHelpText('after', '\nFirst steps:\n  weir up            start on this machine and deploy the current folder\n  weir deploy        release a change\n  weir rollback      and back')
+  program.addHelpText(
+    'after',
+    '\nFirst steps:\n  weir up            start on this machine and deploy the current folder\n  weir deploy        release a change\n  weir rollback      and back',
+  )
   return program
 }
 
@@ -108,7 +111,8 @@ function base(command: Command, terminal: Terminal): Command {
 function usageFailure(error: CommanderError, argv: readonly string[]): WeirError {
   const typed = argv.filter((word) => !word.startsWith('-'))
   const later = NOT_YET[typed[0] ?? ''] ?? NOT_YET[typed.slice(0, 2).join(' ')] ?? NOT_YET[/unknown option '(--[a-z]+)/.exec(error.message)?.[1] ?? '']
-  if (later !== undefined) return new WeirError('E_UNSUPPORTED', { message: `not yet supported: ${later}`, cause: 'it belongs to a later version', next: 'weir --help' })
+  if (later !== undefined)
+    return new WeirError('E_UNSUPPORTED', { message: `not yet supported: ${later}`, cause: 'it belongs to a later version', next: 'weir --help' })
   const isUnknown = error.code === 'commander.unknownCommand' || (error.code === 'commander.excessArguments' && isUnknownChild(typed))
   if (isUnknown) return unknownCommand(typed)
   const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n')
@@ -123,7 +127,8 @@ function isUnknownChild([parent = '', child = '']: readonly string[]): boolean {
 }
 
 function words(argv: readonly string[]): string {
-  const verb = VERBS.find((it) => it.path === `${argv[0]} ${argv[1]}`) ?? VERBS.find((it) => it.path.split(' ')[0] === argv[0] || it.aliases?.includes(argv[0] ?? ''))
+  const verb =
+    VERBS.find((it) => it.path === `${argv[0]} ${argv[1]}`) ?? VERBS.find((it) => it.path.split(' ')[0] === argv[0] || it.aliases?.includes(argv[0] ?? ''))
   if (!verb) return ''
   return verb.path === `${argv[0]} ${argv[1]}` ? `${verb.path} ` : `${argv[0]} `
 }
@@ -132,7 +137,10 @@ function unknownCommand(typed: readonly string[]): WeirError {
   const inside = VERBS.filter((verb) => verb.path.startsWith(`${typed[0]} `))
   const parent = inside.length > 0 ? `${typed[0]} ` : ''
   const word = (inside.length > 0 ? typed[1] : typed[0]) ?? ''
-  const known = inside.length > 0 ? inside.map((verb) => verb.path.slice(parent.length)) : VERBS.filter((verb) => !verb.hidden).flatMap((verb) => [verb.path.split(' ')[0] ?? '', ...(verb.aliases ?? [])])
+  const known =
+    inside.length > 0
+      ? inside.map((verb) => verb.path.slice(parent.length))
+      : VERBS.filter((verb) => !verb.hidden).flatMap((verb) => [verb.path.split(' ')[0] ?? '', ...(verb.aliases ?? [])])
   const meant = nearest(word, known)
   return usage(`unknown command "${parent}${escapeControl(word)}"`, undefined, meant === null ? `weir ${parent}--help` : `did you mean weir ${parent}${meant}?`)
 }

@@ -1,10 +1,10 @@
-import type { Terminal } from './terminal.ts'
 import type { Client } from '../../../packages/client/src/client.ts'
-import { type AppContext, appContext } from './context.ts'
-import { connectClient, type Server, serverOf } from './connect.ts'
-import { formatOf, type Format, printData } from '../output/data.ts'
-import { usage } from './usage.ts'
+import { type Format, formatOf, printData } from '../output/data.ts'
 import { escapeControl } from '../output/escape.ts'
+import { connectClient, type Server, serverOf } from './connect.ts'
+import { type AppContext, appContext } from './context.ts'
+import type { Terminal } from './terminal.ts'
+import { usage } from './usage.ts'
 
 export type Options = Readonly<Record<string, unknown>>
 

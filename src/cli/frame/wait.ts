@@ -25,6 +25,7 @@ export function moment(option: string, text: string, now: number): string {
   const ago = parseDuration(text)
   if (ago !== null) return new Date(now - ago).toISOString()
   const at = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(at)) throw usage(`${option} ${escapeControl(text)} is neither a duration nor a time`, undefined, `for example ${option} 1h, ${option} 2026-01-31T12:00`)
+  if (Number.isNaN(at))
+    throw usage(`${option} ${escapeControl(text)} is neither a duration nor a time`, undefined, `for example ${option} 1h, ${option} 2026-01-31T12:00`)
   return new Date(at).toISOString()
 }

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { connectClient } from '../frame/connect.ts'
 import type { StatePaths } from '../../config.ts'
 import { runCommand } from '../../spawn.ts'
+import { connectClient } from '../frame/connect.ts'
 import { failureOf } from '../output/failure.ts'
 import { bytesText } from '../output/units.ts'
 import { takenPorts } from './ports.ts'
@@ -49,7 +49,9 @@ function finding(name: string, level: Finding['level'], text: string, todo: stri
 
 function node(): Finding {
   const major = Number(process.versions.node.split('.')[0])
-  return major >= LEAST_NODE ? finding('node', 'ok', process.versions.node) : finding('node', 'fail', `${process.versions.node} is too old`, `install Node ${LEAST_NODE}, or npm ci for the one that comes with Weir`)
+  return major >= LEAST_NODE
+    ? finding('node', 'ok', process.versions.node)
+    : finding('node', 'fail', `${process.versions.node} is too old`, `install Node ${LEAST_NODE}, or npm ci for the one that comes with Weir`)
 }
 
 async function program(name: string, argv: readonly [string, ...string[]], todo: string): Promise<Finding> {
@@ -74,21 +76,27 @@ function cgroups(isRoot: boolean): Finding {
   if (unified) {
     const controllers = readFileSync('/sys/fs/cgroup/cgroup.controllers', 'utf8').trim().split(/\s+/)
     const missing = ['cpu', 'memory', 'pids'].filter((it) => !controllers.includes(it))
-    return missing.length === 0 ? finding('cgroups', 'ok', 'version 2') : finding('cgroups', 'fail', `version 2, without ${missing.join(', ')}`, 'enable the controllers at the boot of the machine')
+    return missing.length === 0
+      ? finding('cgroups', 'ok', 'version 2')
+      : finding('cgroups', 'fail', `version 2, without ${missing.join(', ')}`, 'enable the controllers at the boot of the machine')
   }
   const missing = ['cpu', 'memory', 'pids'].filter((it) => !existsSync(`/sys/fs/cgroup/${it}`))
-  return missing.length === 0 ? finding('cgroups', 'ok', 'version 1') : finding('cgroups', 'warn', `version 1, without ${missing.join(', ')}`, 'limits of that kind are not kept')
+  return missing.length === 0
+    ? finding('cgroups', 'ok', 'version 1')
+    : finding('cgroups', 'warn', `version 1, without ${missing.join(', ')}`, 'limits of that kind are not kept')
 }
 
 function stateFolder(paths: StatePaths, isRoot: boolean): Finding {
   const name = 'state'
-  if (Buffer.byteLength(paths.gatewaySocket) > MAX_SOCKET_BYTES) return finding(name, 'fail', `${paths.home} is too long a path for sockets`, 'set WEIR_HOME to a shorter one')
+  if (Buffer.byteLength(paths.gatewaySocket) > MAX_SOCKET_BYTES)
+    return finding(name, 'fail', `${paths.home} is too long a path for sockets`, 'set WEIR_HOME to a shorter one')
   if (!existsSync(paths.home)) return finding(name, 'ok', `${paths.home} is made by weir up`)
   const { uid } = statSync(paths.home)
   if (uid !== process.getuid?.() && !isRoot) return finding(name, 'fail', `${paths.home} belongs to another user`, 'set WEIR_HOME to a folder of yours')
   const hidden = isRoot ? hiddenFolder(paths.home) : null
   if (hidden !== null) return finding(name, 'fail', `accounts of apps cannot pass through ${hidden}`, `chmod o+x ${hidden}, or set WEIR_HOME`)
-  if (existsSync(paths.key) && (statSync(paths.key).mode & 0o077) !== 0) return finding(name, 'fail', `${paths.key}, which opens all secrets, can be read by others`, `chmod 600 ${paths.key}`)
+  if (existsSync(paths.key) && (statSync(paths.key).mode & 0o077) !== 0)
+    return finding(name, 'fail', `${paths.key}, which opens all secrets, can be read by others`, `chmod 600 ${paths.key}`)
   return finding(name, 'ok', paths.home)
 }
 
@@ -96,7 +104,9 @@ function disk(paths: StatePaths): Finding {
   const { bavail, bsize } = statfsSync(paths.home)
   const free = bavail * bsize
   if (free < NO_DISK_BYTES) return finding('disk', 'fail', `${bytesText(free)} free under ${paths.home}`, 'make room; builds and releases stop here')
-  return free < LITTLE_DISK_BYTES ? finding('disk', 'warn', `only ${bytesText(free)} free under ${paths.home}`, 'make room before it is full') : finding('disk', 'ok', `${bytesText(free)} free, ${availableParallelism()} cores`)
+  return free < LITTLE_DISK_BYTES
+    ? finding('disk', 'warn', `only ${bytesText(free)} free under ${paths.home}`, 'make room before it is full')
+    : finding('disk', 'ok', `${bytesText(free)} free, ${availableParallelism()} cores`)
 }
 
 function ports(paths: StatePaths, env: NodeJS.ProcessEnv): Finding[] {
@@ -128,7 +138,12 @@ async function server(paths: StatePaths): Promise<Finding | null> {
     return finding('ready', 'ok', `the server answers and reaches its store (version ${(await client.call('system.version', {})).version})`)
   } catch (error) {
     const { explanation } = failureOf(error)
-    return finding('ready', 'fail', [explanation.message, explanation.cause].filter(Boolean).join(': '), explanation.next ?? `look at ${paths.logs}/weir/server.jsonl`)
+    return finding(
+      'ready',
+      'fail',
+      [explanation.message, explanation.cause].filter(Boolean).join(': '),
+      explanation.next ?? `look at ${paths.logs}/weir/server.jsonl`,
+    )
   } finally {
     client.close()
   }

@@ -18,11 +18,24 @@ before(() => {
 })
 after(() => rmSync(folder, { recursive: true }))
 
-const options = { node: process.execPath, runner: '/opt/weir/dist/runner.js', weir: '/opt/weir/dist/weir.js', home: '/var/lib/weir', environment: { PATH: '/usr/bin:/bin' } }
+const options = {
+  node: process.execPath,
+  runner: '/opt/weir/dist/runner.js',
+  weir: '/opt/weir/dist/weir.js',
+  home: '/var/lib/weir',
+  environment: { PATH: '/usr/bin:/bin' },
+}
 
 test('the unit keeps the runner alone, so that a new one takes over what runs', () => {
   const unit = runnerUnit(options)
-  for (const line of ['KillMode=process', 'Restart=always', 'Delegate=yes', 'RequiresMountsFor=/var/lib/weir', `ExecStart=${process.execPath} /opt/weir/dist/runner.js`]) assert.ok(unit.split('\n').includes(line), line)
+  for (const line of [
+    'KillMode=process',
+    'Restart=always',
+    'Delegate=yes',
+    'RequiresMountsFor=/var/lib/weir',
+    `ExecStart=${process.execPath} /opt/weir/dist/runner.js`,
+  ])
+    assert.ok(unit.split('\n').includes(line), line)
   assert.doesNotMatch(unit, /^User=/m)
 })
 
@@ -68,12 +81,15 @@ test('who holds a port is said by name', async () => {
     assert.equal(holder?.pid, process.pid)
     assert.equal(holder && belongsTo(holder, '/var/lib/other'), false)
     const env = { WEIR_API_LISTEN: `127.0.0.1:${port}`, WEIR_HTTP_LISTEN: '127.0.0.1:0' }
-    assert.throws(() => refuseTakenPorts(statePaths({ WEIR_HOME: folder }), env), (error: { code: string; explanation: { message: string; cause: string } }) => {
-      assert.equal(error.code, 'E_PORT_IN_USE')
-      assert.equal(error.explanation.message, `port ${port} is in use`)
-      assert.match(error.explanation.cause, new RegExp(`\\(process ${process.pid}\\) listens there; the API needs it`))
-      return true
-    })
+    assert.throws(
+      () => refuseTakenPorts(statePaths({ WEIR_HOME: folder }), env),
+      (error: { code: string; explanation: { message: string; cause: string } }) => {
+        assert.equal(error.code, 'E_PORT_IN_USE')
+        assert.equal(error.explanation.message, `port ${port} is in use`)
+        assert.match(error.explanation.cause, new RegExp(`\\(process ${process.pid}\\) listens there; the API needs it`))
+        return true
+      },
+    )
   } finally {
     server.close()
   }

@@ -1,4 +1,4 @@
-import { serverConfig, type StatePaths } from '../../config.ts'
+import { type StatePaths, serverConfig } from '../../config.ts'
 import { WeirError } from '../../errors.ts'
 import { belongsTo, portHolder } from './port-holder.ts'
 

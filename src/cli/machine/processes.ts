@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, openSync, closeSync, readFileSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ownEnvironment, type StatePaths } from '../../config.ts'
+import { ownEnvironment, type StatePaths, serverConfig } from '../../config.ts'
 import { WeirError } from '../../errors.ts'
 import { programFile } from '../../programs.ts'
 import { RpcClient } from '../../rpc/client.ts'
@@ -14,6 +14,15 @@ export interface DaemonState {
   readonly pid: number | null
   readonly restarts: number
   readonly cause: string | null
+}
+
+/**
+ * What all processes of the installation are configured by. The gateway's address is spelled out, because its default depends on who asks,
+ * and server and gateway run as other accounts than the runner.
+ */
+export function installationEnvironment(paths: StatePaths, env: NodeJS.ProcessEnv): Record<string, string> {
+  const { host, port } = serverConfig(env).http
+  return { ...ownEnvironment(env), WEIR_HOME: paths.home, WEIR_HTTP_LISTEN: `${host.includes(':') ? `[${host}]` : host}:${port}` }
 }
 
 const RUNNER_START_MS = 15_000
@@ -35,7 +44,12 @@ export async function startRunner(paths: StatePaths, env: NodeJS.ProcessEnv): Pr
   const log = join(paths.logs, 'weir', 'runner.log')
   mkdirSync(join(paths.logs, 'weir'), { recursive: true, mode: 0o711 })
   const out = openSync(log, 'a', 0o600)
-  const child = spawn(process.execPath, [programFile('runner')], { cwd: '/', detached: true, stdio: ['ignore', out, out], env: { ...ownEnvironment(env), WEIR_HOME: paths.home } })
+  const child = spawn(process.execPath, [programFile('runner')], {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', out, out],
+    env: installationEnvironment(paths, env),
+  })
   closeSync(out)
   let ended: string | null = null
   child.once('error', (error) => {
@@ -48,7 +62,12 @@ export async function startRunner(paths: StatePaths, env: NodeJS.ProcessEnv): Pr
   const deadline = performance.now() + RUNNER_START_MS
   while ((await runnerPid(paths)) === null) {
     if (ended !== null || performance.now() > deadline) {
-      throw new WeirError('E_STATE', { message: 'the runner does not start', cause: [lastLine(log), ended ?? `no answer in ${RUNNER_START_MS / 1000} s`].filter(Boolean).join('; '), evidence: log, next: 'weir doctor' })
+      throw new WeirError('E_STATE', {
+        message: 'the runner does not start',
+        cause: [lastLine(log), ended ?? `no answer in ${RUNNER_START_MS / 1000} s`].filter(Boolean).join('; '),
+        evidence: log,
+        next: 'weir doctor',
+      })
     }
     await sleep(LOOK_MS)
   }
@@ -61,7 +80,7 @@ export async function ensureServer(paths: StatePaths, env: NodeJS.ProcessEnv): P
     await runner.call('ensureDaemon', {
       name: 'server',
       argv: [process.execPath, programFile('weir'), 'server'],
-      env: { ...ownEnvironment(env), WEIR_HOME: paths.home },
+      env: installationEnvironment(paths, env),
       account: 'server',
       stop: { signal: 'SIGTERM', graceMs: SERVER_GRACE_MS },
       leftovers: 'kill',

@@ -26,10 +26,15 @@ export function isInstalled(paths: StatePaths): boolean {
 export async function systemctl(...args: readonly string[]): Promise<void> {
   try {
     const { code, stderr } = await runCommand({ argv: ['systemctl', ...args], env: { LC_ALL: 'C' }, timeoutMs: SYSTEMCTL_TIMEOUT_MS })
-    if (code !== 0) throw new WeirError('E_STATE', { message: `systemctl ${args.join(' ')} failed`, cause: stderr.trim(), next: 'weir install --print shows the unit' })
+    if (code !== 0)
+      throw new WeirError('E_STATE', { message: `systemctl ${args.join(' ')} failed`, cause: stderr.trim(), next: 'weir install --print shows the unit' })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new WeirError('E_UNSUPPORTED', { message: 'this machine has no systemd', cause: 'systemctl is not there', next: 'weir up, from whatever starts services here' }, { cause: error })
+    throw new WeirError(
+      'E_UNSUPPORTED',
+      { message: 'this machine has no systemd', cause: 'systemctl is not there', next: 'weir up, from whatever starts services here' },
+      { cause: error },
+    )
   }
 }
 

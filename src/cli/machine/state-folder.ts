@@ -9,7 +9,8 @@ export const MAX_SOCKET_BYTES = 100
 /** Makes the state folder, or says why it cannot be one: too long for sockets, not writable, or hidden from unprivileged accounts. */
 export function prepareStateFolder(paths: StatePaths): void {
   const problem = stateFolderProblem(paths)
-  if (problem !== null) throw new WeirError('E_STATE', { message: `${paths.home} cannot be the state folder`, cause: problem, next: 'set WEIR_HOME to another folder' })
+  if (problem !== null)
+    throw new WeirError('E_STATE', { message: `${paths.home} cannot be the state folder`, cause: problem, next: 'set WEIR_HOME to another folder' })
 }
 
 /** null: it can be used. Makes the folder where it is missing. */

@@ -1,5 +1,5 @@
-import type { Terminal } from '../frame/terminal.ts'
 import type { Options } from '../frame/session.ts'
+import type { Terminal } from '../frame/terminal.ts'
 import { usage } from '../frame/usage.ts'
 
 /** `jsonl`: `--json`, one event a line and then one result. */

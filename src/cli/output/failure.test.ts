@@ -8,7 +8,12 @@ const plain = { red: (text: string) => text, dim: (text: string) => text, bold: 
 
 test('the five parts are aligned, and what comes from outside is made safe', () => {
   const lines = failureLines(
-    { message: 'release v43 of shop failed', cause: 'exited with 1: Error: \u001b[31mECONNREFUSED\n  at connect', state: 'v42 serves 100 %', next: 'weir releases diff v42 v43' },
+    {
+      message: 'release v43 of shop failed',
+      cause: 'exited with 1: Error: \u001b[31mECONNREFUSED\n  at connect',
+      state: 'v42 serves 100 %',
+      next: 'weir releases diff v42 v43',
+    },
     plain,
   )
   assert.deepEqual(lines, [
@@ -21,7 +26,16 @@ test('the five parts are aligned, and what comes from outside is made safe', () 
 })
 
 test('all problems of a manifest are listed with their place and hint', () => {
-  const lines = failureLines({ message: 'weir.yaml has 2 problems', problems: [{ at: 'weir.yaml:3:5', message: 'unknown key `prots`', hint: 'did you mean `ports`?' }, { at: 'weir.yaml:9:1', message: 'a tab' }] }, plain)
+  const lines = failureLines(
+    {
+      message: 'weir.yaml has 2 problems',
+      problems: [
+        { at: 'weir.yaml:3:5', message: 'unknown key `prots`', hint: 'did you mean `ports`?' },
+        { at: 'weir.yaml:9:1', message: 'a tab' },
+      ],
+    },
+    plain,
+  )
   assert.deepEqual(lines, ['✗ weir.yaml has 2 problems', '  weir.yaml:3:5  unknown key `prots`', '    did you mean `ports`?', '  weir.yaml:9:1  a tab'])
 })
 
@@ -36,7 +50,15 @@ test("a newer server's unknown code keeps the exit code that the server says", (
 
 test('for machines every part is there, empty where nothing is known', () => {
   const object = failureObject(failureOf(new WeirError('E_NOT_FOUND', { message: 'no app "shp"' })))
-  assert.deepEqual(object, { code: 'E_NOT_FOUND', message: 'no app "shp"', cause: '', evidence: '', state: '', next: '', docs: 'docs/reference/errors.md#e_not_found' })
+  assert.deepEqual(object, {
+    code: 'E_NOT_FOUND',
+    message: 'no app "shp"',
+    cause: '',
+    evidence: '',
+    state: '',
+    next: '',
+    docs: 'docs/reference/errors.md#e_not_found',
+  })
 })
 
 test('a full disk is named, everything else unknown is our fault', () => {

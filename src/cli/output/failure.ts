@@ -19,14 +19,18 @@ export interface Failure {
 
 /** Whatever was thrown, as a failure. */
 export function failureOf(error: unknown): Failure {
-  if (isWeirError(error)) return { code: error.code, exit: CATALOGUE[error.code].exit, explanation: error.explanation, requestId: null, stack: stackOf(error.cause ?? error) }
+  if (isWeirError(error))
+    return { code: error.code, exit: CATALOGUE[error.code].exit, explanation: error.explanation, requestId: null, stack: stackOf(error.cause ?? error) }
   if (isFromServer(error)) {
     const known = CATALOGUE[error.code as keyof typeof CATALOGUE]
     return { code: error.code, exit: known?.exit ?? error.exit, explanation: error.explanation, requestId: error.requestId, stack: stackOf(error) }
   }
-  if ((error as NodeJS.ErrnoException)?.code === 'ENOSPC') return failureOf(new WeirError('E_DISK_FULL', { message: 'the disk is full', cause: (error as Error).message }, { cause: error }))
+  if ((error as NodeJS.ErrnoException)?.code === 'ENOSPC')
+    return failureOf(new WeirError('E_DISK_FULL', { message: 'the disk is full', cause: (error as Error).message }, { cause: error }))
   const cause = error instanceof Error ? error.message : String(error)
-  return failureOf(new WeirError('E_INTERNAL', { message: 'weir itself failed', cause, next: 'the same with --verbose shows where; weir doctor' }, { cause: error }))
+  return failureOf(
+    new WeirError('E_INTERNAL', { message: 'weir itself failed', cause, next: 'the same with --verbose shows where; weir doctor' }, { cause: error }),
+  )
 }
 
 /**

@@ -9,15 +9,19 @@ const SIGNS = { added: '+', changed: '~', removed: '-' } as const
 /** A plan as a person reads it: what changes and why, the order, then what to know before saying yes. */
 export function planLines(plan: PlanView, colours: Colours): string[] {
   const over = plan.base === null ? 'first release' : `over v${plan.base}`
-  const lines = [`${colours.bold(plan.app)} ${colours.dim(plan.environment)}  ${over}, ${plan.strategy}${plan.steps.length > 0 ? ` ${plan.steps.map((step) => `${step} %`).join(', ')}` : ''}`]
+  const lines = [
+    `${colours.bold(plan.app)} ${colours.dim(plan.environment)}  ${over}, ${plan.strategy}${plan.steps.length > 0 ? ` ${plan.steps.map((step) => `${step} %`).join(', ')}` : ''}`,
+  ]
   lines.push(...diffLines(plan, colours))
   if (plan.untouched.length > 0) lines.push(colours.dim(`  not touched: ${plan.untouched.join(', ')}`))
   if (plan.stages.length > 0) lines.push('', 'order', ...plan.stages.map((stage, at) => `  ${at + 1}. ${stage.services.map(stageService).join(', ')}`))
   const migrations = plan.stages.flatMap((stage) => stage.services.flatMap((service) => service.preStart.map((it) => ({ ...it, service: service.service }))))
-  for (const it of migrations) lines.push(`  before ${it.service}: ${escapeControl(it.name)}${it.compatible ? '' : colours.yellow(', not declared compatible: no warm rollback')}`)
+  for (const it of migrations)
+    lines.push(`  before ${it.service}: ${escapeControl(it.name)}${it.compatible ? '' : colours.yellow(', not declared compatible: no warm rollback')}`)
   for (const it of plan.breaks) lines.push(`${colours.yellow('break')} ${escapeControl(it)}`)
   for (const it of plan.notWarm) lines.push(`${colours.yellow('cold')}  ${it.service}: ${escapeControl(it.because)}`)
-  if (plan.base !== null && plan.changes.length > 0 && plan.notWarm.length === 0) lines.push(colours.dim(`v${plan.base} stays warm for ${durationText(plan.keepMs)}`))
+  if (plan.base !== null && plan.changes.length > 0 && plan.notWarm.length === 0)
+    lines.push(colours.dim(`v${plan.base} stays warm for ${durationText(plan.keepMs)}`))
   for (const it of plan.notes) lines.push(colours.dim(`note  ${escapeControl(it)}`))
   if (plan.refusal !== null) lines.push(colours.red(`would be refused: ${escapeControl(plan.refusal)}`))
   return lines

@@ -9,7 +9,11 @@ import { changeLines, progressLines } from './progress-lines.ts'
 const same = (text: string) => text
 const style = { width: 60, height: 20, unicode: true, colours: { green: same, red: same, yellow: same, cyan: same, dim: same, bold: same } }
 const services = ['db', 'api', 'web']
-const stages = [[{ service: 'db', manner: 'beside' as const }], [{ service: 'api', manner: 'beside' as const }], [{ service: 'web', manner: 'beside' as const }]]
+const stages = [
+  [{ service: 'db', manner: 'beside' as const }],
+  [{ service: 'api', manner: 'beside' as const }],
+  [{ service: 'web', manner: 'beside' as const }],
+]
 type Build = NonNullable<ReleaseView['services'][number]['build']>
 const build = (over: Partial<Build>): Build => ({ phase: 'succeeded', position: null, cached: false, cause: null, lastLines: [], ...over })
 
@@ -17,7 +21,11 @@ function snapshot(over: { release?: Partial<ReleaseView>; rollout?: Partial<Roll
   const rollout = over.rollout === null || over.rollout === undefined ? null : aRollout(2, { stages, ...over.rollout })
   return {
     release: aRelease(2, { services: services.map((name) => ({ name, origin: 2, artifact: null, command: null, build: null })), ...over.release }),
-    environment: anEnvironment({ services: [aService('web', { dependsOn: ['api'] }), aService('api', { dependsOn: ['db'] }), aService('db', { wanted: 2 })], replicas: over.replicas ?? [], rollout }),
+    environment: anEnvironment({
+      services: [aService('web', { dependsOn: ['api'] }), aService('api', { dependsOn: ['db'] }), aService('db', { wanted: 2 })],
+      replicas: over.replicas ?? [],
+      rollout,
+    }),
     rollout,
   }
 }
@@ -29,7 +37,13 @@ test('while it is built, each service shows its build, callees first, and the lo
       status: 'building',
       services: [
         { name: 'web', origin: null, artifact: null, command: null, build: build({ phase: 'queued', position: 2 }) },
-        { name: 'api', origin: null, artifact: null, command: null, build: build({ phase: 'running', lastLines: ['npm ci', 'added 3 packages', '\u001b[2Jevil'] }) },
+        {
+          name: 'api',
+          origin: null,
+          artifact: null,
+          command: null,
+          build: build({ phase: 'running', lastLines: ['npm ci', 'added 3 packages', '\u001b[2Jevil'] }),
+        },
         { name: 'db', origin: null, artifact: null, command: null, build: build({ cached: true }) },
       ],
     },
@@ -46,7 +60,10 @@ test('while it is built, each service shows its build, callees first, and the lo
 })
 
 test('stages start one after the other, in release order', () => {
-  const it = snapshot({ rollout: { phase: 'starting', stage: 1 }, replicas: [aReplica('db', 2), aReplica('db', 2, { id: 'd2' }), aReplica('api', 2, { phase: 'starting' }), aReplica('web', 1)] })
+  const it = snapshot({
+    rollout: { phase: 'starting', stage: 1 },
+    replicas: [aReplica('db', 2), aReplica('db', 2, { id: 'd2' }), aReplica('api', 2, { phase: 'starting' }), aReplica('web', 1)],
+  })
   assert.deepEqual(picture(it), ['v2 of shop: starting  4.2s', '  ✓ db   ready  2 replicas', '  ◑ api  starting', '  ● web  queued'])
 })
 
@@ -56,13 +73,21 @@ test('a service of several replicas says how many are ready', () => {
 })
 
 test('what exits shows its cause at once, while it is tried again', () => {
-  const it = snapshot({ rollout: { phase: 'starting', stage: 1 }, replicas: [aReplica('db', 2), aReplica('db', 2, { id: 'd2' }), aReplica('api', 2, { phase: 'waiting', cause: 'exited with 1: ECONNREFUSED' })] })
+  const it = snapshot({
+    rollout: { phase: 'starting', stage: 1 },
+    replicas: [aReplica('db', 2), aReplica('db', 2, { id: 'd2' }), aReplica('api', 2, { phase: 'waiting', cause: 'exited with 1: ECONNREFUSED' })],
+  })
   assert.equal(picture(it)[2], '  ◑ api  starting  exited with 1: ECONNREFUSED')
 })
 
 test('going back shows what failed and what is taken back', () => {
   const it = snapshot({ rollout: { phase: 'restoring' }, replicas: [aReplica('api', 2, { phase: 'failed', cause: 'exited with 1' })] })
-  assert.deepEqual(picture(it), ['v2 of shop: going back to v1  4.2s', '  ● db   stopping  taking back', '  ✗ api  failed  exited with 1', '  ● web  stopping  taking back'])
+  assert.deepEqual(picture(it), [
+    'v2 of shop: going back to v1  4.2s',
+    '  ● db   stopping  taking back',
+    '  ✗ api  failed  exited with 1',
+    '  ● web  stopping  taking back',
+  ])
 })
 
 test('a canary waits for a person, unless one holds it already', () => {
@@ -93,11 +118,19 @@ test('a release behind another says for which it waits', () => {
 test('no line is wider than the terminal, whatever services and processes say', () => {
   const long = 'x'.repeat(300)
   const it = snapshot({ rollout: { phase: 'starting', stage: 0 }, replicas: [aReplica('db', 2, { phase: 'waiting', cause: `日本語${long}` })] })
-  for (const width of [20, 40, 80]) for (const line of progressLines(progressOf(it), '1m33s', { ...style, width })) assert.ok(displayWidth(line) <= width, `${width}: ${line}`)
+  for (const width of [20, 40, 80])
+    for (const line of progressLines(progressOf(it), '1m33s', { ...style, width })) assert.ok(displayWidth(line) <= width, `${width}: ${line}`)
 })
 
 test('more services than lines fold what is ready into one', () => {
-  const progress = { headline: 'v2 of shop: starting', outcome: null, services: [...Array.from({ length: 30 }, (_, at) => ({ name: `s${at}`, state: 'ready' as const, note: '', lines: [] })), { name: 'web', state: 'starting' as const, note: '', lines: [] }] }
+  const progress = {
+    headline: 'v2 of shop: starting',
+    outcome: null,
+    services: [
+      ...Array.from({ length: 30 }, (_, at) => ({ name: `s${at}`, state: 'ready' as const, note: '', lines: [] })),
+      { name: 'web', state: 'starting' as const, note: '', lines: [] },
+    ],
+  }
   assert.deepEqual(progressLines(progress, '1s', { ...style, height: 10 }), ['v2 of shop: starting  1s', '  ✓ 30 services ready', '  ◑ web  starting'])
 })
 

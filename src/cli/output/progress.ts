@@ -121,8 +121,10 @@ function buildProgress({ release }: Snapshot, name: string): ServiceProgress {
   const build = release.services.find((it) => it.name === name)?.build ?? null
   if (build?.phase === 'running') return { name, state: 'building', note: '', lines: build.lastLines }
   if (build?.phase === 'failed') return { name, state: 'failed', note: build.cause ?? '', lines: [] }
-  if (build?.phase === 'queued') return { name, state: 'queued', note: build.position !== null && build.position > 1 ? `build ${build.position} in line` : '', lines: [] }
-  if (build?.phase === 'succeeded' || release.status === 'ready') return { name, state: 'built', note: build?.cached ? 'unchanged, not built again' : 'built', lines: [] }
+  if (build?.phase === 'queued')
+    return { name, state: 'queued', note: build.position !== null && build.position > 1 ? `build ${build.position} in line` : '', lines: [] }
+  if (build?.phase === 'succeeded' || release.status === 'ready')
+    return { name, state: 'built', note: build?.cached ? 'unchanged, not built again' : 'built', lines: [] }
   return { name, state: 'queued', note: '', lines: [] }
 }
 

@@ -15,7 +15,14 @@ const columns: Column<Row>[] = [
 const heading = (text: string) => text
 
 test('columns are aligned by what one sees, and the last is not padded', () => {
-  const lines = tableLines([{ name: '日本', text: 'a' }, { name: 'x', text: 'bb' }], columns, { wide: false, width: null, heading })
+  const lines = tableLines(
+    [
+      { name: '日本', text: 'a' },
+      { name: 'x', text: 'bb' },
+    ],
+    columns,
+    { wide: false, width: null, heading },
+  )
   assert.deepEqual(lines, ['NAME  TEXT', '日本  a', 'x     bb'])
 })
 
