@@ -1,10 +1,11 @@
+import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createApi } from './api/server.ts'
 import { DEFAULT_LIMITS } from './api/options.ts'
 import type { ApiPorts } from './api/ports.ts'
 import { SlugBuilder } from './build/slug-builder.ts'
-import { accounts, appPorts, edgeAddress, ownEnvironment, serverConfig, type StatePaths, statePaths } from './config.ts'
+import { appPorts, edgeAddress, ownEnvironment, serverConfig, type StatePaths, statePaths } from './config.ts'
 import { startControlPlane, type World } from './controllers/control-plane.ts'
 import type { RetentionPolicy } from './controllers/journal.ts'
 import { accountNumber } from './controllers/specs.ts'
@@ -64,17 +65,6 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
   const builder = await SlugBuilder.open({ paths, source, confined })
 
   const world: World = { clock: systemClock, random: systemRandom, journal: store.journal, driver, gateway, builder, source }
-  const plane = startControlPlane(world, {
-    holder: `${hostname()}/${process.pid}`,
-    force: !join,
-    edgeAddress: (environment) => edgeAddress(accountNumber(environment)),
-    retention: RETENTION,
-    fileStores: fileStores({ source, builder }),
-    failed: (key, error, retryInMs) => log('failed', { key, retryInMs: Math.round(retryInMs), ...described(error) }),
-    led: (epoch) => log('leads', { epoch }),
-    lost: () => log('another server leads', {}),
-  })
-
   const ports: ApiPorts = {
     queries: store.queries,
     writes: store.writes,
@@ -91,12 +81,22 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     exec: new ReplicaExec(exec),
     uploads: source.uploads,
     eventsChanged: (changed) => store.onEvents(changed),
-    failed: (requestId, error) => log('request failed', { requestId, ...described(error) }),
+    failed: (requestId, error) => log('request failed', { requestId, error: described(error) }),
     now: () => systemClock.wall(),
     random: (bytes) => systemRandom.hex(bytes),
   }
   const api = await createApi(ports, { version: own.version, socketPath: join ? null : paths.serverSocket, listen: config.api, defaultTenant: TENANT, gateway: config.http, limits: DEFAULT_LIMITS })
   await api.listen()
+  const plane = startControlPlane(world, {
+    holder: `${hostname()}/${process.pid}`,
+    force: !join,
+    edgeAddress: (environment) => edgeAddress(accountNumber(environment)),
+    retention: RETENTION,
+    fileStores: fileStores({ source, builder }),
+    failed: (key, error, retryInMs) => log('failed', { key, retryInMs: Math.round(retryInMs), error: described(error) }),
+    led: (epoch) => log('leads', { epoch }),
+    lost: () => log('another server leads', {}),
+  })
   log('listens', { api: `${config.api.host}:${config.api.port}`, http: `${config.http.host}:${config.http.port}` })
 
   return {
@@ -138,11 +138,12 @@ async function ensureTenant(writes: Writes): Promise<void> {
 
 /** The gateway's parent: no privileges but to listen on low ports; its workers outlive it, and it them. */
 function gatewayDaemon(paths: StatePaths): DaemonSpec {
-  const server = accounts()?.server
+  // Where root started the runner, the gateway has an account of its own, and reaches us through our group.
+  const apart = statSync(paths.home).uid !== process.getuid?.()
   return {
     name: 'gateway',
     argv: [process.execPath, '--max-semi-space-size=1', '--disable-warning=ExperimentalWarning', programFile('gateway')],
-    env: { ...ownEnvironment(), WEIR_HOME: paths.home, ...(server === undefined ? {} : { WEIR_GATEWAY_PEERS: String(server) }) },
+    env: { ...ownEnvironment(), WEIR_HOME: paths.home, ...(apart ? { WEIR_GATEWAY_PEERS: String(process.getgid?.()) } : {}) },
     account: 'gateway',
     stop: { signal: 'SIGTERM', graceMs: 10_000 },
     leftovers: 'keep',

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { type RouteEntry, type RouteId, ROUTES } from '../../packages/client/src/routes.ts'
+import { ROUTES, type RouteEntry, type RouteId } from '../../packages/client/src/routes.ts'
 import { WeirError } from '../errors.ts'
 import type { ApiContext } from './context.ts'
 import { HANDLERS } from './handlers.ts'
@@ -9,7 +9,7 @@ import { registerRoutes } from './register.ts'
 
 /** The HTTP application without any listener: routes, refusals, and headers that every answer has. */
 export async function apiApp(context: ApiContext): Promise<FastifyInstance> {
-  const { fastify } = await import('fastify')
+  const { default: fastify } = await import('fastify') // a bundle knows no other name of it
   const { limits } = context.options
   const app = fastify({
     logger: false,
@@ -62,7 +62,10 @@ export async function apiApp(context: ApiContext): Promise<FastifyInstance> {
 
 const MAX_PARAM_LENGTH = 200
 
-const PATTERNS = (Object.values(ROUTES) as RouteEntry[]).map(({ method, path }) => ({ method, pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`) }))
+const PATTERNS = (Object.values(ROUTES) as RouteEntry[]).map(({ method, path }) => ({
+  method,
+  pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`),
+}))
 function methodsAt(url: string): string[] {
   const path = url.split('?')[0] as string
   return PATTERNS.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
@@ -73,7 +76,9 @@ function refuseSlowBody(request: FastifyRequest, ms: number): void {
   const id: RouteId | undefined = request.routeOptions.config?.route
   if (request.method === 'GET' || id === 'uploads.create') return
   const timer = setTimeout(() => request.raw.complete || request.raw.destroy(), ms)
-  request.gone.signal.addEventListener('abort', () => clearTimeout(timer))
+  timer.unref()
+  request.raw.once('close', () => clearTimeout(timer))
+  request.raw.once('end', () => clearTimeout(timer))
 }
 
 /** Two of these, and two programs on the way may each believe another. */
@@ -93,5 +98,6 @@ function refuseDoubledHeaders(request: FastifyRequest): void {
 function refuseForeignOrigin(request: FastifyRequest): void {
   const { origin, host } = request.headers
   if (request.method === 'GET' || origin === undefined) return
-  if (!URL.canParse(origin) || new URL(origin).host !== host) throw new WeirError('E_FORBIDDEN', { message: 'changes from another web page are refused', cause: `Origin ${origin.slice(0, 100)}` })
+  if (!URL.canParse(origin) || new URL(origin).host !== host)
+    throw new WeirError('E_FORBIDDEN', { message: 'changes from another web page are refused', cause: `Origin ${origin.slice(0, 100)}` })
 }
