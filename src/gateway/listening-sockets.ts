@@ -8,6 +8,8 @@ import type { SocketKey } from './socket-key.ts'
  */
 interface Handle {
   close(): void
+  /** Also gives the error that libuv keeps back from bind (EADDRINUSE). */
+  getsockname(out: object): number
 }
 const createHandle = (net as unknown as { _createServerHandle(address: string, port: number, family: 4 | 6, fd: undefined, flags: number): Handle | number })._createServerHandle
 const REUSE_PORT = 2 // libuv's UV_TCP_REUSEPORT
@@ -35,11 +37,10 @@ export class ListeningSockets {
 
   open(key: SocketKey, { host, port }: HostPort): void {
     if (this.#open.has(key)) return
-    const family = net.isIPv6(host) ? 6 : 4
     // SO_REUSEPORT lets any process of this account bind as well: a plain bind first tells whether the port is really free.
-    const probe = this.#shared() ? null : createHandle(host, port, family, undefined, 0)
+    const probe = this.#shared() ? null : bind(host, port, 0)
     if (typeof probe === 'object') probe?.close()
-    const handle = typeof probe === 'number' ? probe : createHandle(host, port, family, undefined, REUSE_PORT)
+    const handle = typeof probe === 'number' ? probe : bind(host, port, REUSE_PORT)
     if (typeof handle === 'number') {
       this.#refused.set(key, describe(handle, host, port))
       return
@@ -71,6 +72,15 @@ export class ListeningSockets {
   refusedKeys(): SocketKey[] {
     return [...this.#refused.keys()]
   }
+}
+
+function bind(host: string, port: number, flags: number): Handle | number {
+  const handle = createHandle(host, port, net.isIPv6(host) ? 6 : 4, undefined, flags)
+  if (typeof handle === 'number') return handle
+  const error = handle.getsockname({})
+  if (error === 0) return handle
+  handle.close()
+  return error
 }
 
 const EACCES = -13

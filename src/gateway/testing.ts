@@ -1,7 +1,7 @@
 /** What the gateway's tests share: tables, targets, and the real processes in a state folder of their own. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer as createHttpServer, type IncomingMessage, request as httpRequest, type RequestListener, type Server } from 'node:http'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { Agent, createServer as createHttpServer, type IncomingMessage, request as httpRequest, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -69,7 +69,7 @@ export interface Ask {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Buffer
-  readonly agent?: import('node:http').Agent
+  readonly agent?: Agent
   readonly address?: string
 }
 
@@ -102,6 +102,52 @@ export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
+/** Process ids of the workers that the present parent started. */
+export function workersOf(gateway: Processes): number[] {
+  const pid = gateway.parent?.pid
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number).filter(isAlive)
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+export interface Load {
+  stop(): Promise<{ readonly answered: number; readonly failures: readonly string[] }>
+}
+
+/** Half of the clients keep their connection, the others open one for each request; a third of all ask for `/slow`. */
+export function startLoad(port: number, host: string, clients: number): Load {
+  let running = true
+  let answered = 0
+  const failures: string[] = []
+  const loops = Array.from({ length: clients }, async (_, index) => {
+    const agent = index % 2 === 0 ? new Agent({ keepAlive: true, maxSockets: 1 }) : null
+    while (running) {
+      try {
+        const answer = await ask({ port, path: index % 3 === 2 ? '/slow' : '/', headers: { host }, ...(agent ? { agent } : {}) })
+        if (answer.status === 200) answered++
+        else failures.push(String(answer.status))
+      } catch (error) {
+        failures.push((error as NodeJS.ErrnoException).code ?? String(error))
+      }
+      await pause(1)
+    }
+    agent?.destroy()
+  })
+  return {
+    stop: async () => {
+      running = false
+      await Promise.all(loops)
+      return { answered, failures }
+    },
+  }
+}
+
 /** The gateway's real processes. */
 export class Processes {
   readonly port: number
@@ -128,7 +174,7 @@ export class Processes {
   }
 
   async startParent(): Promise<void> {
-    this.parent = spawn(process.execPath, [...process.execArgv.filter((arg) => !arg.startsWith('--test')), fileURLToPath(new URL('./main.ts', import.meta.url))], {
+    this.parent = spawn(process.execPath, [fileURLToPath(new URL('./main.ts', import.meta.url))], {
       env: { PATH: process.env['PATH'], WEIR_HOME: this.home, WEIR_HTTP_LISTEN: `127.0.0.1:${this.port}`, WEIR_GATEWAY_WORKERS: '1', ...this.#env },
       stdio: ['ignore', 'ignore', process.env['WEIR_TEST_VERBOSE'] ? 'inherit' : 'ignore'],
     })

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, test } from 'node:test'
+import { CounterSpool } from './counter-spool.ts'
+
+let folder = ''
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'weir-counters-'))
+})
+afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+const block = (incarnation: string, sequence: number, to = sequence * 1000) => ({ incarnation, sequence, from: to - 1000, to, rows: [] })
+
+test('blocks come oldest first, survive a restart, and go when acknowledged', () => {
+  const spool = new CounterSpool(folder)
+  for (const it of [block('a', 1), block('b', 1, 1500), block('a', 2)]) spool.keep(it)
+  const again = new CounterSpool(folder)
+  assert.deepEqual(again.oldest(2), [block('a', 1), block('b', 1, 1500)])
+  again.acknowledge([{ incarnation: 'a', sequence: 1 }])
+  assert.deepEqual(again.oldest(9), [block('b', 1, 1500), block('a', 2)])
+  assert.equal(readdirSync(folder).length, 2)
+})
+
+test('a block sent twice is kept once, also after it was acknowledged', () => {
+  const spool = new CounterSpool(folder)
+  spool.keep(block('a', 1))
+  spool.keep(block('a', 1))
+  assert.equal(spool.size, 1)
+  spool.acknowledge([{ incarnation: 'a', sequence: 1 }])
+  spool.keep(block('a', 1))
+  assert.equal(spool.size, 0)
+})
+
+test('beyond the limit the oldest go, and are counted', () => {
+  const spool = new CounterSpool(folder, 3)
+  for (let sequence = 1; sequence <= 5; sequence++) spool.keep(block('a', sequence))
+  assert.deepEqual(spool.oldest(9).map((it) => it.sequence), [3, 4, 5])
+  assert.equal(spool.dropped, 2)
+})
+
+test('a block that cannot be read does not hold up the rest', () => {
+  const spool = new CounterSpool(folder)
+  for (const it of [block('a', 1), block('a', 2)]) spool.keep(it)
+  writeFileSync(join(folder, readdirSync(folder).sort()[0] as string), '{"inc')
+  assert.deepEqual(new CounterSpool(folder).oldest(9), [block('a', 2)])
+})
