@@ -93,11 +93,8 @@ async function provideDependencies(work: WorkFolder, recipe: Recipe, runtime: st
   await rm(join(work.app, install.folder), { recursive: true, force: true }) // what was committed by mistake
   await work.step(install.argv, runtime, {})
   if (!layer) return null
-  await tools.store.addLayer(
-    tenant,
-    layer,
-    folderTar(work.app, (path) => path !== install.folder && !path.startsWith(`${install.folder}/`), LAYER_TIME),
-  )
+  const outside = (path: string) => (path !== install.folder && !path.startsWith(`${install.folder}/`)) || path === 'node_modules/.package-lock.json' // holds the app's name
+  await tools.store.addLayer(tenant, layer, folderTar(work.app, outside, LAYER_TIME))
   return recipe.build ? null : layer
 }
 

@@ -42,7 +42,6 @@ test('dependencies are installed once; a change of code alone is packed in well 
   const first = await slug(await request(app('1')))
   assert.deepEqual(first.files, [
     'index.js',
-    'node_modules/.package-lock.json',
     'node_modules/leftish/index.js',
     'node_modules/leftish/package.json',
     'package-lock.json',

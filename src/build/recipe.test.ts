@@ -55,6 +55,19 @@ test('dependencies are kept only when nothing of the source can change them', ()
   for (const text of ['-r other.txt', '-e .', './wheel.whl', 'a @ file:///x']) assert.equal(python(text)?.dependsOn, null, text)
 })
 
+test('two apps with the same locked dependencies share them, whatever they are called', () => {
+  const of = (name: string, installed: string) =>
+    recipeFor(
+      facts({
+        'package.json': JSON.stringify({ name, dependencies: { a: '1' } }),
+        'package-lock.json': JSON.stringify({ name, version: '1', lockfileVersion: 3, packages: { '': { name }, 'node_modules/a': { version: installed } } }),
+      }),
+      none,
+    ).install?.dependsOn
+  assert.deepEqual(of('users', '1.0.0'), of('songs', '1.0.0'))
+  assert.notDeepEqual(of('users', '1.0.0'), of('users', '1.0.1'))
+})
+
 test('the same dependencies in another order are the same', () => {
   const of = (dependencies: object) => recipeFor(pack({ dependencies }), none).install?.dependsOn
   assert.deepEqual(of({ a: '1', b: '2' }), of({ b: '2', a: '1' }))

@@ -90,7 +90,7 @@ function nodeRecipe(pack: Package, facts: FolderFacts, builds: boolean): Recipe 
       ...(lock === null ? ['--no-package-lock'] : []),
     ],
     folder: 'node_modules',
-    dependsOn: local ? null : [dependencyText(pack), lock === null ? '' : (facts.texts[lock] ?? ''), facts.texts['.npmrc'] ?? '', omit.join()],
+    dependsOn: local ? null : [dependencyText(pack), lock === null ? '' : lockedText(facts.texts[lock] ?? ''), facts.texts['.npmrc'] ?? '', omit.join()],
   }
   const script = pack.scripts['build'] !== undefined && builds
   return {
@@ -110,6 +110,17 @@ const OTHER_LOCKS = [
   ['bun.lockb', 'bun'],
   ['bun.lock', 'bun'],
 ] as const
+
+/** The lock file without the app's own name and version, so that services with the same dependencies share what was installed. */
+function lockedText(lock: string): string {
+  try {
+    const { name: _name, version: _version, packages, ...rest } = JSON.parse(lock) as Record<string, unknown>
+    const { '': _app, ...installed } = (packages ?? {}) as Record<string, unknown>
+    return JSON.stringify([rest, installed])
+  } catch {
+    return lock // npm says what is wrong with it
+  }
+}
 
 function dependencyText(pack: Package): string {
   return JSON.stringify([pack.dependencies, pack.devDependencies, pack.optionalDependencies].map((it) => Object.entries(it).sort()))
