@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isWeirError } from '../../errors.ts'
 import { RpcClient } from '../../rpc/client.ts'
 import type { Daemons, DaemonSpec, ObservedDaemon, StoreConnection } from '../daemons.ts'
 
@@ -22,9 +23,17 @@ export class RunnerDaemons implements Daemons {
     return (await this.#runner.call('daemons', {})) as readonly ObservedDaemon[]
   }
 
-  /** Weir's own PostgreSQL, running and answering. The first time takes some seconds: retry on E_UNAVAILABLE. */
-  async ensureStore(): Promise<StoreConnection> {
-    return (await this.#runner.call('ensureStore', {})) as StoreConnection
+  /** Weir's own PostgreSQL, running and answering. Making it takes some seconds, on a busy machine longer than a call may. */
+  async ensureStore(withinMs = 60_000): Promise<StoreConnection> {
+    const deadline = performance.now() + withinMs
+    for (;;) {
+      try {
+        return (await this.#runner.call('ensureStore', {})) as StoreConnection
+      } catch (error) {
+        if (!isWeirError(error, 'E_UNAVAILABLE') || performance.now() > deadline) throw error
+        await sleep(50)
+      }
+    }
   }
 
   /** Ends everything that the runner keeps, and the runner; data stays. Returns when the runner has gone. */

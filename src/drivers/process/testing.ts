@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createHash, randomInt } from 'node:crypto'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -14,6 +14,7 @@ import { ProcessDriver } from './driver.ts'
 import { RunnerExec } from './exec.ts'
 import { FileLogs } from './logs.ts'
 import type { CrashPoint } from './runner/crash-point.ts'
+import { processStat } from './runner/proc.ts'
 
 const RUNNER = join(import.meta.dirname, 'runner/main.ts')
 const UP_WITHIN_MS = 10_000
@@ -134,7 +135,7 @@ export class TestRunner {
     const name = `weir-${createHash('sha256').update(this.paths.home).digest('hex').slice(0, 8)}`
     const groups = execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', `${name}*`], { encoding: 'utf8' })
     const rules = this.accounts ? ['iptables', 'ip6tables'].map((program) => execFileSync(program, ['-w', '-S'], { encoding: 'utf8' })).join('') : ''
-    const processes = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && statIfThere(pid)?.uid === this.accounts?.app(1))
+    const processes = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && uidOf(pid) === this.accounts?.app(1) && processStat(Number(pid))?.zombie === false)
     return [...groups.split('\n').filter(Boolean), ...rules.split('\n').filter((line) => line.includes(name)), ...processes]
   }
 
@@ -191,6 +192,6 @@ function isOpenToAll(path: string): boolean {
   return true
 }
 
-function statIfThere(pid: string) {
-  return existsSync(`/proc/${pid}`) ? statSync(`/proc/${pid}`, { throwIfNoEntry: false }) : undefined
+function uidOf(pid: string): number | undefined {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid
 }

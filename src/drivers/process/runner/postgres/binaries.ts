@@ -1,4 +1,5 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { chmod, cp, mkdtemp, rename, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join, relative } from 'node:path'
 import { WeirError } from '../../../../errors.ts'
@@ -9,21 +10,25 @@ export const POSTGRES_MAJOR = 18
  * Puts PostgreSQL's programs where unprivileged accounts may execute them, once, and says where. The package lacks the symbolic links
  * among its libraries until an install script has run, which may be forbidden: they are made from its list.
  */
-export function installedPostgres(runtimes: string): string {
+export async function installedPostgres(runtimes: string): Promise<string> {
   const target = join(runtimes, `postgres-${POSTGRES_MAJOR}`)
   if (existsSync(target)) return target
   const source = packagedPostgres()
-  const fresh = `${target}.new`
-  rmSync(fresh, { recursive: true, force: true })
-  mkdirSync(runtimes, { recursive: true, mode: 0o755 })
-  cpSync(source, fresh, { recursive: true, verbatimSymlinks: true })
+  const fresh = await mkdtemp(`${target}.`)
+  await chmod(fresh, 0o755)
+  await cp(source, fresh, { recursive: true, verbatimSymlinks: true })
   const links = JSON.parse(readFileSync(join(source, 'pg-symlinks.json'), 'utf8')) as { source: string; target: string }[]
   for (const link of links) {
     const place = join(fresh, relative('native', link.target))
     rmSync(place, { force: true })
     symlinkSync(basename(link.source), place)
   }
-  renameSync(fresh, target)
+  try {
+    await rename(fresh, target)
+  } catch (error) {
+    await rm(fresh, { recursive: true })
+    if (!existsSync(target)) throw error // else: two instances were set up at once, and the other was first
+  }
   return target
 }
 

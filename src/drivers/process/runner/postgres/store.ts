@@ -13,7 +13,7 @@ const CONNECTIONS = 30
 export class StoreDatabase {
   readonly #machine: Machine
   readonly #instance: PostgresInstance
-  #made = false
+  #made: Promise<void> | null = null
 
   constructor(machine: Machine, daemons: Daemons) {
     const { paths, accounts } = machine
@@ -31,8 +31,11 @@ export class StoreDatabase {
   async ensure(): Promise<StoreConnection> {
     await this.#instance.ensure()
     const passwordFile = join(this.#machine.paths.home, 'store.password')
-    if (!this.#made) await this.#makeDatabase(passwordFile)
-    this.#made = true
+    this.#made ??= this.#makeDatabase(passwordFile).catch((error: unknown) => {
+      this.#made = null
+      throw error
+    })
+    await this.#made
     return { socketDir: this.#machine.paths.storeSocketDir, port: SOCKET_PORT, user: NAME, passwordFile, database: NAME }
   }
 

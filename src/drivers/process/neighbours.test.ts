@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { chmodSync, chownSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { edgeAddress } from '../../config.ts'
+import { replicaSpec, SECRET, TestRunner, until } from './testing.ts'
+
+/** An app that tries, and says how it went: `?connect=HOST:PORT`, `?unix=PATH`, `?read=PATH`, `?list=PATH`, `?kill=PID`, `?uid`. */
+const SPY = `
+const net = require('node:net'), fs = require('node:fs'), url = require('node:url')
+const connect = (where) => new Promise((done) => {
+  const socket = net.connect(where)
+  socket.setTimeout(2000, () => { done('timeout'); socket.destroy() })
+  socket.on('connect', () => { done('connected'); socket.destroy() }).on('error', (error) => done(error.code))
+})
+const attempt = (act) => { try { return String(act()) } catch (error) { return error.code } }
+require('node:http').createServer(async (ask, answer) => {
+  const [what, value] = decodeURIComponent(ask.url.slice(2)).split('=')
+  const how = {
+    connect: () => connect({ host: value.slice(0, value.lastIndexOf(':')), port: Number(value.slice(value.lastIndexOf(':') + 1)) }),
+    unix: () => connect({ path: value }),
+    read: () => attempt(() => fs.readFileSync(value)),
+    write: () => attempt(() => fs.writeFileSync(value, 'x')),
+    list: () => attempt(() => fs.readdirSync(value)),
+    kill: () => attempt(() => process.kill(Number(value))),
+    uid: () => attempt(() => process.setuid(0)),
+    id: () => JSON.stringify({ pid: process.pid, uid: process.getuid(), groups: process.getgroups(), env: process.env }),
+  }[what]
+  answer.end(how ? await how() : 'ok')
+}).listen(process.env.PORT, process.env.HOST)
+console.log('secret ' + process.env.KEY)`
+
+const root = process.getuid?.() === 0
+describe('an app of one tenant tries what belongs to another', { skip: root ? false : 'tenants are kept apart only as root' }, () => {
+  let runner: TestRunner
+  let victim = { url: '', port: 0, pid: 0, env: {} as Record<string, string> }
+  let spy = ''
+  const servers: Server[] = []
+
+  async function ask(what: string, at = spy): Promise<string> {
+    return (await fetch(`${at}/?${encodeURIComponent(what)}`)).text()
+  }
+  async function listen(host: string): Promise<number> {
+    const server = createServer((_, answer) => answer.end('edge'))
+    servers.push(server)
+    await new Promise<void>((resolve) => server.listen(0, host, resolve))
+    return (server.address() as { port: number }).port
+  }
+
+  before(async () => {
+    runner = await TestRunner.start()
+    const secrets = [{ name: 'key', version: 1, environment: 'KEY' }]
+    await runner.driver.ensureResource({ environment: 'n1', name: 'data', account: { app: 1 }, kind: 'volume' }, 1)
+    await runner.driver.startReplica(replicaSpec('n1-web-v1-1', runner.slug({ 'app.js': SPY, 'own.txt': 'tenant one' }), { secrets, uses: ['data'] }), 1)
+    await runner.driver.startReplica(replicaSpec('n2-spy-v1-1', runner.slug({ 'app.js': SPY }), { environment: 'n2', account: { app: 2 } }), 1)
+    const { url, port } = await runner.ready('n1-web-v1-1')
+    spy = (await runner.ready('n2-spy-v1-1')).url
+    const { pid, env } = JSON.parse(await ask('id', url)) as { pid: number; env: Record<string, string> }
+    victim = { url, port, pid, env }
+  })
+  after(async () => {
+    for (const server of servers) server.close()
+    await runner.close()
+  })
+
+  test('they run as accounts of their own, without capabilities, and cannot become anybody else', async () => {
+    const { uid } = JSON.parse(await ask('id')) as { uid: number }
+    assert.equal(uid, runner.accounts?.app(2))
+    assert.equal(await ask('uid'), 'EPERM')
+    const status = await ask('read=/proc/self/status')
+    assert.match(status, /CapEff:\s*0+\n/)
+    assert.match(status, /CapBnd:\s*0+\n/)
+    assert.match(status, /NoNewPrivs:\s*1\n/)
+  })
+
+  test('its replica: refused, over IPv6 too', async () => {
+    assert.equal(await ask(`connect=127.0.0.1:${victim.port}`), 'ECONNREFUSED')
+    assert.equal(await ask(`connect=::1:${victim.port}`), 'ECONNREFUSED')
+    assert.equal(await ask(`connect=::ffff:127.0.0.1:${victim.port}`), 'ECONNREFUSED')
+  })
+
+  test('its edge: refused, while its own passes', async () => {
+    const other = await listen(edgeAddress(1))
+    const own = await listen(edgeAddress(2))
+    assert.equal(await ask(`connect=${edgeAddress(1)}:${other}`), 'ECONNREFUSED')
+    assert.equal(await ask(`connect=${edgeAddress(2)}:${own}`), 'connected')
+  })
+
+  test('what listens on loopback for the machine itself (an API, a database): refused', async () => {
+    const port = await listen('127.0.0.1')
+    assert.equal(await ask(`connect=127.0.0.1:${port}`), 'ECONNREFUSED')
+    assert.equal(await ask(`connect=127.0.0.1:${port}`, victim.url), 'ECONNREFUSED')
+  })
+
+  test('its files: code, home, secrets, volume, pipes and log: refused', async () => {
+    const { HOME = '', SECRETS_DIR = '', DATA_PATH = '' } = victim.env
+    assert.equal(await ask(`read=${SECRETS_DIR}/key`, victim.url), SECRET)
+    const slug = JSON.parse(await ask('id', victim.url)).env.PWD
+    assert.equal(slug, undefined)
+    const code = await ask('read=/proc/self/cmdline', victim.url)
+    assert.ok(code.includes('app.js'))
+    for (const path of [`${SECRETS_DIR}/key`, join(HOME, '../out'), join(runner.paths.logs, 'n1/n1-web-v1-1.jsonl'), join(runner.paths.runner, 'replicas/n1-web-v1-1.json')]) assert.equal(await ask(`read=${path}`), 'EACCES', path)
+    for (const path of [HOME, SECRETS_DIR, DATA_PATH, runner.paths.slugs, runner.paths.replicas, runner.paths.builds]) assert.equal(await ask(`list=${path}`), 'EACCES', path)
+  })
+
+  test('its code, even when the digest is known: refused, and nobody can change code', async () => {
+    const digest = runner.slug({ 'app.js': SPY, 'own.txt': 'tenant one' }).slice('sha256:'.length)
+    const own = join(runner.paths.slugs, digest, 'own.txt')
+    assert.equal(await ask(`read=${own}`, victim.url), 'tenant one')
+    assert.equal(await ask(`read=${own}`), 'EACCES')
+    assert.equal(await ask(`write=${own}`, victim.url), 'EACCES')
+  })
+
+  test('its environment and memory: refused', async () => {
+    assert.equal(await ask(`read=/proc/${victim.pid}/environ`), 'EACCES')
+    assert.equal(await ask(`list=/proc/${victim.pid}/fd`), 'EACCES')
+    assert.equal(await ask(`list=/proc/${victim.pid}/cwd/`), 'EACCES')
+    assert.ok(['EACCES', 'EPERM'].includes(await ask(`read=/proc/${victim.pid}/mem`)))
+  })
+
+  test('its processes: no signal reaches them', async () => {
+    assert.equal(await ask(`kill=${victim.pid}`), 'EPERM')
+    assert.equal(await ask(`kill=${runner.pid}`), 'EPERM')
+  })
+
+  test("Weir's own sockets: refused", async () => {
+    assert.equal(await ask(`unix=${runner.paths.runnerSocket}`), 'EACCES')
+  })
+
+  test('its secret is in nobody else’s sight: not in argv, not in the records', async () => {
+    const shown = await ask(`read=/proc/${victim.pid}/cmdline`)
+    assert.ok(!shown.includes(SECRET))
+  })
+
+  test('accounts of this machine that are not Weir’s reach no replica either', async () => {
+    const { runCommand } = await import('../../spawn.ts')
+    const script = `require('node:net').connect(${victim.port}, '127.0.0.1').on('connect', () => console.log('connected')).on('error', (error) => console.log(error.code))`
+    const { stdout } = await runCommand({ argv: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', join(runner.paths.runtimes, 'node/bin/node'), '-e', script], env: {}, timeoutMs: 10_000 })
+    assert.equal(stdout.trim(), 'ECONNREFUSED')
+  })
+
+  test('a build reaches no replica and no edge, and sees no secret', async () => {
+    const edge = await listen(edgeAddress(1))
+    const folder = join(runner.paths.builds, 'b1')
+    const { mkdirSync } = await import('node:fs')
+    mkdirSync(folder)
+    chownSync(folder, runner.accounts?.server ?? 0, runner.accounts?.server ?? 0)
+    chmodSync(folder, 0o700)
+    writeFileSync(join(folder, 'try.js'), `
+      const net = require('node:net')
+      for (const [port, host] of [[${victim.port}, '127.0.0.1'], [${edge}, '${edgeAddress(1)}']]) net.connect(port, host).on('connect', () => console.log('connected')).on('error', (error) => console.log(error.code))
+      try { console.log(require('node:fs').readFileSync('${victim.env['SECRETS_DIR']}/key', 'utf8')) } catch (error) { console.log(error.code) }`)
+    const logFile = join(runner.paths.builds, 'b1.log')
+    await runner.confined.start({ id: 'b1', argv: [join(runner.paths.runtimes, 'node/bin/node'), 'try.js'], cwd: folder, env: {}, limits: { cpu: 1, memoryBytes: 2 ** 28, pids: 64, wallMs: 10_000, diskBytes: 2 ** 24 }, own: [folder], logFile })
+    await until(async () => (await runner.confined.observe('b1'))?.phase === 'ended', 'the build has ended')
+    assert.deepEqual((await runner.confined.observe('b1'))?.lastLines.slice().sort(), ['EACCES', 'ECONNREFUSED', 'ECONNREFUSED'])
+  })
+})
