@@ -1,12 +1,8 @@
-import { randomBytes } from 'node:crypto'
 import { after, before } from 'node:test'
-import { AesSealer } from '../secrets/aes-sealer.ts'
 import { Hints } from './hints.ts'
 import { PostgresJournal } from './journal.ts'
 import { type JournalFixture, journalContract } from './journal-contract.ts'
-import { PostgresWrites } from './postgres-writes.ts'
-import { startTestPostgres, type TestPostgres } from './testing.ts'
-import type { Writer } from './writes.ts'
+import { startTestPostgres, type TestPostgres, writerFor } from './testing.ts'
 
 let postgres: TestPostgres
 const hints: Hints[] = []
@@ -20,13 +16,9 @@ after(async () => {
 
 journalContract('postgres', async (): Promise<JournalFixture> => {
   const { address, database } = await postgres.freshStore()
-  const writes = new PostgresWrites(database, new AesSealer(randomBytes(32)))
+  const write = writerFor(database)
   const listening = new Hints(address)
   hints.push(listening)
-  const write = async <T>(work: (writer: Writer) => Promise<T>): Promise<T> => {
-    const { body } = await writes.transaction({ by: 'ann', scope: 'test', idempotency: null }, async (writer) => ({ status: 200, body: await work(writer) }))
-    return body as T
-  }
   for (const tenant of ['acme', 'globex']) await write((writer) => writer.createTenant(tenant))
   return {
     journal: (clock) => new PostgresJournal(database, listening, clock),

