@@ -31,5 +31,5 @@ packages:
 installed: node_modules/.installed
 
 node_modules/.installed: package.json package-lock.json .npmrc $(wildcard packages/*/package.json)
-	npm ci
+	npm ci --loglevel=error
 	@touch $@
