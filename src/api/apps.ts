@@ -42,7 +42,12 @@ export const apps: Handlers<Ids> = {
     })
   },
 
-  'environments.list': async (call) => pageOf((await visible(call)).map((it) => summaryView(it, call.options)), (it) => it.name, call.query),
+  'environments.list': async (call) =>
+    pageOf(
+      (await visible(call)).map((it) => summaryView(it, call.options)),
+      (it) => it.name,
+      call.query,
+    ),
   'environments.create': (call) =>
     call.write(async (writer) => {
       await writer.ensureEnvironment(refOf(call))
@@ -80,12 +85,22 @@ function newEnvironment(name: string, now: number): SummaryView {
 }
 
 /** An app's environments, by name: all, or the one that the token is bound to. */
-async function visible({ params, tenant, principal, ports }: Pick<Call<'apps.show'>, 'params' | 'tenant' | 'principal' | 'ports'>): Promise<EnvironmentSummary[]> {
+async function visible({
+  params,
+  tenant,
+  principal,
+  ports,
+}: Pick<Call<'apps.show'>, 'params' | 'tenant' | 'principal' | 'ports'>): Promise<EnvironmentSummary[]> {
   const all = found(await ports.queries.environments(tenant, params.app), `app ${params.app}`)
   const place = principal?.environment
   return all.filter((it) => !place || place === `${params.app}/${it.environment}`).sort((a, b) => (a.environment < b.environment ? -1 : 1))
 }
 
 function confirmed(name: string, confirm: string): void {
-  if (name !== confirm) throw new WeirError('E_USAGE', { message: `to remove ${name}, its name must be confirmed`, cause: `\`confirm\` is ${JSON.stringify(confirm)}`, next: `weir remove --confirm ${name}` })
+  if (name !== confirm)
+    throw new WeirError('E_USAGE', {
+      message: `to remove ${name}, its name must be confirmed`,
+      cause: `\`confirm\` is ${JSON.stringify(confirm)}`,
+      next: `weir remove --confirm ${name}`,
+    })
 }

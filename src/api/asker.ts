@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Principal } from '../identity/principal.ts'
 import { WeirError } from '../errors.ts'
+import type { Principal } from '../identity/principal.ts'
 import type { Identity } from './ports.ts'
 import { type RateLimiter, RetryLater } from './rate.ts'
 

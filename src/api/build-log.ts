@@ -20,7 +20,9 @@ export const buildLog: Handler<'releases.log'> = async (call) => {
 
 function offsetsOf(id: string | string[] | undefined): Record<string, number> {
   if (id === undefined || id === '') return {}
-  const parts = String(id).split(',').map((part) => /^([a-z][-a-z0-9]{0,39})=(\d{1,12})$/.exec(part))
+  const parts = String(id)
+    .split(',')
+    .map((part) => /^([a-z][-a-z0-9]{0,39})=(\d{1,12})$/.exec(part))
   if (parts.length > 200 || parts.includes(null)) throw new WeirError('E_USAGE', { message: 'the Last-Event-ID is none of this stream' })
   return Object.fromEntries(parts.map((part) => [part?.[1], Number(part?.[2])]))
 }

@@ -14,7 +14,11 @@ export function checked<Schema extends z.ZodType>(where: Where, schema: Schema |
   const result = schema.safeParse(value ?? {})
   if (result.success) return result.data
   const problems = result.error.issues.map((issue) => ({ at: [where, ...issue.path.map(String)].join('.'), message: issue.message }))
-  throw new WeirError('E_USAGE', { message: `the ${where} of the request is not of the right form`, cause: `${problems[0]?.at}: ${problems[0]?.message}`, problems })
+  throw new WeirError('E_USAGE', {
+    message: `the ${where} of the request is not of the right form`,
+    cause: `${problems[0]?.at}: ${problems[0]?.message}`,
+    problems,
+  })
 }
 
 /**
@@ -26,10 +30,20 @@ export function checkedPath<Schema extends z.ZodType>(schema: Schema | undefined
   const part = String(result.error.issues[0]?.path[0] ?? '')
   const given = String((value as Record<string, unknown>)[part] ?? '')
   const problem = nameProblem(given)
-  if (makes && problem !== null) throw new WeirError('E_NAME', { message: `${JSON.stringify(given.slice(0, 60))} cannot be the name of ${part === 'app' || part === 'environment' ? 'an' : 'a'} ${part}`, cause: `it ${problem}` })
+  if (makes && problem !== null)
+    throw new WeirError('E_NAME', {
+      message: `${JSON.stringify(given.slice(0, 60))} cannot be the name of ${part === 'app' || part === 'environment' ? 'an' : 'a'} ${part}`,
+      cause: `it ${problem}`,
+    })
   throw new WeirError('E_NOT_FOUND', { message: `no ${part} ${JSON.stringify(given.slice(0, 60))}` })
 }
 
 function shown(value: unknown): string {
-  return Array.isArray(value) ? 'an array was given' : typeof value === 'object' ? `given: ${Object.keys(value as object).slice(0, 5).join(', ')}` : `a ${typeof value} was given`
+  return Array.isArray(value)
+    ? 'an array was given'
+    : typeof value === 'object'
+      ? `given: ${Object.keys(value as object)
+          .slice(0, 5)
+          .join(', ')}`
+      : `a ${typeof value} was given`
 }

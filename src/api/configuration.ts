@@ -106,11 +106,20 @@ function etagOf(staged: Variables['staged']): string {
 
 function canonical(variables: Variables['staged']): string {
   const sorted = (record: object) => Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1))
-  return JSON.stringify(sorted(variables).map(([service, values]) => [service, sorted(values as object)]).filter(([, values]) => (values as unknown[]).length > 0))
+  return JSON.stringify(
+    sorted(variables)
+      .map(([service, values]) => [service, sorted(values as object)])
+      .filter(([, values]) => (values as unknown[]).length > 0),
+  )
 }
 
 function refuseStale(ifMatch: string | undefined, etag: string): void {
   if (ifMatch === undefined || ifMatch === '*') return
   const named = ifMatch.split(',').map((it) => it.trim())
-  if (!named.includes(etag)) throw new WeirError('E_CONFLICT', { message: 'the variables were changed meanwhile', cause: `If-Match names ${ifMatch.slice(0, 100)}, they are at ${etag}`, next: 'weir env' })
+  if (!named.includes(etag))
+    throw new WeirError('E_CONFLICT', {
+      message: 'the variables were changed meanwhile',
+      cause: `If-Match names ${ifMatch.slice(0, 100)}, they are at ${etag}`,
+      next: 'weir env',
+    })
 }

@@ -43,18 +43,34 @@ async function* follow({ ports, signal }: Call<'events.follow'>, filter: EventFi
 }
 
 /** What a token is bound to narrows what it hears; what it asks beyond that is refused, not silently cut. */
-async function filterOf({ principal, tenant, query, ports }: { readonly principal: Principal | null; readonly tenant: string; readonly query: { readonly app?: string | undefined; readonly environment?: string | undefined }; readonly ports: Call<'events.list'>['ports'] }): Promise<EventFilter> {
+async function filterOf({
+  principal,
+  tenant,
+  query,
+  ports,
+}: {
+  readonly principal: Principal | null
+  readonly tenant: string
+  readonly query: { readonly app?: string | undefined; readonly environment?: string | undefined }
+  readonly ports: Call<'events.list'>['ports']
+}): Promise<EventFilter> {
   const { app, environment } = query
-  if (app === undefined && environment !== undefined) throw new WeirError('E_USAGE', { message: 'an environment is one of an app', cause: '`environment` was given without `app`' })
+  if (app === undefined && environment !== undefined)
+    throw new WeirError('E_USAGE', { message: 'an environment is one of an app', cause: '`environment` was given without `app`' })
   const place = principal?.environment
   if (place) {
     const [boundApp = '', boundEnvironment = ''] = place.split('/')
-    if ((app ?? boundApp) !== boundApp || (environment ?? boundEnvironment) !== boundEnvironment) throw new WeirError('E_FORBIDDEN', { message: 'this token may not do that', cause: `it works in ${place} only` })
+    if ((app ?? boundApp) !== boundApp || (environment ?? boundEnvironment) !== boundEnvironment)
+      throw new WeirError('E_FORBIDDEN', { message: 'this token may not do that', cause: `it works in ${place} only` })
     return { tenant, app: boundApp, environment: boundEnvironment }
   }
   if (app !== undefined) {
     const environments = found(await ports.queries.environments(tenant, app), `app ${app}`)
-    if (environment !== undefined) found(environments.find((it) => it.environment === environment), `environment ${app}/${environment}`)
+    if (environment !== undefined)
+      found(
+        environments.find((it) => it.environment === environment),
+        `environment ${app}/${environment}`,
+      )
   }
   return { tenant, app: app ?? null, environment: environment ?? null }
 }

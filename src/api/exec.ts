@@ -20,7 +20,11 @@ const resizing = z.strictObject({ resize: z.strictObject(size) })
 export const exec: Handlers<'exec.open'> = {
   'exec.open': async (call) => {
     if (call.upgrade?.protocol !== PROTOCOL) {
-      throw new WeirError('E_USAGE', { message: 'this route turns the connection into a stream', cause: `there is no \`Upgrade: ${PROTOCOL}\``, next: 'weir exec SERVICE -- COMMAND' })
+      throw new WeirError('E_USAGE', {
+        message: 'this route turns the connection into a stream',
+        cause: `there is no \`Upgrade: ${PROTOCOL}\``,
+        next: 'weir exec SERVICE -- COMMAND',
+      })
     }
     const ref = refOf(call)
     const detail = found(await call.ports.queries.environment(ref), labelOf(ref))
@@ -35,10 +39,20 @@ export const exec: Handlers<'exec.open'> = {
 async function replicaFor({ query, ports }: Call<'exec.open'>, { id, state }: EnvironmentDetail): Promise<string> {
   const own = Object.entries(state.replicas).filter(([, it]) => it.service === query.service)
   if (own.length === 0) throw new WeirError('E_NOT_FOUND', { message: `no replica of ${query.service} runs`, next: 'weir ps' })
-  if (query.replica !== undefined) return found(own.find(([it]) => it === query.replica), `replica ${query.replica} of ${query.service}`, 'weir ps')[0]
+  if (query.replica !== undefined)
+    return found(
+      own.find(([it]) => it === query.replica),
+      `replica ${query.replica} of ${query.service}`,
+      'weir ps',
+    )[0]
   const { replicas } = await ports.live.observe(id)
   const ready = replicas.find((it) => it.phase === 'ready' && own.some(([name, { retired }]) => name === it.id && retired === null))
-  if (!ready) throw new WeirError('E_CONFLICT', { message: `no replica of ${query.service} is ready`, cause: replicas.find((it) => own.some(([name]) => name === it.id))?.cause ?? 'none is running', next: 'weir ps' })
+  if (!ready)
+    throw new WeirError('E_CONFLICT', {
+      message: `no replica of ${query.service} is ready`,
+      cause: replicas.find((it) => own.some(([name]) => name === it.id))?.cause ?? 'none is running',
+      next: 'weir ps',
+    })
   return ready.id
 }
 
@@ -92,6 +106,7 @@ function runOn(call: Call<'exec.open'>, environment: string, replica: string, so
   }
   const close = () => socket.destroy()
   call.closing.addEventListener('abort', close, { once: true })
+  socket.on('end', close) // no more input is said by a frame; a closed connection is a terminal that has gone
   socket.on('close', () => {
     clearTimeout(timer)
     call.closing.removeEventListener('abort', close)

@@ -16,7 +16,11 @@ export function labelOf(ref: EnvironmentRef): string {
 }
 
 /** A page of what is at hand as a whole; the cursor is the last item's key. `items` are sorted by it. */
-export function pageOf<T>(items: readonly T[], key: (item: T) => string, { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined }): { items: T[]; cursor: string | null } {
+export function pageOf<T>(
+  items: readonly T[],
+  key: (item: T) => string,
+  { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
+): { items: T[]; cursor: string | null } {
   const rest = cursor === undefined ? items : items.filter((item) => key(item) > cursor)
   const page = rest.slice(0, limit)
   return { items: page, cursor: rest.length > limit ? key(page[page.length - 1] as T) : null }

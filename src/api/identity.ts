@@ -39,7 +39,15 @@ export const identity: Handlers<Ids> = {
     if (!known) throw new WeirError('E_UNAUTHENTICATED', { message: 'name or password is wrong', next: 'weir login' })
     const { secret, hash } = ports.identity.mintToken()
     return write(async (writer) => {
-      const id = await writer.createToken({ hash, label: body.label, tenant: null, account: body.name, environment: null, verbs: null, expiresInMs: LOGIN_DAYS * DAY_MS })
+      const id = await writer.createToken({
+        hash,
+        label: body.label,
+        tenant: null,
+        account: body.name,
+        environment: null,
+        verbs: null,
+        expiresInMs: LOGIN_DAYS * DAY_MS,
+      })
       return { id, secret, expiresInDays: LOGIN_DAYS }
     })
   },
@@ -47,7 +55,11 @@ export const identity: Handlers<Ids> = {
   'accounts.create': async ({ principal, body, ports, write }) => {
     const isAdmin = principal?.admin === true && principal.environment === null
     if (!isAdmin && !(await ports.queries.registrationOpen())) {
-      throw new WeirError('E_FORBIDDEN', { message: 'registration is closed', cause: 'only an admin of this installation makes accounts', next: 'ask an admin: weir account create NAME' })
+      throw new WeirError('E_FORBIDDEN', {
+        message: 'registration is closed',
+        cause: 'only an admin of this installation makes accounts',
+        next: 'ask an admin: weir account create NAME',
+      })
     }
     if (!isAdmin && (body.admin || body.tenant !== undefined || body.role !== undefined)) {
       throw new WeirError('E_FORBIDDEN', { message: 'who registers gets a tenant of their own', cause: '`tenant`, `role` and `admin` are for admins to give' })
@@ -87,7 +99,8 @@ export const identity: Handlers<Ids> = {
     const who = found(principal, 'principal')
     if (params.token === 'current') {
       const id = Number(/^token:(\d+)$/.exec(who.id)?.[1])
-      if (!Number.isInteger(id)) throw new WeirError('E_CONFLICT', { message: 'there is no token to end', cause: 'the unix socket needs none', next: 'weir whoami' })
+      if (!Number.isInteger(id))
+        throw new WeirError('E_CONFLICT', { message: 'there is no token to end', cause: 'the unix socket needs none', next: 'weir whoami' })
       return write(async (writer) => {
         await writer.revokeToken(who.account === null ? { tenant } : { account: who.account }, id)
         return { ok: true }
@@ -95,7 +108,8 @@ export const identity: Handlers<Ids> = {
     }
     const verbs = verbsIn(who, tenant)
     if (verbs === null) throw new WeirError('E_NOT_FOUND', { message: `no token ${params.token}` })
-    if (who.environment !== null || (verbs !== 'all' && !verbs.includes('token:manage'))) throw new WeirError('E_FORBIDDEN', { message: 'this token may not do that', cause: 'it lacks token:manage' })
+    if (who.environment !== null || (verbs !== 'all' && !verbs.includes('token:manage')))
+      throw new WeirError('E_FORBIDDEN', { message: 'this token may not do that', cause: 'it lacks token:manage' })
     return write(async (writer) => {
       await writer.revokeToken({ tenant }, Number(params.token))
       return { ok: true }
@@ -108,7 +122,9 @@ export const identity: Handlers<Ids> = {
       const { items, cursor } = await ports.queries.tenants(pageRequest(query))
       return { items: [...items], cursor }
     }
-    const own = Object.keys(who.tenants).sort().map((name) => ({ name, createdAt: null, apps: null }))
+    const own = Object.keys(who.tenants)
+      .sort()
+      .map((name) => ({ name, createdAt: null, apps: null }))
     return pageOf(own, (it) => it.name, query)
   },
   'tenants.create': ({ body, write }) =>

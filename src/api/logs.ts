@@ -50,7 +50,10 @@ async function environmentOf(call: Pick<Call<'logs.list'>, 'tenant' | 'params' |
 }
 
 /** null: all. */
-async function sourcesOf({ query, ports }: { readonly query: Filter; readonly ports: Call<'logs.list'>['ports'] }, detail: EnvironmentDetail): Promise<readonly string[] | null> {
+async function sourcesOf(
+  { query, ports }: { readonly query: Filter; readonly ports: Call<'logs.list'>['ports'] },
+  detail: EnvironmentDetail,
+): Promise<readonly string[] | null> {
   if (query.service === undefined && query.release === undefined && query.replica === undefined) return null
   const sources = await ports.logs.sources(detail.id)
   return sources.map(({ id }) => id).filter((id) => isWanted(query, { replica: id, ...originOf(detail, id) }))

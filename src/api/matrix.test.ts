@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { type RouteEntry, type RouteId, ROUTES, type Verb } from '../../packages/client/src/routes.ts'
+import { ROUTES, type RouteEntry, type RouteId, type Verb } from '../../packages/client/src/routes.ts'
 import { apiApp } from './app.ts'
 import { contextOf } from './context.ts'
 import { FakeWorld, testOptions, VERBS_OF } from './testing.ts'
@@ -15,7 +15,23 @@ const SHOP = { tenant: 'acme', app: 'shop', environment: 'production' }
 const MARKER = 'only-acme-may-see-this'
 
 const world = new FakeWorld()
-const detail = world.addEnvironment(SHOP, { current: 1, tasks: { 'e1-job': { kind: 'job', service: 'web', release: 1, name: 'nightly', argv: [MARKER], since: 0, timeoutMs: 1, outcome: 'succeeded', exit: null, lastLines: [MARKER] } } })
+const detail = world.addEnvironment(SHOP, {
+  current: 1,
+  tasks: {
+    'e1-job': {
+      kind: 'job',
+      service: 'web',
+      release: 1,
+      name: 'nightly',
+      argv: [MARKER],
+      since: 0,
+      timeoutMs: 1,
+      outcome: 'succeeded',
+      exit: null,
+      lastLines: [MARKER],
+    },
+  },
+})
 world.addEnvironment({ ...SHOP, environment: 'staging' }, { current: 1 })
 world.addEnvironment({ tenant: 'rivals', app: 'spy', environment: 'production' }, { current: 1 })
 world.addRelease(SHOP, { notes: [MARKER], by: MARKER })
@@ -32,7 +48,12 @@ const ASKERS = [
   { name: 'developer', token: world.addToken(tenants('developer')), may: DEVELOP, else: 403 },
   { name: 'admin of the tenant', token: world.addToken(tenants('admin')), may: MANAGE, else: 403 },
   { name: 'admin of the installation', token: world.addToken({ admin: true, tenants: {} }), may: INSTALLATION, else: 403, header: 'acme' },
-  { name: 'token for another environment', token: world.addToken({ ...tenants('admin'), environment: 'shop/staging' }), may: ['self'] as readonly Verb[], else: 403 },
+  {
+    name: 'token for another environment',
+    token: world.addToken({ ...tenants('admin'), environment: 'shop/staging' }),
+    may: ['self'] as readonly Verb[],
+    else: 403,
+  },
 ]
 
 const context = contextOf(world.ports(), testOptions())
@@ -43,7 +64,20 @@ after(() => {
 })
 
 const IDS = Object.keys(ROUTES) as RouteId[]
-const PARAMS: Readonly<Record<string, string>> = { ...SHOP, service: 'web', release: '1', other: '2', rollout: 'r1', command: '1', secret: 'key', follow: '1', job: 'nightly', task: 'e1-job', token: 'current', account: 'bob' }
+const PARAMS: Readonly<Record<string, string>> = {
+  ...SHOP,
+  service: 'web',
+  release: '1',
+  other: '2',
+  rollout: 'r1',
+  command: '1',
+  secret: 'key',
+  follow: '1',
+  job: 'nightly',
+  task: 'e1-job',
+  token: 'current',
+  account: 'bob',
+}
 const SOURCE = { source: { kind: 'release', number: 1 } }
 const BODIES: Partial<Record<RouteId, unknown>> = {
   'settings.update': { registration: 'closed' },
@@ -83,7 +117,13 @@ async function ask(id: RouteId, token: string | null, tenant?: string): Promise<
     ...(upload ? { 'content-type': 'application/x-tar' } : {}),
   }
   const body = upload ? 'tar' : BODIES[id]
-  const response = await app.inject({ method: entry.method, url, headers, ...(body === undefined ? {} : { payload: body as object | string }), payloadAsStream: true })
+  const response = await app.inject({
+    method: entry.method,
+    url,
+    headers,
+    ...(body === undefined ? {} : { payload: body as object | string }),
+    payloadAsStream: true,
+  })
   if (ENDLESS.includes(id) && response.statusCode === 200) {
     response.stream().destroy()
     return { status: 200, text: '' }

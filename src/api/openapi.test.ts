@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type RouteEntry, ROUTES } from '../../packages/client/src/routes.ts'
+import { ROUTES, type RouteEntry } from '../../packages/client/src/routes.ts'
 import { openapi } from './openapi.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -28,7 +28,9 @@ test('docs/reference/openapi.json is what the contract says; `node scripts/gener
 })
 
 test('every route of the contract is an operation, and nothing else is', () => {
-  const listed = Object.entries(document.paths).flatMap(([path, item]) => Object.entries(item).map(([method, { operationId }]) => `${operationId} ${method} ${path}`))
+  const listed = Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item).map(([method, { operationId }]) => `${operationId} ${method} ${path}`),
+  )
   const routes = (Object.entries(ROUTES) as [string, RouteEntry][]).map(([id, { method, path }]) => `${id} ${method.toLowerCase()} ${path}`)
   assert.deepEqual(listed.sort(), routes.sort())
 })
@@ -42,8 +44,14 @@ test('it has the form of an OpenAPI 3.1 document', () => {
       assert.ok(operation.summary, at)
       const inPath = (operation.parameters ?? []).filter((it) => it.in === 'path')
       assert.deepEqual(inPath.map((it) => it.name).sort(), [...path.matchAll(/\{(\w+)\}/g)].map((it) => it[1]).sort(), at)
-      assert.ok(inPath.every((it) => it.required), at)
-      assert.ok((operation.parameters ?? []).every((it) => it.schema), at)
+      assert.ok(
+        inPath.every((it) => it.required),
+        at,
+      )
+      assert.ok(
+        (operation.parameters ?? []).every((it) => it.schema),
+        at,
+      )
       assert.ok(!(method === 'get' && operation.requestBody), at)
       const statuses = Object.keys(operation.responses)
       assert.ok(statuses.every((it) => it === 'default' || /^[1-5]\d\d$/.test(it)) && statuses.length === 2, at)
@@ -69,7 +77,10 @@ test('every reference leads to something, and nothing named is left unused', () 
     const [part, name] = reference.replace('#/components/', '').split('/') as ['schemas' | 'responses', string]
     assert.ok(document.components[part][name], reference)
   }
-  assert.deepEqual(Object.keys(document.components.schemas).filter((name) => !references.has(`#/components/schemas/${name}`)), [])
+  assert.deepEqual(
+    Object.keys(document.components.schemas).filter((name) => !references.has(`#/components/schemas/${name}`)),
+    [],
+  )
 })
 
 test('lists have a limit with a bound, and mutating calls take a key', () => {
@@ -79,9 +90,17 @@ test('lists have a limit with a bound, and mutating calls take a key', () => {
       if (operationId.endsWith('.list')) {
         const limit = parameters.find((it) => it.name === 'limit')?.schema as { maximum?: number } | undefined
         assert.ok(limit?.maximum !== undefined && limit.maximum <= 5000, operationId)
-        assert.ok(parameters.some((it) => it.name === 'cursor'), operationId)
+        assert.ok(
+          parameters.some((it) => it.name === 'cursor'),
+          operationId,
+        )
       }
-      if (method !== 'get') assert.equal(parameters.some((it) => it.name === 'Idempotency-Key'), route.retry === 'key', operationId)
+      if (method !== 'get')
+        assert.equal(
+          parameters.some((it) => it.name === 'Idempotency-Key'),
+          route.retry === 'key',
+          operationId,
+        )
     }
   }
 })

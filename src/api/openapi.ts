@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { CONTRACT, type RouteSchemas } from '../../packages/client/src/contract.ts'
-import { type RouteEntry, type RouteId, ROUTES } from '../../packages/client/src/routes.ts'
+import { ROUTES, type RouteEntry, type RouteId } from '../../packages/client/src/routes.ts'
 import { problem } from '../../packages/client/src/schemas/system.ts'
 
 type Json = Record<string, unknown>
@@ -25,7 +25,9 @@ export function openapi(version: string): Json {
     paths,
     components: {
       securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
-      responses: { Problem: { description: 'What went wrong, in five parts.', content: { 'application/problem+json': { schema: schemas.of(problem, 'output') } } } },
+      responses: {
+        Problem: { description: 'What went wrong, in five parts.', content: { 'application/problem+json': { schema: schemas.of(problem, 'output') } } },
+      },
       schemas: schemas.all(),
     },
   }
@@ -49,7 +51,10 @@ function operation(id: RouteId, entry: RouteEntry, { params, query, body, respon
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(requestBody ? { requestBody } : {}),
     responses: {
-      [entry.stream === 'upgrade' ? 101 : entry.status]: { description: answerOf(entry), ...(entry.stream === 'upgrade' ? {} : { content: { [mediaOf(entry)]: { schema: schemas.of(response, 'output') } } }) },
+      [entry.stream === 'upgrade' ? 101 : entry.status]: {
+        description: answerOf(entry),
+        ...(entry.stream === 'upgrade' ? {} : { content: { [mediaOf(entry)]: { schema: schemas.of(response, 'output') } } }),
+      },
       default: { $ref: '#/components/responses/Problem' },
     },
   }
@@ -112,6 +117,9 @@ function rewritten(json: unknown): unknown {
   if (Array.isArray(json)) return json.map(rewritten)
   if (typeof json !== 'object' || json === null) return json
   return Object.fromEntries(
-    Object.entries(json).map(([key, value]) => [key, key === '$ref' && typeof value === 'string' ? value.replace('#/$defs/', '#/components/schemas/') : rewritten(value)]),
+    Object.entries(json).map(([key, value]) => [
+      key,
+      key === '$ref' && typeof value === 'string' ? value.replace('#/$defs/', '#/components/schemas/') : rewritten(value),
+    ]),
   )
 }

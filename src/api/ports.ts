@@ -1,8 +1,8 @@
+import type { ObservedBuild } from '../build/builder.ts'
 import type { ExitStatus, ObservedReplica, ObservedResource } from '../core/model/replica.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { Logs } from '../drivers/logs.ts'
-import type { ObservedBuild } from '../build/builder.ts'
-import type { Principal, Role, TenantVerb } from '../identity/principal.ts'
+import type { Principal } from '../identity/principal.ts'
 import type { EnvironmentRef, Queries } from '../store/queries.ts'
 import type { NewRelease, Writes } from '../store/writes.ts'
 
@@ -34,19 +34,28 @@ export interface Identity {
   verifyPassword(name: string, password: string): Promise<boolean>
   hashPassword(password: string): Promise<string>
   mintToken(): { readonly secret: string; readonly hash: Uint8Array }
-  verbsOf(role: Role): readonly TenantVerb[]
 }
 
 /** What really runs, from driver and gateway. */
 export interface Live {
-  observe(environment: string): Promise<{ readonly replicas: readonly ObservedReplica[]; readonly resources: readonly ObservedResource[]; readonly refused: readonly { readonly listener: string; readonly cause: string }[] }>
+  observe(
+    environment: string,
+  ): Promise<{
+    readonly replicas: readonly ObservedReplica[]
+    readonly resources: readonly ObservedResource[]
+    readonly refused: readonly { readonly listener: string; readonly cause: string }[]
+  }>
 }
 
 export interface Planner {
   /** What a deploy would do; fetches the source, changes nothing. `notes`: fields without effect, builds that would be needed. */
   plan(ref: EnvironmentRef, request: NewRelease): Promise<Plan & { readonly notes: readonly string[] }>
   /** Builds twice from nothing. `service: null`: all. */
-  verify(ref: EnvironmentRef, request: Omit<NewRelease, 'whenBusy'>, service: string | null): Promise<readonly { readonly service: string; readonly differs: readonly string[] }[]>
+  verify(
+    ref: EnvironmentRef,
+    request: Omit<NewRelease, 'whenBusy'>,
+    service: string | null,
+  ): Promise<readonly { readonly service: string; readonly differs: readonly string[] }[]>
 }
 
 export interface Builds {
@@ -56,7 +65,11 @@ export interface Builds {
    * Build logs of the release's services (null: all) from the given byte offsets on, as they come, until all builds have ended.
    * `offset` is where the text ends: the place to go on from.
    */
-  log(ref: EnvironmentRef, release: number, request: { readonly service: string | null; readonly from: Readonly<Record<string, number>>; readonly signal: AbortSignal }): AsyncIterable<{
+  log(
+    ref: EnvironmentRef,
+    release: number,
+    request: { readonly service: string | null; readonly from: Readonly<Record<string, number>>; readonly signal: AbortSignal },
+  ): AsyncIterable<{
     readonly service: string
     readonly offset: number
     readonly text: string

@@ -54,7 +54,8 @@ export function asWeirError(error: unknown): unknown {
   const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string }
   if (isWeirError(error) || typeof code !== 'string') return error
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new WeirError('E_TOO_LARGE', { message: 'the request body is too large', cause: 'over 1 MiB' })
-  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new WeirError('E_USAGE', { message: 'the body is of a kind that this route does not take', next: 'send content-type: application/json' })
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
+    return new WeirError('E_USAGE', { message: 'the body is of a kind that this route does not take', next: 'send content-type: application/json' })
   if (code === 'FST_ERR_BAD_URL') return new WeirError('E_NOT_FOUND', { message: 'no such route', cause: 'the path is not well formed' })
   if (typeof statusCode === 'number' && statusCode < 500) return new WeirError('E_USAGE', { message: 'the request cannot be read', cause: message ?? code })
   return error

@@ -39,7 +39,11 @@ export class RateLimiter {
 export class RetryLater extends WeirError {
   readonly retryAfterSeconds: number
   constructor(retryAfterSeconds: number) {
-    super('E_RATE', { message: 'too many requests', cause: `the limit of this token or address is used up for ${retryAfterSeconds} s`, next: `try again in ${retryAfterSeconds} s` })
+    super('E_RATE', {
+      message: 'too many requests',
+      cause: `the limit of this token or address is used up for ${retryAfterSeconds} s`,
+      next: `try again in ${retryAfterSeconds} s`,
+    })
     this.retryAfterSeconds = retryAfterSeconds
   }
 }

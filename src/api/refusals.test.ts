@@ -23,7 +23,12 @@ async function start(limits: Partial<ApiOptions['limits']> = {}) {
   })
   const send = async (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, body?: unknown, headers: Record<string, string> = {}) => {
     const json = body === undefined ? {} : { payload: body as string }
-    const response = await app.inject({ method, url, headers: { authorization: `Bearer ${token}`, ...(typeof body === 'string' ? { 'content-type': 'application/json' } : {}), ...headers }, ...json })
+    const response = await app.inject({
+      method,
+      url,
+      headers: { authorization: `Bearer ${token}`, ...(typeof body === 'string' ? { 'content-type': 'application/json' } : {}), ...headers },
+      ...json,
+    })
     return { status: response.statusCode, headers: response.headers, body: response.json() as Record<string, unknown> }
   }
   return { world, app, send, token }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { CONTRACT, type RouteSchemas } from '../../packages/client/src/contract.ts'
-import { type RouteEntry, type RouteId, ROUTES } from '../../packages/client/src/routes.ts'
+import { ROUTES, type RouteEntry, type RouteId } from '../../packages/client/src/routes.ts'
 import { WeirError } from '../errors.ts'
 import type { Principal } from '../identity/principal.ts'
 import { access } from './access.ts'
@@ -63,14 +63,24 @@ async function admit(context: ApiContext, id: RouteId, entry: RouteEntry, reques
     case 'forbidden':
       throw new WeirError('E_FORBIDDEN', {
         message: `this token may not do that`,
-        cause: principal?.environment && environment !== undefined && principal.environment !== `${app}/${environment}` ? `it works in ${principal.environment} only` : `it lacks ${entry.verb}`,
+        cause:
+          principal?.environment && environment !== undefined && principal.environment !== `${app}/${environment}`
+            ? `it works in ${principal.environment} only`
+            : `it lacks ${entry.verb}`,
       })
     case 'hidden':
       throw new WeirError('E_NOT_FOUND', { message: app === undefined ? `no tenant ${JSON.stringify(tenant)}` : `no app ${JSON.stringify(app)}` })
   }
 }
 
-async function answer(context: ApiContext, id: RouteId, entry: RouteEntry, handler: Handler<RouteId>, request: FastifyRequest, reply: FastifyReply): Promise<unknown> {
+async function answer(
+  context: ApiContext,
+  id: RouteId,
+  entry: RouteEntry,
+  handler: Handler<RouteId>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<unknown> {
   const call = callOf(context, id, entry, request, reply)
   if (entry.stream === 'sse') return stream(context, call, handler, request, reply)
   const result = await handler(call)

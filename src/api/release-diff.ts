@@ -30,7 +30,12 @@ export function diffOf(from: ReleaseDetail, to: ReleaseDetail): ReleaseDiff {
 }
 
 function withGraph(release: ReleaseDetail): Release {
-  if (!release.graph) throw new WeirError('E_CONFLICT', { message: `v${release.number} cannot be compared`, cause: `it is ${release.status}: what it is made of is not known`, next: `weir releases show v${release.number}` })
+  if (!release.graph)
+    throw new WeirError('E_CONFLICT', {
+      message: `v${release.number} cannot be compared`,
+      cause: `it is ${release.status}: what it is made of is not known`,
+      next: `weir releases show v${release.number}`,
+    })
   return { ...release, graph: release.graph }
 }
 
@@ -51,7 +56,9 @@ function namedChanges(a: AppGraph, b: AppGraph, part: 'resources' | 'jobs'): { n
 }
 
 function flat(variables: Release['configuration']['environment']): Record<string, string> {
-  return Object.fromEntries(Object.entries(variables).flatMap(([service, values]) => Object.entries(values).map(([key, value]) => [`${service}: ${key}`, value])))
+  return Object.fromEntries(
+    Object.entries(variables).flatMap(([service, values]) => Object.entries(values).map(([key, value]) => [`${service}: ${key}`, value])),
+  )
 }
 
 function versions(secrets: Release['configuration']['secrets']): Record<string, string> {

@@ -1,4 +1,4 @@
-import type { ReleaseSummary as SummaryView, ReleaseView } from '../../packages/client/src/types.ts'
+import type { ReleaseView, ReleaseSummary as SummaryView } from '../../packages/client/src/types.ts'
 import type { ObservedBuild } from '../build/builder.ts'
 import type { SourceRef } from '../core/model/release.ts'
 import type { ReleaseDetail, ReleaseSummary } from '../store/queries.ts'

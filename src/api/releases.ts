@@ -44,7 +44,8 @@ export const releases: Handlers<Ids> = {
   },
   'releases.diff': async (call) => {
     const ref = refOf(call)
-    const of = async (number: number) => found(await call.ports.queries.release(ref, number), `release v${number} of ${ref.app}/${ref.environment}`, 'weir releases')
+    const of = async (number: number) =>
+      found(await call.ports.queries.release(ref, number), `release v${number} of ${ref.app}/${ref.environment}`, 'weir releases')
     return diffOf(await of(call.params.release), await of(call.params.other))
   },
   'releases.log': buildLog,
@@ -56,7 +57,8 @@ export const releases: Handlers<Ids> = {
   'promote.create': async (call) => {
     const { from, release, whenBusy } = call.body
     if (from === call.params.environment) throw new WeirError('E_USAGE', { message: `${from} cannot be promoted to itself`, next: `weir deploy` })
-    if (!(call.principal?.environment === null)) throw new WeirError('E_FORBIDDEN', { message: 'this token may not do that', cause: `it works in ${call.principal?.environment} only` })
+    if (!(call.principal?.environment === null))
+      throw new WeirError('E_FORBIDDEN', { message: 'this token may not do that', cause: `it works in ${call.principal?.environment} only` })
     const source: EnvironmentRef = { tenant: call.tenant, app: call.params.app, environment: from }
     const number = release ?? (await servingIn(call, source))
     return createRelease(call, { source: { kind: 'release', number, environment: from }, manifest: null, whenBusy })
@@ -101,7 +103,8 @@ function createRelease(call: Pick<Call<'releases.create'>, 'tenant' | 'params' |
 
 async function servingIn(call: Pick<Call<'promote.create'>, 'ports'>, ref: EnvironmentRef): Promise<number> {
   const { current } = found(await call.ports.queries.environment(ref), labelOf(ref))
-  if (current === null) throw new WeirError('E_CONFLICT', { message: `nothing serves in ${ref.app}/${ref.environment} yet`, next: `weir deploy -e ${ref.environment}` })
+  if (current === null)
+    throw new WeirError('E_CONFLICT', { message: `nothing serves in ${ref.app}/${ref.environment} yet`, next: `weir deploy -e ${ref.environment}` })
   return current
 }
 

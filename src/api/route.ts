@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { RouteId, ROUTES } from '../../packages/client/src/routes.ts'
+import type { ROUTES, RouteId } from '../../packages/client/src/routes.ts'
 import type { CheckedOf, ResponseOf } from '../../packages/client/src/types.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { Answer, Writer } from '../store/writes.ts'
@@ -46,7 +46,9 @@ export interface ServerEvent<Data> {
 }
 
 /** What a resource gives for a route: its answer; or for a stream, once it is known that there is one, its events. */
-export type Handler<Id extends RouteId> = (call: Call<Id>) => Promise<RouteEntryOf<Id> extends { readonly stream: 'sse' } ? AsyncIterable<ServerEvent<ResponseOf<Id>>> : ResponseOf<Id>>
+export type Handler<Id extends RouteId> = (
+  call: Call<Id>,
+) => Promise<RouteEntryOf<Id> extends { readonly stream: 'sse' } ? AsyncIterable<ServerEvent<ResponseOf<Id>>> : ResponseOf<Id>>
 type RouteEntryOf<Id extends RouteId> = (typeof ROUTES)[Id]
 
 export type Handlers<Ids extends RouteId> = { readonly [Id in Ids]: Handler<Id> }

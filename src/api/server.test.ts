@@ -85,14 +85,20 @@ test('a head over the limit is 431, and two framings of one body are 400', async
 
 test('headers that must be single are refused when they come twice', async () => {
   const { port, token } = await start()
-  const answer = await raw(port, `GET /api/v1/whoami HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer nonsense\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n`)
+  const answer = await raw(
+    port,
+    `GET /api/v1/whoami HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer nonsense\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n`,
+  )
   assert.match(answer, /^HTTP\/1\.1 400 .*authorization came twice/s)
 })
 
 test('a body that trickles in is cut off', async () => {
   const { port, token } = await start({ requestMs: 50 })
   const begun = performance.now()
-  await raw(port, `POST /api/v1/tenants HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"na`).catch(() => '')
+  await raw(
+    port,
+    `POST /api/v1/tenants HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"na`,
+  ).catch(() => '')
   assert.ok(performance.now() - begun < 2000)
 })
 
@@ -157,8 +163,12 @@ test('a build log comes in pieces and ends; from an event id it goes on', async 
   for await (const { id, data } of local.stream('releases.log', { params: { ...PLACE, release: 1 } })) pieces.push({ id, text: data.text })
   assert.equal(pieces.map((it) => it.text).join(''), 'installing\nbuilding\n')
   const rest = []
-  for await (const { data } of local.stream('releases.log', { params: { ...PLACE, release: 1 } }, { lastEventId: pieces[1]?.id as string })) rest.push(data.text)
-  assert.deepEqual(rest, pieces.slice(2).map((it) => it.text))
+  for await (const { data } of local.stream('releases.log', { params: { ...PLACE, release: 1 } }, { lastEventId: pieces[1]?.id as string }))
+    rest.push(data.text)
+  assert.deepEqual(
+    rest,
+    pieces.slice(2).map((it) => it.text),
+  )
 })
 
 test('logs are followed by service and go on behind the last line seen', async () => {
@@ -168,7 +178,11 @@ test('logs are followed by service and go on behind the last line seen', async (
   line('other', 'e1-api-v1-2')
   const follow = async (wanted: number, lastEventId?: string) => {
     const lines = []
-    for await (const { id, data } of local.stream('logs.follow', { params: PLACE, query: { service: 'web', backlog: 10 } }, lastEventId === undefined ? {} : { lastEventId })) {
+    for await (const { id, data } of local.stream(
+      'logs.follow',
+      { params: PLACE, query: { service: 'web', backlog: 10 } },
+      lastEventId === undefined ? {} : { lastEventId },
+    )) {
       lines.push({ id, text: data.text })
       if (lines.length === wanted) return lines
     }
@@ -177,16 +191,33 @@ test('logs are followed by service and go on behind the last line seen', async (
   const first = follow(2)
   setTimeout(() => line('new'), 20)
   const seen = await first
-  assert.deepEqual(seen.map((it) => it.text), ['old', 'new'])
+  assert.deepEqual(
+    seen.map((it) => it.text),
+    ['old', 'new'],
+  )
   line('later')
-  assert.deepEqual((await follow(1, seen[1]?.id as string)).map((it) => it.text), ['later'])
+  assert.deepEqual(
+    (await follow(1, seen[1]?.id as string)).map((it) => it.text),
+    ['later'],
+  )
 })
 
 test("a task's output ends when the task has ended", async () => {
   const { world, detail, local } = await start()
   const { task } = await local.call('tasks.create', { params: PLACE, body: { service: 'web', argv: ['ls'] } })
   world.lines.push({ time: 1, stream: 'out', text: 'server.js', source: task })
-  const ended = { kind: 'run', service: 'web', release: 1, name: 'run', argv: ['ls'], since: 0, timeoutMs: 1, outcome: 'succeeded', exit: { kind: 'code', code: 0 }, lastLines: [] } as const
+  const ended = {
+    kind: 'run',
+    service: 'web',
+    release: 1,
+    name: 'run',
+    argv: ['ls'],
+    since: 0,
+    timeoutMs: 1,
+    outcome: 'succeeded',
+    exit: { kind: 'code', code: 0 },
+    lastLines: [],
+  } as const
   setTimeout(() => world.environments.set('default/shop/production', { ...detail, state: { ...detail.state, tasks: { [task]: ended } } }), 50)
   const output = []
   for await (const { data } of local.stream('tasks.output', { params: { ...PLACE, task } })) output.push(data)
@@ -246,11 +277,21 @@ test('a command that loses its terminal is killed', async () => {
 
 test('the environment page joins what is wanted with what runs', async () => {
   const { world, local } = await start()
-  world.replicas.push({ id: 'e1-web-v1-1', phase: 'waiting', address: '127.0.0.1', ports: { http: 1 }, restarts: 3, cause: 'exited with 1: boom', lastLines: ['boom'], exit: null })
+  world.replicas.push({
+    id: 'e1-web-v1-1',
+    phase: 'waiting',
+    address: '127.0.0.1',
+    ports: { http: 1 },
+    restarts: 3,
+    cause: 'exited with 1: boom',
+    lastLines: ['boom'],
+    exit: null,
+  })
   const page = await local.call('environments.show', { params: PLACE })
-  assert.deepEqual(page.services.map(({ name, kind, status, wanted, ready, cause }) => ({ name, kind, status, wanted, ready, cause })), [
-    { name: 'web', kind: 'web', status: 'degraded', wanted: 1, ready: 0, cause: 'exited with 1: boom' },
-  ])
+  assert.deepEqual(
+    page.services.map(({ name, kind, status, wanted, ready, cause }) => ({ name, kind, status, wanted, ready, cause })),
+    [{ name: 'web', kind: 'web', status: 'degraded', wanted: 1, ready: 0, cause: 'exited with 1: boom' }],
+  )
   assert.deepEqual(page.problems, ['web: exited with 1: boom'])
   assert.deepEqual(page.urls, ['http://shop.localhost:8080/'])
 })

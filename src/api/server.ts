@@ -61,7 +61,10 @@ type Routing = (request: IncomingMessage, response: ServerResponse) => void
 
 function serverFor(context: ApiContext, routing: Routing): Server {
   const { limits } = context.options
-  const server = createServer({ maxHeaderSize: limits.headerBytes, headersTimeout: HEADERS_MS, requestTimeout: UPLOAD_MS, keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true }, routing)
+  const server = createServer(
+    { maxHeaderSize: limits.headerBytes, headersTimeout: HEADERS_MS, requestTimeout: UPLOAD_MS, keepAliveTimeout: KEEP_ALIVE_MS, noDelay: true },
+    routing,
+  )
   server.maxConnections = limits.connections
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => routeUpgrade(context, routing, request, socket, head))
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => refuse(context, error, socket))
@@ -111,7 +114,13 @@ function listening(server: Server, at: string | { host: string; port: number }):
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE') return reject(error)
       const place = typeof at === 'string' ? at : `${at.host}:${at.port}`
-      reject(new WeirError('E_PORT_IN_USE', { message: `${place} is in use`, cause: 'another program listens there', next: 'set WEIR_API_LISTEN to a free address' }, { cause: error }))
+      reject(
+        new WeirError(
+          'E_PORT_IN_USE',
+          { message: `${place} is in use`, cause: 'another program listens there', next: 'set WEIR_API_LISTEN to a free address' },
+          { cause: error },
+        ),
+      )
     })
     server.listen(typeof at === 'string' ? { path: at } : at, resolve)
   })

@@ -1,5 +1,5 @@
-import type { ServerResponse } from 'node:http'
 import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import type { Problem } from './problem.ts'
 import type { ServerEvent } from './route.ts'
 

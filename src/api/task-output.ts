@@ -20,11 +20,14 @@ export const taskOutput: Handler<'tasks.output'> = async (call) => {
   const over = new AbortController()
   const signal = AbortSignal.any([call.signal, over.signal])
   const untilEnd = async () => {
-    for (let phase = 'waiting'; phase === 'waiting' || phase === 'running'; await pause(LOOK_MS, undefined, { signal })) phase = taskOf(call, await look(), call.params.task).phase
+    for (let phase = 'waiting'; phase === 'waiting' || phase === 'running'; await pause(LOOK_MS, undefined, { signal }))
+      phase = taskOf(call, await look(), call.params.task).phase
     await pause(LATE_LINES_MS, undefined, { signal })
   }
   let failure: unknown = null
-  const watching = untilEnd().catch((error: unknown) => (failure = signal.aborted ? null : error)).finally(() => over.abort())
+  const watching = untilEnd()
+    .catch((error: unknown) => (failure = signal.aborted ? null : error))
+    .finally(() => over.abort())
 
   const from = lineCursor(call.headers['last-event-id'])
   const records = call.ports.logs.read(detail.id, { ids: [call.params.task], limit: MAX_LINES, follow: true, signal, ...(from ? { since: from.time } : {}) })
@@ -35,7 +38,11 @@ export const taskOutput: Handler<'tasks.output'> = async (call) => {
   })()
 }
 
-async function* outputEvents(records: AsyncIterable<SourcedRecord>, from: LineCursor | null, over: AbortSignal): AsyncGenerator<ServerEvent<{ stream: 'stdout' | 'stderr' | 'weir'; text: string }>> {
+async function* outputEvents(
+  records: AsyncIterable<SourcedRecord>,
+  from: LineCursor | null,
+  over: AbortSignal,
+): AsyncGenerator<ServerEvent<{ stream: 'stdout' | 'stderr' | 'weir'; text: string }>> {
   let at = from
   try {
     for await (const record of skipSent(records, from)) {

@@ -22,7 +22,11 @@ export const tasks: Handlers<'jobs.list' | 'jobs.run' | 'tasks.create' | 'tasks.
       nextAt: isoOf(state.jobs[job.name]?.nextAt),
       last: lastRun(state, job.name),
     }))
-    return pageOf(jobs.sort((a, b) => (a.name < b.name ? -1 : 1)), (it) => it.name, call.query)
+    return pageOf(
+      jobs.sort((a, b) => (a.name < b.name ? -1 : 1)),
+      (it) => it.name,
+      call.query,
+    )
   },
   'jobs.run': (call) =>
     call.write(async (writer) => {
@@ -47,7 +51,13 @@ export const tasks: Handlers<'jobs.list' | 'jobs.run' | 'tasks.create' | 'tasks.
 }
 
 type RunCommand = Extract<Command, { kind: 'run' }>
-function runCommand({ ports }: Pick<Call<'tasks.create'>, 'ports'>, { id }: EnvironmentDetail, service: string, argv: readonly string[], timeoutMs: number): RunCommand {
+function runCommand(
+  { ports }: Pick<Call<'tasks.create'>, 'ports'>,
+  { id }: EnvironmentDetail,
+  service: string,
+  argv: readonly string[],
+  timeoutMs: number,
+): RunCommand {
   const task = `${id}-run-${ports.now().toString(36)}-${ports.random(6)}`
   return { kind: 'run', task, service, argv, timeoutMs: Math.min(timeoutMs, MAX_TASK_MS) }
 }
@@ -59,7 +69,12 @@ export function taskOf({ ports, ...call }: Pick<Call<'tasks.show'>, 'ports' | 'p
   const ref: EnvironmentRef = refOf(call)
   const [environment, madeAt] = /^(.+)-run-([0-9a-z]{6,9})-[0-9a-f]{12}$/.exec(id)?.slice(1) ?? []
   const isNew = environment === detail.id && Math.abs(ports.now() - Number.parseInt(madeAt ?? '', 36)) < TAKEN_UP_WITHIN_MS
-  if (!isNew) throw new WeirError('E_NOT_FOUND', { message: `no task ${id} in ${ref.app}/${ref.environment}`, cause: 'it never was, or has been forgotten: tasks are kept for an hour after their end', next: 'weir logs' })
+  if (!isNew)
+    throw new WeirError('E_NOT_FOUND', {
+      message: `no task ${id} in ${ref.app}/${ref.environment}`,
+      cause: 'it never was, or has been forgotten: tasks are kept for an hour after their end',
+      next: 'weir logs',
+    })
   return { id, kind: 'run', service: '', name: 'run', argv: [], phase: 'waiting', exit: null, lastLines: [] }
 }
 

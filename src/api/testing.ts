@@ -110,7 +110,6 @@ export class FakeWorld {
         verifyPassword: async (name, password) => name === 'ann' && password === 'correct horse',
         hashPassword: async (password) => `hash of ${password}`,
         mintToken: () => ({ secret: `minted-${++this.#number}`, hash: new Uint8Array([1]) }),
-        verbsOf: (role) => VERBS_OF[role],
       },
       live: { observe: async () => ({ replicas: this.replicas, resources: [], refused: [] }) },
       planner: {
@@ -135,7 +134,8 @@ export class FakeWorld {
         observe: async () => ({}),
         async *log(_ref, _release, { from }) {
           const text = 'installing\nbuilding\n'
-          for (let at = from['web'] ?? 0; at < text.length; at += 5) yield { service: 'web', offset: Math.min(at + 5, text.length), text: text.slice(at, at + 5) }
+          for (let at = from['web'] ?? 0; at < text.length; at += 5)
+            yield { service: 'web', offset: Math.min(at + 5, text.length), text: text.slice(at, at + 5) }
         },
       },
       logs: fakeLogs(this.lines),
@@ -172,7 +172,10 @@ export class FakeWorld {
     return {
       apps: async (tenant, page) => {
         const names = [...new Set([...this.environments.values()].filter((it) => it.tenant === tenant).map((it) => it.app))].sort()
-        return pageOf(names.map((app) => ({ app, createdAt: AT, environments: ofApp(tenant, app) })), page)
+        return pageOf(
+          names.map((app) => ({ app, createdAt: AT, environments: ofApp(tenant, app) })),
+          page,
+        )
       },
       environments: async (tenant, app) => (ofApp(tenant, app).length > 0 ? ofApp(tenant, app) : null),
       environment,
@@ -187,7 +190,10 @@ export class FakeWorld {
       },
       events: async (filter, after, limit) =>
         this.events
-          .filter((it) => it.seq > after && it.tenant === filter.tenant && (filter.app ?? it.app) === it.app && (filter.environment ?? it.environment) === it.environment)
+          .filter(
+            (it) =>
+              it.seq > after && it.tenant === filter.tenant && (filter.app ?? it.app) === it.app && (filter.environment ?? it.environment) === it.environment,
+          )
           .slice(0, limit),
       lastEvent: async () => this.events.length,
       audit: async (_tenant, page) => pageOf([], page),
@@ -223,7 +229,8 @@ export class FakeWorld {
         if (!idempotency) return { ...(await run()), replayed: false }
         const key = `${scope} ${idempotency.key}`
         const earlier = this.#answers.get(key)
-        if (earlier && earlier.fingerprint !== idempotency.fingerprint) throw new WeirError('E_IDEMPOTENCY', { message: 'the idempotency key was used with another request' })
+        if (earlier && earlier.fingerprint !== idempotency.fingerprint)
+          throw new WeirError('E_IDEMPOTENCY', { message: 'the idempotency key was used with another request' })
         if (earlier) return { ...(await earlier.answer), replayed: true }
         const answer = run()
         this.#answers.set(key, { fingerprint: idempotency.fingerprint, answer })
@@ -325,9 +332,12 @@ function fakeLogs(lines: SourcedRecord[]): ApiPorts['logs'] {
     async *read(_environment, { ids, since, until, limit, follow, signal }) {
       const wanted = (it: SourcedRecord) => (ids ?? [it.source]).includes(it.source) && it.time >= (since ?? 0) && it.time <= (until ?? Infinity)
       yield* lines.filter(wanted).slice(-limit)
-      for (let seen = lines.length; follow && !signal?.aborted; await new Promise((resolve) => setTimeout(resolve, 5))) {
-        yield* lines.slice(seen).filter(wanted)
-        seen = lines.length
+      for (let seen = lines.length; follow === true; ) {
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        if (signal?.aborted) return
+        const fresh = lines.slice(seen)
+        seen += fresh.length
+        yield* fresh.filter(wanted)
       }
     },
   }

@@ -5,7 +5,11 @@ import type { Handler } from './route.ts'
 export const receiveUpload: Handler<'uploads.create'> = async (call) => {
   const limit = call.options.limits.uploadBytes
   if (call.headers['content-type'] !== 'application/x-tar') {
-    throw new WeirError('E_USAGE', { message: 'an upload is a tar', cause: `content-type ${call.headers['content-type'] ?? 'is missing'}`, next: 'send content-type: application/x-tar' })
+    throw new WeirError('E_USAGE', {
+      message: 'an upload is a tar',
+      cause: `content-type ${call.headers['content-type'] ?? 'is missing'}`,
+      next: 'send content-type: application/x-tar',
+    })
   }
   if (Number(call.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
   return call.ports.uploads.receive(capped(call.raw, limit))
@@ -21,5 +25,9 @@ async function* capped(stream: AsyncIterable<Uint8Array>, limit: number): AsyncG
 }
 
 function tooLarge(limit: number): WeirError {
-  return new WeirError('E_TOO_LARGE', { message: 'the upload is too large', cause: `over ${Math.floor(limit / 1024 ** 2)} MiB`, next: 'list what is not needed in .weirignore' })
+  return new WeirError('E_TOO_LARGE', {
+    message: 'the upload is too large',
+    cause: `over ${Math.floor(limit / 1024 ** 2)} MiB`,
+    next: 'list what is not needed in .weirignore',
+  })
 }

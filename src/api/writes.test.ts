@@ -15,7 +15,13 @@ async function start() {
   const context = contextOf(world.ports(), testOptions())
   const app = await apiApp(context)
   after(() => app.close())
-  const send = async (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, body?: object, headers: Record<string, string> = {}, secret = token) => {
+  const send = async (
+    method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE',
+    url: string,
+    body?: object,
+    headers: Record<string, string> = {},
+    secret = token,
+  ) => {
     const response = await app.inject({ method, url, headers: { authorization: `Bearer ${secret}`, ...headers }, ...(body ? { payload: body } : {}) })
     return { status: response.statusCode, headers: response.headers, body: response.json() as Record<string, never> }
   }
@@ -44,7 +50,11 @@ test('the same key with another body, path, tenant or If-Match is a conflict', a
   const { send } = await start()
   const headers = { 'idempotency-key': 'k1' }
   await send('POST', `${BASE}/stop`, { service: 'web' }, headers)
-  for (const answer of [await send('POST', `${BASE}/stop`, {}, headers), await send('POST', `${BASE}/start`, { service: 'web' }, headers), await send('POST', `${BASE}/stop`, { service: 'web' }, { ...headers, 'if-match': '"x"' })]) {
+  for (const answer of [
+    await send('POST', `${BASE}/stop`, {}, headers),
+    await send('POST', `${BASE}/start`, { service: 'web' }, headers),
+    await send('POST', `${BASE}/stop`, { service: 'web' }, { ...headers, 'if-match': '"x"' }),
+  ]) {
     assert.equal(answer.status, 409)
     assert.equal(answer.body['code'], 'E_IDEMPOTENCY')
   }
@@ -181,5 +191,8 @@ test('log pages lead back in time without a line lost or doubled', async () => {
     texts.unshift(...(body['items'] as { text: string }[]).map((it) => it.text))
     cursor = body['cursor'] as string | null
   }
-  assert.deepEqual(texts, Array.from({ length: 10 }, (_, i) => `line ${i}`))
+  assert.deepEqual(
+    texts,
+    Array.from({ length: 10 }, (_, i) => `line ${i}`),
+  )
 })

@@ -3,7 +3,7 @@ import { problemOf, unreachable } from './client-error.ts'
 import { backoff, pause } from './retry.ts'
 import type { RouteEntry } from './routes.ts'
 import { type Given, targetOf } from './target.ts'
-import { LostConnection, responseTo, textOf, type Transport } from './transport.ts'
+import { LostConnection, responseTo, type Transport, textOf } from './transport.ts'
 
 /** After a connection was lost on the way, the same request is tried again for so long: a server that was killed is back in two seconds. */
 const RETRY_FOR_MS = 15_000

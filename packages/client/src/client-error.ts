@@ -15,7 +15,10 @@ export class ClientError extends Error {
   }
   readonly requestId: string | null
 
-  constructor(parts: { code: string; status: number; exit: number; explanation: ClientError['explanation']; requestId?: string | null }, options?: ErrorOptions) {
+  constructor(
+    parts: { code: string; status: number; exit: number; explanation: ClientError['explanation']; requestId?: string | null },
+    options?: ErrorOptions,
+  ) {
     super(parts.explanation.message, options)
     this.name = 'ClientError'
     this.code = parts.code
@@ -38,7 +41,11 @@ export function problemOf(status: number, body: string): ClientError {
       code: 'E_INTERNAL',
       status,
       exit: 1,
-      explanation: { message: `the server answered ${status} without saying why`, cause: body.trim().split('\n')[0]?.slice(0, 200) || 'an empty body', next: 'weir doctor' },
+      explanation: {
+        message: `the server answered ${status} without saying why`,
+        cause: body.trim().split('\n')[0]?.slice(0, 200) || 'an empty body',
+        next: 'weir doctor',
+      },
     })
   }
   const text = (part: string) => (typeof problem[part] === 'string' && problem[part] !== '' ? { [part]: problem[part] as string } : {})

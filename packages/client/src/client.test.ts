@@ -20,7 +20,8 @@ async function against(answer: (request: IncomingMessage, response: ServerRespon
   return client
 }
 const RELEASE = { params: { app: 'shop', environment: 'production' }, body: { source: { kind: 'release', number: 1 } } } as const
-const json = (response: ServerResponse, status: number, body: object, headers = {}) => response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+const json = (response: ServerResponse, status: number, body: object, headers = {}) =>
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
 
 test('a mutating call whose connection is lost is sent again with the same key', async () => {
   const keys: unknown[] = []
@@ -54,7 +55,10 @@ test('a log-in is not sent twice', async () => {
     asked++
     request.socket.destroy()
   })
-  await assert.rejects(client.call('identity.login', { body: { name: 'ann', password: 'x' } }), (error: ClientError) => error.code === 'E_UNAVAILABLE' && error.status === 0)
+  await assert.rejects(
+    client.call('identity.login', { body: { name: 'ann', password: 'x' } }),
+    (error: ClientError) => error.code === 'E_UNAVAILABLE' && error.status === 0,
+  )
   assert.equal(asked, 1)
 })
 
@@ -76,12 +80,29 @@ test('where nobody ever listened, it says so at once and how to start', async ()
 })
 
 test("a problem becomes an error with the server's words", async () => {
-  const problem = { code: 'E_NOT_FOUND', message: 'no app "shp"', cause: 'c', evidence: 'e', state: 's', next: 'weir list', exit: 5, requestId: 'r1', problems: [{ at: 'x', message: 'y' }] }
+  const problem = {
+    code: 'E_NOT_FOUND',
+    message: 'no app "shp"',
+    cause: 'c',
+    evidence: 'e',
+    state: 's',
+    next: 'weir list',
+    exit: 5,
+    requestId: 'r1',
+    problems: [{ at: 'x', message: 'y' }],
+  }
   const client = await against((_request, response) => json(response, 404, problem))
   await assert.rejects(client.call('apps.show', { params: { app: 'shp' } }), (error: ClientError) => {
     assert.ok(error instanceof ClientError)
     assert.deepEqual([error.code, error.exit, error.status, error.requestId], ['E_NOT_FOUND', 5, 404, 'r1'])
-    assert.deepEqual(error.explanation, { message: 'no app "shp"', cause: 'c', evidence: 'e', state: 's', next: 'weir list', problems: [{ at: 'x', message: 'y' }] })
+    assert.deepEqual(error.explanation, {
+      message: 'no app "shp"',
+      cause: 'c',
+      evidence: 'e',
+      state: 's',
+      next: 'weir list',
+      problems: [{ at: 'x', message: 'y' }],
+    })
     return true
   })
 })
@@ -106,7 +127,8 @@ test('a stream goes on behind the last event after it was cut, and ends with `en
   const client = await against((request, response, count) => {
     asked.push(request.headers['last-event-id'])
     response.writeHead(200, { 'content-type': 'text/event-stream' })
-    if (count === 1) response.write('id: 1\nevent: line\ndata: {"text":"a"}\n\n: hello\n\nid: 2\nevent: li', () => setTimeout(() => request.socket.destroy(), 20))
+    if (count === 1)
+      response.write('id: 1\nevent: line\ndata: {"text":"a"}\n\n: hello\n\nid: 2\nevent: li', () => setTimeout(() => request.socket.destroy(), 20))
     else response.end('id: 2\nevent: line\ndata: {"text":"b"}\n\nevent: end\ndata: {}\n\n')
   })
   const texts = []
@@ -116,13 +138,19 @@ test('a stream goes on behind the last event after it was cut, and ends with `en
 })
 
 test('a stream that fails on the way ends with the reason', async () => {
-  const client = await against((_request, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).end('event: problem\ndata: {"status":503,"code":"E_UNAVAILABLE","message":"away","exit":1}\n\n'))
+  const client = await against((_request, response) =>
+    response
+      .writeHead(200, { 'content-type': 'text/event-stream' })
+      .end('event: problem\ndata: {"status":503,"code":"E_UNAVAILABLE","message":"away","exit":1}\n\n'),
+  )
   const stream = client.stream('events.follow', {})[Symbol.asyncIterator]()
   await assert.rejects(stream.next(), (error: ClientError) => error.code === 'E_UNAVAILABLE' && error.message === 'away')
 })
 
 test('a stream can be left at any time', async () => {
-  const client = await against((_request, response) => response.writeHead(200, { 'content-type': 'text/event-stream' }).write('event: line\ndata: {"text":"a"}\n\n'))
+  const client = await against((_request, response) =>
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write('event: line\ndata: {"text":"a"}\n\n'),
+  )
   const stop = new AbortController()
   const seen = []
   for await (const { data } of client.stream('logs.follow', { params: RELEASE.params }, { signal: stop.signal })) {

@@ -1,5 +1,5 @@
-import { asClientError, callRoute, type Connection } from './call.ts'
-import { type RouteEntry, type RouteId, ROUTES } from './routes.ts'
+import { asClientError, type Connection, callRoute } from './call.ts'
+import { ROUTES, type RouteEntry, type RouteId } from './routes.ts'
 import { type Given, targetOf } from './target.ts'
 import { transportTo } from './transport.ts'
 import type { RequestOf, ResponseOf } from './types.ts'
@@ -36,7 +36,11 @@ export interface Client {
    */
   call<Id extends RouteId>(route: Id, request: Plain[Id], options?: CallOptions): Promise<ResponseOf<Id>>
   /** Events of an `sse` route; after a lost connection it goes on behind the last event seen. Ends when the server ends it, or by the signal. */
-  stream<Id extends RouteId>(route: Id, request: Plain[Id], options?: CallOptions & { readonly lastEventId?: string }): AsyncIterable<StreamEvent<ResponseOf<Id>>>
+  stream<Id extends RouteId>(
+    route: Id,
+    request: Plain[Id],
+    options?: CallOptions & { readonly lastEventId?: string },
+  ): AsyncIterable<StreamEvent<ResponseOf<Id>>>
   /** Sends a tar; answers its digest. */
   upload(tar: AsyncIterable<Uint8Array>, options?: CallOptions): Promise<ResponseOf<'uploads.create'>>
   exec(request: RequestOf<'exec.open'>, command: ExecCommand, options?: CallOptions): Promise<ExecSession>
@@ -93,7 +97,12 @@ export function createClient(options: ClientOptions): Client {
     async exec(request, command, callOptions) {
       const { execOver } = await import('./exec-session.ts')
       const { method, path } = ROUTES['exec.open']
-      const opened = await transport.open(method, targetOf({ path }, request), { ...identity, connection: 'Upgrade', upgrade: 'weir-exec' }, callOptions?.signal)
+      const opened = await transport.open(
+        method,
+        targetOf({ path }, request),
+        { ...identity, connection: 'Upgrade', upgrade: 'weir-exec' },
+        callOptions?.signal,
+      )
       return execOver(opened, command, timeoutMs).catch((error) => Promise.reject(asClientError(transport, error)))
     },
     close: () => transport.close(),

@@ -21,6 +21,9 @@ export interface RouteSchemas {
  * The schemas of all routes of `routes.ts`: the server checks requests by them, the client is typed by them, OpenAPI is made from them.
  * Only types of this file may be imported by what must start fast.
  */
-export const CONTRACT = { ...system, ...identity, ...apps, ...releases, ...rollouts, ...configuration, ...tasks, ...observing } satisfies Record<RouteId, RouteSchemas>
+export const CONTRACT = { ...system, ...identity, ...apps, ...releases, ...rollouts, ...configuration, ...tasks, ...observing } satisfies Record<
+  RouteId,
+  RouteSchemas
+>
 
 export type Contract = typeof CONTRACT

@@ -1,5 +1,5 @@
-import type { Duplex } from 'node:stream'
 import type { ClientRequest } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { ExecCommand, ExecSession } from './client.ts'
 import { ClientError, problemOf } from './client-error.ts'
 import { controlFrame, frame, frameSplitter } from './exec.ts'
@@ -55,7 +55,14 @@ function sessionOn(socket: Duplex, head: Buffer, command: ExecCommand): ExecSess
   socket.on('error', () => {}) // `close` follows
   socket.on('close', () => {
     over = true
-    exit.reject(new ClientError({ code: 'E_UNAVAILABLE', status: 0, exit: 1, explanation: { message: 'the connection was lost; the command may still run', next: 'weir ps' } }))
+    exit.reject(
+      new ClientError({
+        code: 'E_UNAVAILABLE',
+        status: 0,
+        exit: 1,
+        explanation: { message: 'the connection was lost; the command may still run', next: 'weir ps' },
+      }),
+    )
     wake?.()
   })
   socket.write(controlFrame(command))

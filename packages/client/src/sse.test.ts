@@ -33,7 +33,11 @@ test('exec frames are the same however the bytes are cut', async () => {
       const frames: [string, string][] = []
       const split = frameSplitter((channel, payload) => frames.push([channel, payload.toString()]))
       for await (const piece of inPieces(bytes, sizes)) split(Buffer.from(piece))
-      assert.deepEqual(frames, [['stdout', 'hello'], ['stdin', ''], ['control', '{"exit":1}']])
+      assert.deepEqual(frames, [
+        ['stdout', 'hello'],
+        ['stdin', ''],
+        ['control', '{"exit":1}'],
+      ])
     }),
   )
 })

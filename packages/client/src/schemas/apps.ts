@@ -23,7 +23,9 @@ const replica = z
     id: z.string(),
     service: z.string(),
     origin: z.int().meta({ description: 'The release that started it.' }),
-    phase: z.enum(['starting', 'ready', 'unready', 'waiting', 'failed', 'stopping', 'stopped', 'planned']).meta({ description: 'planned: decided, not yet seen.' }),
+    phase: z
+      .enum(['starting', 'ready', 'unready', 'waiting', 'failed', 'stopping', 'stopped', 'planned'])
+      .meta({ description: 'planned: decided, not yet seen.' }),
     address: z.string().nullable(),
     ports: z.record(z.string(), z.int()),
     restarts: z.int(),
@@ -56,9 +58,13 @@ const environment = environmentSummary
     createdAt: time,
     services: z.array(service),
     replicas: z.array(replica),
-    resources: z.array(z.object({ name: z.string(), kind: z.string(), phase: z.enum(['creating', 'ready', 'failed', 'planned']), cause: z.string().nullable() })),
+    resources: z.array(
+      z.object({ name: z.string(), kind: z.string(), phase: z.enum(['creating', 'ready', 'failed', 'planned']), cause: z.string().nullable() }),
+    ),
     rollout: rollout.nullable(),
-    waiting: z.array(z.object({ target: z.int(), kind: z.enum(['deploy', 'rollback']), by: z.string() })).meta({ description: 'Rollouts that wait for the running one.' }),
+    waiting: z
+      .array(z.object({ target: z.int(), kind: z.enum(['deploy', 'rollback']), by: z.string() }))
+      .meta({ description: 'Rollouts that wait for the running one.' }),
     warm: z.int().nullable().meta({ description: 'The release that can take over at once.' }),
     problems: z.array(z.string()).meta({ description: 'What a person should know: a port that could not be opened, a service that fails to start.' }),
   })
@@ -72,7 +78,11 @@ const oneService = z.strictObject({ service: name.nullable().default(null).meta(
 
 export const apps = {
   'apps.list': { query: z.strictObject(page), response: list(app) },
-  'apps.create': { params: appPath, body: z.strictObject({ environment: name.default('production').meta({ description: 'Its first environment.' }) }), response: app },
+  'apps.create': {
+    params: appPath,
+    body: z.strictObject({ environment: name.default('production').meta({ description: 'Its first environment.' }) }),
+    response: app,
+  },
   'apps.show': { params: appPath, response: app },
   'apps.remove': { params: appPath, query: removal, response: z.object({ commands: z.array(z.object({ environment: z.string(), command: z.int() })) }) },
   'environments.list': { params: appPath, query: z.strictObject(page), response: list(environmentSummary) },

@@ -1,7 +1,12 @@
 import { z } from 'zod'
 
 /** Names of apps, environments, services and the like; core/model/names.ts says the same to people. */
-export const name = z.string().min(1).max(40).regex(/^[a-z]([-a-z0-9]*[a-z0-9])?$/).meta({ id: 'Name' })
+export const name = z
+  .string()
+  .min(1)
+  .max(40)
+  .regex(/^[a-z]([-a-z0-9]*[a-z0-9])?$/)
+  .meta({ id: 'Name' })
 
 /** A whole number that may come as text, in a path or a query. */
 export const number = (min: number, max: number) => z.coerce.number<number | string>().int().min(min).max(max)
@@ -21,7 +26,11 @@ export const page = {
 export const list = <Item extends z.ZodType>(item: Item) => z.object({ items: z.array(item), cursor: z.string().nullable() })
 
 export const because = z
-  .object({ code: z.string(), text: z.string(), lines: z.array(z.string()).meta({ description: 'The last lines that the process printed, where that is the evidence.' }) })
+  .object({
+    code: z.string(),
+    text: z.string(),
+    lines: z.array(z.string()).meta({ description: 'The last lines that the process printed, where that is the evidence.' }),
+  })
   .meta({ id: 'Because' })
 
 /** Taken and stored; what comes of it is found under `commands.show`, and in the events. */

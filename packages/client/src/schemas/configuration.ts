@@ -3,10 +3,19 @@ import { done, environmentPath, list, name, page, time } from './common.ts'
 
 const MAX_VALUE = 64 * 1024
 
-const key = z.string().max(200).regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
-const text = z.string().max(MAX_VALUE).refine((value) => !value.includes('\0'), 'must not contain a NUL byte')
+const key = z
+  .string()
+  .max(200)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
+const text = z
+  .string()
+  .max(MAX_VALUE)
+  .refine((value) => !value.includes('\0'), 'must not contain a NUL byte')
 const perService = z.record(z.string(), z.record(z.string(), z.string()))
-const target = z.union([z.literal('*'), name]).default('*').meta({ description: 'A service, or `*` for all.' })
+const target = z
+  .union([z.literal('*'), name])
+  .default('*')
+  .meta({ description: 'A service, or `*` for all.' })
 
 const variables = z
   .object({
@@ -24,7 +33,9 @@ const credentialKey = {
   kind: z.enum(['token', 'deploy-key', 'known-hosts']),
   urlPrefix: z.string().min(1).max(500).meta({ description: 'Repositories whose address starts so: `https://git.example.com/team/`.' }),
 }
-const credential = z.object({ kind: credentialKey.kind, urlPrefix: z.string(), by: z.string(), at: time }).meta({ id: 'Credential', description: 'Without its value.' })
+const credential = z
+  .object({ kind: credentialKey.kind, urlPrefix: z.string(), by: z.string(), at: time })
+  .meta({ id: 'Credential', description: 'Without its value.' })
 
 const followed = z
   .object({
@@ -50,7 +61,12 @@ export const configuration = {
   'secrets.remove': { params: secretPath, response: done },
   'credentials.list': { query: z.strictObject(page), response: list(credential) },
   'credentials.set': {
-    body: z.strictObject({ ...credentialKey, value: text.meta({ description: 'A token (`user:token` where the host asks for a user), a private key in OpenSSH form, or lines of a known_hosts file.' }) }),
+    body: z.strictObject({
+      ...credentialKey,
+      value: text.meta({
+        description: 'A token (`user:token` where the host asks for a user), a private key in OpenSSH form, or lines of a known_hosts file.',
+      }),
+    }),
     response: done,
   },
   'credentials.remove': { query: z.strictObject(credentialKey), response: done },

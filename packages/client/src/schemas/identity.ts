@@ -27,7 +27,7 @@ const place = z
   .nullable()
   .meta({ description: '`shop/production`: it works there only; null: in the whole tenant.' })
 
-export const token = z
+const token = z
   .object({
     id: z.int(),
     label: z.string(),
@@ -39,13 +39,22 @@ export const token = z
     revokedAt: time.nullable(),
   })
   .meta({ id: 'Token' })
-const newToken = z.object({ id: z.int(), secret: z.string().meta({ description: 'Shown this once; only its hash is kept.' }), expiresInDays: z.int() }).meta({ id: 'NewToken' })
+const newToken = z
+  .object({ id: z.int(), secret: z.string().meta({ description: 'Shown this once; only its hash is kept.' }), expiresInDays: z.int() })
+  .meta({ id: 'NewToken' })
 
 const account = z
-  .object({ name: z.string(), admin: z.boolean().meta({ description: 'Of the whole installation.' }), createdAt: time, tenants: z.array(z.object({ tenant: z.string(), role })) })
+  .object({
+    name: z.string(),
+    admin: z.boolean().meta({ description: 'Of the whole installation.' }),
+    createdAt: time,
+    tenants: z.array(z.object({ tenant: z.string(), role })),
+  })
   .meta({ id: 'Account' })
 const member = z.object({ account: z.string(), role }).meta({ id: 'Member' })
-const tenant = z.object({ name: z.string(), createdAt: time.nullable(), apps: z.int().nullable().meta({ description: 'For admins of the installation.' }) }).meta({ id: 'Tenant' })
+const tenant = z
+  .object({ name: z.string(), createdAt: time.nullable(), apps: z.int().nullable().meta({ description: 'For admins of the installation.' }) })
+  .meta({ id: 'Tenant' })
 const settings = z.object({ registration: z.enum(['open', 'closed']) }).meta({ id: 'Settings' })
 
 export const identity = {
@@ -63,12 +72,17 @@ export const identity = {
       })
       .meta({ id: 'Whoami' }),
   },
-  'identity.login': { body: z.strictObject({ name: z.string().min(1).max(100), password: z.string().min(1).max(200), label: z.string().min(1).max(100).default('login') }), response: newToken },
+  'identity.login': {
+    body: z.strictObject({ name: z.string().min(1).max(100), password: z.string().min(1).max(200), label: z.string().min(1).max(100).default('login') }),
+    response: newToken,
+  },
   'accounts.create': {
     body: z.strictObject({
       name,
       password,
-      tenant: name.optional().meta({ description: 'Only for an admin: an existing tenant to join. Default: a tenant of its own, with the name of the account.' }),
+      tenant: name
+        .optional()
+        .meta({ description: 'Only for an admin: an existing tenant to join. Default: a tenant of its own, with the name of the account.' }),
       role: role.optional().meta({ description: 'Only with `tenant`; default developer.' }),
       admin: z.boolean().default(false).meta({ description: 'Only for an admin: of the whole installation.' }),
     }),
@@ -89,5 +103,9 @@ export const identity = {
   'tenants.list': { query: z.strictObject(page), response: list(tenant) },
   'tenants.create': { body: z.strictObject({ name }), response: z.object({ name: z.string() }) },
   'members.list': { query: z.strictObject(page), response: list(member) },
-  'members.set': { params: z.strictObject({ account: name }), body: z.strictObject({ role: role.nullable().meta({ description: 'null: no longer a member.' }) }), response: done },
+  'members.set': {
+    params: z.strictObject({ account: name }),
+    body: z.strictObject({ role: role.nullable().meta({ description: 'null: no longer a member.' }) }),
+    response: done,
+  },
 }

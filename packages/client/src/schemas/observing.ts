@@ -68,7 +68,15 @@ export const observing = {
     query: z.strictObject(page),
     response: list(
       z
-        .object({ id: z.string(), kind: z.string(), target: z.string(), outcome: z.enum(['intended', 'done', 'failed']), cause: z.string().nullable(), intendedAt: time, endedAt: time.nullable() })
+        .object({
+          id: z.string(),
+          kind: z.string(),
+          target: z.string(),
+          outcome: z.enum(['intended', 'done', 'failed']),
+          cause: z.string().nullable(),
+          intendedAt: time,
+          endedAt: time.nullable(),
+        })
         .meta({ id: 'Operation' }),
     ),
   },
@@ -81,7 +89,14 @@ export const observing = {
     query: z.strictObject(page),
     response: list(
       z
-        .object({ id: z.int(), at: time, by: z.string(), action: z.string().meta({ description: '`release.create`, `secret.set`, …' }), target: z.string(), detail: z.record(z.string(), z.unknown()) })
+        .object({
+          id: z.int(),
+          at: time,
+          by: z.string(),
+          action: z.string().meta({ description: '`release.create`, `secret.set`, …' }),
+          target: z.string(),
+          detail: z.record(z.string(), z.unknown()),
+        })
         .meta({ id: 'AuditRecord' }),
     ),
   },

@@ -3,7 +3,10 @@ import { because, environmentPath, list, name, number, page, time } from './comm
 
 const MAX_MANIFEST_BYTES = 1024 * 1024
 
-const digest = z.string().regex(/^sha256:[0-9a-f]{64}$/).meta({ id: 'Digest' })
+const digest = z
+  .string()
+  .regex(/^sha256:[0-9a-f]{64}$/)
+  .meta({ id: 'Digest' })
 const releaseNumber = number(1, 1e9)
 const inside = z.string().max(1000).meta({ description: 'A folder of the repository.' })
 
@@ -17,7 +20,10 @@ const source = z
       path: inside.default('.'),
     }),
     z.strictObject({ kind: z.literal('upload'), digest, label: z.string().max(200).default('upload').meta({ description: 'For people: what was sent.' }) }),
-    z.strictObject({ kind: z.literal('release'), number: z.int().min(1).meta({ description: 'An earlier release of this environment again, with what is staged now.' }) }),
+    z.strictObject({
+      kind: z.literal('release'),
+      number: z.int().min(1).meta({ description: 'An earlier release of this environment again, with what is staged now.' }),
+    }),
   ])
   .meta({ id: 'Source' })
 
@@ -59,7 +65,13 @@ const releaseService = z.object({
   artifact: z.object({ digest: z.string(), bytes: z.number() }).nullable(),
   command: z.array(z.string()).nullable(),
   build: z
-    .object({ phase: z.enum(['queued', 'running', 'succeeded', 'failed']), position: z.int().nullable(), cached: z.boolean(), cause: z.string().nullable(), lastLines: z.array(z.string()) })
+    .object({
+      phase: z.enum(['queued', 'running', 'succeeded', 'failed']),
+      position: z.int().nullable(),
+      cached: z.boolean(),
+      cause: z.string().nullable(),
+      lastLines: z.array(z.string()),
+    })
     .nullable()
     .meta({ description: 'While it is being built, and shortly after.' }),
 })
@@ -75,7 +87,11 @@ const release = releaseSummary
   })
   .meta({ id: 'Release' })
 
-const change = z.object({ what: z.string().meta({ description: 'command, environment, routes, artifact, …' }), from: z.string().nullable(), to: z.string().nullable() })
+const change = z.object({
+  what: z.string().meta({ description: 'command, environment, routes, artifact, …' }),
+  from: z.string().nullable(),
+  to: z.string().nullable(),
+})
 
 const kindOfChange = z.enum(['added', 'changed', 'removed'])
 
@@ -86,10 +102,22 @@ const plan = z
     base: z.int().nullable().meta({ description: 'The release that serves now.' }),
     strategy: z.enum(['rolling', 'recreate', 'canary']),
     steps: z.array(z.number()).meta({ description: 'Weights of a canary in percent; empty without one.' }),
-    changes: z.array(z.object({ service: z.string(), kind: kindOfChange, reasons: z.array(z.string()) })).meta({ description: 'Empty: a deploy would touch no service.' }),
+    changes: z
+      .array(z.object({ service: z.string(), kind: kindOfChange, reasons: z.array(z.string()) }))
+      .meta({ description: 'Empty: a deploy would touch no service.' }),
     untouched: z.array(z.string()),
     stages: z
-      .array(z.object({ services: z.array(z.object({ service: z.string(), manner: z.enum(['beside', 'replace']), preStart: z.array(z.object({ name: z.string(), compatible: z.boolean() })) })) }))
+      .array(
+        z.object({
+          services: z.array(
+            z.object({
+              service: z.string(),
+              manner: z.enum(['beside', 'replace']),
+              preStart: z.array(z.object({ name: z.string(), compatible: z.boolean() })),
+            }),
+          ),
+        }),
+      )
       .meta({ description: 'Order of start; services of a stage start side by side.' }),
     resources: z.array(z.object({ name: z.string(), kind: z.string(), action: z.enum(['create', 'keep', 'detach']) })),
     routes: z.object({ added: z.array(z.string()), removed: z.array(z.string()) }),
@@ -103,7 +131,11 @@ const plan = z
 
 export const releases = {
   'uploads.create': { response: z.object({ digest, files: z.int() }) },
-  'releases.list': { params: environmentPath, query: z.strictObject({ ...page, status: z.enum(['queued', 'building', 'ready', 'failed']).optional() }), response: list(releaseSummary) },
+  'releases.list': {
+    params: environmentPath,
+    query: z.strictObject({ ...page, status: z.enum(['queued', 'building', 'ready', 'failed']).optional() }),
+    response: list(releaseSummary),
+  },
   'releases.create': { params: environmentPath, body: request, response: releaseSummary },
   'releases.show': { params: environmentPath.extend({ release: releaseNumber }), response: release },
   'releases.diff': {

@@ -12,7 +12,10 @@ export const rollout = z
     phase: z.string().meta({ description: 'starting, splitting, replacing, switching, held, restoring; ended.' }),
     weight: z.number().meta({ description: 'Wanted share of the new release in percent.' }),
     paused: z.boolean(),
-    stages: z.array(z.array(z.object({ service: z.string(), manner: z.enum(['beside', 'replace']) }))).nullable().meta({ description: 'Known while it runs.' }),
+    stages: z
+      .array(z.array(z.object({ service: z.string(), manner: z.enum(['beside', 'replace']) })))
+      .nullable()
+      .meta({ description: 'Known while it runs.' }),
     stage: z.int().nullable().meta({ description: 'Index of the stage that starts now.' }),
     step: z.int().nullable().meta({ description: 'Of a canary: index of the step it is at; it waits there for approval.' }),
     outcome: z.enum(['promoted', 'failed', 'aborted', 'superseded']).nullable().meta({ description: 'null while it runs.' }),

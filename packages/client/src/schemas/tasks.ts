@@ -33,7 +33,9 @@ export const tasks = {
     params: environmentPath,
     query: z.strictObject(page),
     response: list(
-      z.object({ name: z.string(), service: z.string(), schedule: z.string(), command: z.array(z.string()), nextAt: time.nullable(), last: task.nullable() }).meta({ id: 'Job' }),
+      z
+        .object({ name: z.string(), service: z.string(), schedule: z.string(), command: z.array(z.string()), nextAt: time.nullable(), last: task.nullable() })
+        .meta({ id: 'Job' }),
     ),
   },
   'jobs.run': { params: environmentPath.extend({ job: name }), response: z.object({ task: id, command: z.int() }) },
@@ -52,6 +54,11 @@ export const tasks = {
   'exec.open': {
     params: environmentPath,
     query: z.strictObject({ service: name, replica: z.string().max(150).optional().meta({ description: 'Default: any ready one.' }) }),
-    response: z.object({ exit }).meta({ description: '`101 Switching Protocols` to `weir-exec`: frames of one byte channel (0 stdin, 1 stdout, 2 stderr, 3 control), four bytes length (big endian), payload. The client opens with control `{"argv": […], "tty": {"columns", "rows"} | null}`; the server closes with control `{"exit": …}`.' }),
+    response: z
+      .object({ exit })
+      .meta({
+        description:
+          '`101 Switching Protocols` to `weir-exec`: frames of one byte channel (0 stdin, 1 stdout, 2 stderr, 3 control), four bytes length (big endian), payload. The client opens with control `{"argv": […], "tty": {"columns", "rows"} | null}`; the server closes with control `{"exit": …}`.',
+      }),
   },
 }
