@@ -9,4 +9,5 @@ if (program.endsWith('.js')) enableCompileCache(join(dirname(program), '.compile
 const argv = process.argv.slice(2)
 const { processTerminal } = await import('./cli/frame/terminal.ts')
 const { runProgram } = await import('./cli/frame/program.ts')
-process.exitCode = await runProgram(processTerminal(argv), argv)
+// Not by `exitCode`: a server that could not start still has sockets open, and must end for the runner to try again.
+process.exit(await runProgram(processTerminal(argv), argv))

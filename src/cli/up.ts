@@ -5,6 +5,7 @@ import { connectClient } from './frame/connect.ts'
 import { isDeployable } from './frame/deploy-source.ts'
 import { Session } from './frame/session.ts'
 import { timeoutMs } from './frame/wait.ts'
+import { lastWords } from './machine/last-words.ts'
 import { refuseTakenPorts } from './machine/ports.ts'
 import { daemons, ensureServer, runnerPid, sleep, startRunner } from './machine/processes.ts'
 import { isInstalled, systemctl } from './machine/service.ts'
@@ -64,7 +65,8 @@ async function isReady(session: Session): Promise<boolean> {
   }
 }
 
-function notStarting(paths: StatePaths, cause: string): WeirError {
+function notStarting(paths: StatePaths, ended: string): WeirError {
+  const cause = [...lastWords(paths, 'server'), ended].join('\n')
   return new WeirError('E_STATE', {
     message: 'the server does not start',
     cause,
