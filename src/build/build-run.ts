@@ -15,6 +15,7 @@ import type { BuildRequest } from './builder.ts'
 import { runConfined } from './confined-step.ts'
 import type { BuildLimits } from './limits.ts'
 import { type FolderFacts, type Install, READ, type Recipe, recipeFor } from './recipe.ts'
+import { removeTree } from './remove-tree.ts'
 import { npmMissing, type Runtimes } from './runtimes.ts'
 import { asBuildError, type SlugStore } from './slug-store.ts'
 import { STATIC_SERVER, startCommand } from './start-command.ts'
@@ -204,7 +205,7 @@ class WorkFolder {
   }
 
   async make(): Promise<void> {
-    await rm(this.#root, { recursive: true, force: true })
+    await removeTree(this.#root)
     await mkdir(this.#root, { mode: 0o711 })
     for (const name of ['app', 'home', 'tmp']) await mkdir(join(this.#root, name), { mode: 0o755 })
     await mkdir(this.run.logFolder, { recursive: true, mode: 0o700 })
@@ -213,7 +214,7 @@ class WorkFolder {
   /** All builds share one account; only the running build's tenant finds the door of its cache open. */
   async openCache(): Promise<void> {
     const cache = join(this.#door, 'packages')
-    if (this.run.fresh || (await sizeOf(cache)) > this.tools.limits.cacheBytes) await rm(cache, { recursive: true, force: true })
+    if (this.run.fresh || (await sizeOf(cache)) > this.tools.limits.cacheBytes) await removeTree(cache)
     await mkdir(join(this.tools.root, 'cache'), { recursive: true, mode: 0o711 })
     await mkdir(cache, { recursive: true, mode: 0o711 })
     await chmod(this.#door, 0o711)

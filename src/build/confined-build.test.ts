@@ -115,6 +115,17 @@ test('a build that fills the disk is ended by its limit, and what it wrote is go
     assert.deepEqual(readdirSync(join(runner.paths.builds, 'work/app')), ['index.html'])
   }))
 
+test('a build that closes its folders to everyone fails alone, and does not keep the next from starting', () =>
+  asServer(async () => {
+    const { built, request } = await open()
+    const closed = script(
+      'import fs from "node:fs"; for (const base of [".", process.env.npm_config_cache + "/.."]) { fs.mkdirSync(base + "/shut/in", { recursive: true }); fs.writeFileSync(base + "/shut/in/f", ""); fs.chmodSync(base + "/shut/in", 0); fs.chmodSync(base + "/shut", 0) }',
+    )
+    const seen = await built(await request(closed, COMMAND))
+    if (runner.accounts) assert.ok(seen.phase === 'failed' && seen.code === 'E_BUILD_FAILED', JSON.stringify(seen))
+    assert.equal((await built(await request({ 'index.html': 'next' }))).phase, 'succeeded')
+  }))
+
 test('a build that never ends is ended with all that it forked away', () =>
   asServer(async () => {
     const { built, request } = await open({ wallMs: 1500 })

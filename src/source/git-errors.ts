@@ -49,7 +49,7 @@ const CAUSES: readonly { readonly says: RegExp; readonly code: ErrorCode; readon
 /** Says what went wrong in terms of the repository at `shown` (an address free of credentials), never with git's text as a whole. */
 export function gitError(shown: string, stderr: string): WeirError {
   const found = CAUSES.find(({ says }) => says.test(stderr))
-  const line = quotedLine(stderr)
+  const line = quotedLine(stderr, found?.says)
   if (!found)
     return new WeirError('E_SOURCE_UNREACHABLE', {
       message: `cannot read ${shown}`,
@@ -67,9 +67,9 @@ export function gitError(shown: string, stderr: string): WeirError {
 const KEEPS = { state: 'what runs goes on unchanged' } as const
 
 /** The line that says most, without what could be a credential or a terminal's control sequence. */
-function quotedLine(stderr: string): string {
+function quotedLine(stderr: string, says: RegExp | undefined): string {
   const lines = stderr.split('\n').map((line) => line.trim())
-  const line = lines.find((it) => /^(fatal|error|ERROR|remote):/.test(it)) ?? lines.find((it) => it !== '') ?? ''
+  const line = lines.find((it) => says?.test(it)) ?? lines.find((it) => /^(fatal|error|ERROR|remote):/.test(it)) ?? lines.find((it) => it !== '') ?? ''
   return line
     .replace(/\/\/[^/\s@]*@/g, '//')
     .replace(/(Basic|Bearer) +\S+/gi, '$1 «hidden»')

@@ -126,7 +126,7 @@ async function sshEnvironment(
   ]
   const alias = url.port === 22 ? url.host : `[${url.host}]:${url.port}`
   const pinned = addresses[0] === undefined ? '' : `-o"HostName=${addresses[0]}" -o"HostKeyAlias=${alias}" -oCheckHostIP=no `
-  const script = `#!/bin/sh\nexec ssh -F /dev/null ${options.join(' ')} ${pinned}-o"UserKnownHostsFile=$WEIR_GIT_SESSION/known_hosts" -o"IdentityFile=$WEIR_GIT_SESSION/key" "$@"\n`
+  const script = `#!/bin/sh\nexec ssh -F /dev/null ${options.join(' ')} ${pinned}-o"UserKnownHostsFile=\\"$WEIR_GIT_SESSION/known_hosts\\"" -i "$WEIR_GIT_SESSION/key" "$@"\n`
   await writeFile(program, script, { mode: 0o700 })
   await access(program, constants.X_OK)
   return { GIT_SSH: program, GIT_SSH_VARIANT: 'ssh', WEIR_GIT_SESSION: folder }

@@ -114,8 +114,8 @@ export class Mirror {
     const options = refspecs.filter((it) => it.startsWith('--'))
     const rest = refspecs.filter((it) => !it.startsWith('--'))
     const tooLarge = new AbortController()
-    const watch = setInterval(async () => {
-      if ((await sizeOf(this.path)) > this.#limits.bytes) tooLarge.abort()
+    const watch = setInterval(() => {
+      void sizeOf(this.path).then((bytes) => bytes > this.#limits.bytes && tooLarge.abort())
     }, SIZE_LOOK_MS)
     try {
       const result = await runCommand({
