@@ -116,7 +116,8 @@ class Term {
     this.epoch = epoch
     const { clock, random } = world
     const ports = { ...world, edgeAddress: options.edgeAddress, epoch: () => epoch, ...(options.point ? { point: options.point } : {}) }
-    const loop = (concurrency: number, reconcile: (key: string) => Promise<number | null>) => new Loop({ clock, random, concurrency, reconcile, failed: options.failed })
+    const loop = (concurrency: number, reconcile: (key: string) => Promise<number | null>) =>
+      new Loop({ clock, random, concurrency, reconcile, failed: options.failed })
     this.#environments = loop(ENVIRONMENTS_AT_ONCE, (key) => reconcileEnvironment(ports, key))
     this.#releases = loop(RELEASES_AT_ONCE, async (key) => {
       const { environment, number } = parseReleaseKey(key)

@@ -4,7 +4,7 @@ import type { Clock } from '../core/model/world.ts'
 import type { Place } from '../core/plan/table.ts'
 import { type Operation, operationTarget } from '../core/plan/operations.ts'
 import { type Decision, decide } from '../core/rollout/decide.ts'
-import type { EnvironmentState } from '../core/rollout/state.ts'
+import type { EnvironmentState, WaitingRollout } from '../core/rollout/state.ts'
 import type { Seen } from '../core/plan/seen.ts'
 import type { Driver } from '../drivers/driver.ts'
 import type { Gateway } from '../gateway/gateway.ts'
@@ -122,6 +122,9 @@ async function recordOutcomes(ports: EnvironmentPorts, record: EnvironmentRecord
 
 function rolloutSummaries(before: EnvironmentState, decision: Decision): readonly RolloutSummary[] {
   const summaries = new Map<string, RolloutSummary>()
+  const waits = (it: WaitingRollout): RolloutSummary => ({ ...it, base: decision.state.current, strategy: 'rolling', phase: 'waiting', weight: 0, outcome: null, because: null })
+  for (const it of decision.state.waiting) if (!before.waiting.some(({ id }) => id === it.id)) summaries.set(it.id, waits(it))
+  for (const it of decision.dropped) summaries.set(it.id, { ...waits(it), phase: 'ended', outcome: 'superseded', because: { code: 'E_CONFLICT', text: 'another rollout took its place', lines: [] } })
   const running = decision.state.rollout
   for (const rollout of [...decision.began, ...(running && JSON.stringify(running) !== JSON.stringify(before.rollout) ? [running] : [])]) {
     const { phase } = rollout

@@ -1,8 +1,8 @@
+import type { AppGraph } from '../core/model/app-graph.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Artifact, Configuration, Release, SourceRef } from '../core/model/release.ts'
 import type { CounterBlock } from '../core/model/routing.ts'
 import type { Because, Command, EnvironmentState } from '../core/rollout/state.ts'
-import type { AppGraph } from '../core/model/app-graph.ts'
 
 /** A holder of the lease whose renewals stand still for this long is gone. */
 export const LEASE_MS = 5_000

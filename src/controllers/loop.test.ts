@@ -42,7 +42,13 @@ test('a key asked for many times while it runs, runs once more and never twice a
 test('a failure is tried again later, longer each time, and success forgets it', async () => {
   const waits: number[] = []
   let left = 3
-  const loop = new Loop({ clock, random, concurrency: 1, failed: (_key, _error, ms) => waits.push(ms), reconcile: async () => (left-- > 0 ? Promise.reject(new Error('no')) : null) })
+  const loop = new Loop({
+    clock,
+    random,
+    concurrency: 1,
+    failed: (_key, _error, ms) => waits.push(ms),
+    reconcile: async () => (left-- > 0 ? Promise.reject(new Error('no')) : null),
+  })
   loop.enqueue('a')
   await sleep(500)
   assert.deepEqual(waits, [50, 100, 200])

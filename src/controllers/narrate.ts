@@ -9,22 +9,33 @@ export function eventsOf(record: EnvironmentRecord, decision: Decision, seen: Se
   const add = (kind: string, text: string, more: Partial<NewEvent> = {}) => events.push({ kind, text, service: null, release: null, data: {}, ...more })
 
   for (const rollout of decision.began) {
-    add('rollout.started', `v${rollout.target} takes over from ${rollout.base === null ? 'nothing' : `v${rollout.base}`} (${rollout.strategy})`, { release: rollout.target, data: startData(rollout) })
+    add('rollout.started', `v${rollout.target} takes over from ${rollout.base === null ? 'nothing' : `v${rollout.base}`} (${rollout.strategy})`, {
+      release: rollout.target,
+      data: startData(rollout),
+    })
   }
   const before = record.state.rollout
   const after = decision.state.rollout
-  if (after && (before?.id !== after.id || before.phase.name !== after.phase.name || JSON.stringify(before.phase) !== JSON.stringify(after.phase) || before.paused !== after.paused)) {
+  if (
+    after &&
+    (before?.id !== after.id ||
+      before.phase.name !== after.phase.name ||
+      JSON.stringify(before.phase) !== JSON.stringify(after.phase) ||
+      before.paused !== after.paused)
+  ) {
     add('rollout.phase', phaseText(after), { release: after.target, data: { rollout: after.id, phase: after.phase, paused: after.paused } })
   }
   for (const { rollout, outcome, because } of decision.ended) {
     const text = outcome === 'promoted' ? `v${rollout.target} serves` : `v${rollout.target} ${outcome}: ${because?.text ?? ''}`
     add(`rollout.${outcome}`, text, { release: rollout.target, data: { rollout: rollout.id, base: rollout.base, because } })
   }
-  for (const { id, target, because } of decision.refused) add('rollout.failed', `v${target} failed: ${because.text}`, { release: target, data: { rollout: id, because } })
+  for (const { id, target, because } of decision.refused)
+    add('rollout.failed', `v${target} failed: ${because.text}`, { release: target, data: { rollout: id, because } })
 
   for (const [id, was] of Object.entries(record.state.replicas)) {
     const now = decision.state.replicas[id]
-    if (!was.retired && now?.retired) add('replica.retired', `${id} leaves`, { service: was.service, release: was.origin, data: { replica: id, cause: seen.replicas.get(id)?.cause ?? null } })
+    if (!was.retired && now?.retired)
+      add('replica.retired', `${id} leaves`, { service: was.service, release: was.origin, data: { replica: id, cause: seen.replicas.get(id)?.cause ?? null } })
   }
   for (const [id, now] of Object.entries(decision.state.replicas)) {
     if (!record.state.replicas[id]) add('replica.wanted', `${id} is wanted`, { service: now.service, release: now.origin, data: { replica: id } })
@@ -33,7 +44,11 @@ export function eventsOf(record: EnvironmentRecord, decision: Decision, seen: Se
     const was = record.state.tasks[id]
     if (!was) add('task.started', `${task.service}/${task.name}`, { service: task.service, release: task.release, data: { task: id, kind: task.kind } })
     if (task.outcome !== 'pending' && was?.outcome !== task.outcome) {
-      add(`task.${task.outcome}`, `${task.service}/${task.name} ${task.outcome}`, { service: task.service, release: task.release, data: { task: id, exit: task.exit, lines: task.lastLines.slice(-5) } })
+      add(`task.${task.outcome}`, `${task.service}/${task.name} ${task.outcome}`, {
+        service: task.service,
+        release: task.release,
+        data: { task: id, exit: task.exit, lines: task.lastLines.slice(-5) },
+      })
     }
   }
   return events

@@ -1,6 +1,6 @@
 import type { Artifact, Configuration, Release } from '../core/model/release.ts'
 import { type Plan, planFor } from '../core/plan/plan.ts'
-import { buildsOf, draft, type DraftPorts, type DraftRequest } from './draft.ts'
+import { buildsOf, type DraftPorts, type DraftRequest, draft } from './draft.ts'
 import { fingerprintsOf } from './release.ts'
 
 export interface PreviewRequest extends DraftRequest {
@@ -23,7 +23,8 @@ export async function preview(ports: DraftPorts, request: PreviewRequest): Promi
     const before = Object.values(request.base?.artifacts ?? {}).find((it) => it.key === key)
     const observed = before ? null : await ports.builder.observe(key)
     if (!before && observed?.phase !== 'succeeded') notes.push(`${build.service} would be built`)
-    artifacts[build.service] = before ?? (observed?.phase === 'succeeded' ? observed.artifact : { kind: 'slug', digest: `key:${key}`, key, bytes: 0, command: null, runtime: null })
+    artifacts[build.service] =
+      before ?? (observed?.phase === 'succeeded' ? observed.artifact : { kind: 'slug', digest: `key:${key}`, key, bytes: 0, command: null, runtime: null })
   }
   const target: Release = {
     number: (request.base?.number ?? 0) + 1,

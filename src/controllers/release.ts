@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { Artifact, Release } from '../core/model/release.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { Epoch } from '../core/model/epoch.ts'
+import type { Artifact, Release } from '../core/model/release.ts'
 import { replicaInputs } from '../core/plan/fingerprint.ts'
 import type { Because } from '../core/rollout/state.ts'
 import { isWeirError, WeirError } from '../errors.ts'
-import { buildsOf, draft, type DraftPorts } from './draft.ts'
+import { buildsOf, type DraftPorts, draft } from './draft.ts'
 import type { Journal, NewEvent, ReleaseKey, ReleaseRecord } from './journal.ts'
 
 export interface ReleasePorts extends DraftPorts {
@@ -37,7 +37,13 @@ async function build(ports: ReleasePorts, record: ReleaseRecord): Promise<number
   if (record.source.kind === 'release') return null
   const { journal, builder } = ports
   // A branch or tag is pinned to its commit before anything is built of it: a restart goes on with the same one.
-  const drafted = await draft(ports, { tenant: record.tenant, app: record.app, environment: record.environment, source: record.source, manifest: record.manifest })
+  const drafted = await draft(ports, {
+    tenant: record.tenant,
+    app: record.app,
+    environment: record.environment,
+    source: record.source,
+    manifest: record.manifest,
+  })
   const { graph, tree, notes } = drafted
   if (record.status === 'queued') {
     const ref = record.source.kind === 'git' ? record.source.ref : null
@@ -57,7 +63,12 @@ async function build(ports: ReleasePorts, record: ReleaseRecord): Promise<number
     const observed = await builder.observe(buildKey)
     if (observed === null) await builder.start({ ...request, key: buildKey })
     if (observed?.phase === 'succeeded') artifacts[request.service] = observed.artifact
-    else if (observed?.phase === 'failed') throw new WeirError(asBuildCode(observed.code), { message: `${request.service} was not built`, cause: observed.cause, evidence: observed.lastLines.slice(-20).join('\n') })
+    else if (observed?.phase === 'failed')
+      throw new WeirError(asBuildCode(observed.code), {
+        message: `${request.service} was not built`,
+        cause: observed.cause,
+        evidence: observed.lastLines.slice(-20).join('\n'),
+      })
     else waiting = true
   }
   if (waiting) return BUILD_POLL_MS
@@ -77,7 +88,11 @@ async function ready(ports: ReleasePorts, record: ReleaseRecord, graph: AppGraph
     .flatMap((service) => service.secrets.map((it) => it.name))
     .filter((name) => record.configuration.secrets[name] === undefined)
   if (missing.length > 0) {
-    throw new WeirError('E_MANIFEST', { message: `secret ${missing[0]} is not set`, cause: `the manifest names ${[...new Set(missing)].join(', ')}`, next: `weir secrets set ${missing[0]} < FILE` })
+    throw new WeirError('E_MANIFEST', {
+      message: `secret ${missing[0]} is not set`,
+      cause: `the manifest names ${[...new Set(missing)].join(', ')}`,
+      next: `weir secrets set ${missing[0]} < FILE`,
+    })
   }
   await ports.journal.commitRelease(ports.epoch(), record.key, {
     status: 'ready',
@@ -89,11 +104,24 @@ async function ready(ports: ReleasePorts, record: ReleaseRecord, graph: AppGraph
 }
 
 /** service → hash of all that its replicas are started from. */
-export function fingerprintsOf(graph: AppGraph, artifacts: Release['artifacts'], { configuration }: Pick<ReleaseRecord, 'configuration'>): Record<string, string> {
+export function fingerprintsOf(
+  graph: AppGraph,
+  artifacts: Release['artifacts'],
+  { configuration }: Pick<ReleaseRecord, 'configuration'>,
+): Record<string, string> {
   return Object.fromEntries(
     Object.values(graph.services).flatMap((service) => {
       const artifact = artifacts[service.name]
-      return artifact ? [[service.name, createHash('sha256').update(replicaInputs(graph, service, artifact, configuration)).digest('hex')]] : []
+      return artifact
+        ? [
+            [
+              service.name,
+              createHash('sha256')
+                .update(replicaInputs(graph, service, artifact, configuration))
+                .digest('hex'),
+            ],
+          ]
+        : []
     }),
   )
 }
@@ -107,7 +135,11 @@ async function fail(ports: ReleasePorts, record: ReleaseRecord, error: WeirError
   const { cause, evidence, problems } = error.explanation
   const lines = [...(problems ?? []).map((it) => `${it.at} ${it.message}${it.hint ? ` (${it.hint})` : ''}`), ...(evidence ? evidence.split('\n') : [])]
   const because: Because = { code: error.code, text: cause && !problems ? `${error.message}: ${cause}` : error.message, lines }
-  await ports.journal.commitRelease(ports.epoch(), record.key, { status: 'failed', because, events: [event(record, 'release.failed', because.text, { because })] })
+  await ports.journal.commitRelease(ports.epoch(), record.key, {
+    status: 'failed',
+    because,
+    events: [event(record, 'release.failed', because.text, { because })],
+  })
 }
 
 function event(record: ReleaseRecord, kind: string, text: string, data: NewEvent['data'] = {}): NewEvent {

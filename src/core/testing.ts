@@ -1,12 +1,12 @@
 import type { AppGraph, Service } from './model/app-graph.ts'
+import { textDigest } from './model/digest.ts'
 import type { Artifact } from './model/release.ts'
 import type { ObservedReplica, ObservedResource, ObservedTask } from './model/replica.ts'
 import type { ObservedTraffic, RoutingTable } from './model/routing.ts'
-import type { Operation } from './plan/operations.ts'
 import { canonical, replicaInputs } from './plan/fingerprint.ts'
-import { textDigest } from './model/digest.ts'
-import { type Decision, decide } from './rollout/decide.ts'
+import type { Operation } from './plan/operations.ts'
 import type { KnownRelease } from './rollout/begin.ts'
+import { type Decision, decide } from './rollout/decide.ts'
 import { type Command, type EnvironmentState, INITIAL_STATE } from './rollout/state.ts'
 
 /** Builders for tests of core: the smallest service, graph and release, with what the test is about laid over. */
@@ -45,7 +45,14 @@ export function release(number: number, of: AppGraph, code: Readonly<Record<stri
   const artifacts: Record<string, Artifact> = {}
   const fingerprints: Record<string, string> = {}
   for (const it of Object.values(of.services)) {
-    const artifact: Artifact = { kind: 'slug', digest: `sha256:${code[it.name] ?? it.name}`, key: code[it.name] ?? it.name, bytes: 1, command: null, runtime: null }
+    const artifact: Artifact = {
+      kind: 'slug',
+      digest: `sha256:${code[it.name] ?? it.name}`,
+      key: code[it.name] ?? it.name,
+      bytes: 1,
+      command: null,
+      runtime: null,
+    }
     artifacts[it.name] = artifact
     fingerprints[it.name] = textDigest(replicaInputs(of, it, artifact, configuration))
   }
@@ -138,14 +145,28 @@ export class TinyWorld {
       case 'start-replica': {
         const phase = this.behaviour.get(`${operation.service}@${operation.origin}`) ?? 'ready'
         const cause = phase === 'ready' ? null : 'exited with 1: Error: boom'
-        this.replicas.set(operation.id, { id: operation.id, phase, address: '127.0.0.1', ports: { http: 20_000 }, restarts: 0, cause, lastLines: [], exit: null })
+        this.replicas.set(operation.id, {
+          id: operation.id,
+          phase,
+          address: '127.0.0.1',
+          ports: { http: 20_000 },
+          restarts: 0,
+          cause,
+          lastLines: [],
+          exit: null,
+        })
         return
       }
       case 'stop-replica':
         this.replicas.delete(operation.id)
         return
       case 'start-task':
-        this.tasks.set(operation.id, { id: operation.id, phase: this.taskBehaviour.get(this.state.tasks[operation.id]?.name ?? '') ?? 'succeeded', exit: null, lastLines: [] })
+        this.tasks.set(operation.id, {
+          id: operation.id,
+          phase: this.taskBehaviour.get(this.state.tasks[operation.id]?.name ?? '') ?? 'succeeded',
+          exit: null,
+          lastLines: [],
+        })
         return
       case 'forget-task':
         this.tasks.delete(operation.id)

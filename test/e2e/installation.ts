@@ -15,7 +15,10 @@ export interface Installation {
   /** Where the gateway's public listener is. */
   readonly http: { readonly host: string; readonly port: number }
   /** Runs `weir …` as a user would, in `cwd`. */
-  weir(args: readonly string[], options?: { readonly cwd?: string; readonly stdin?: string; readonly timeoutMs?: number; readonly env?: Record<string, string> }): Promise<CommandResult>
+  weir(
+    args: readonly string[],
+    options?: { readonly cwd?: string; readonly stdin?: string; readonly timeoutMs?: number; readonly env?: Record<string, string> },
+  ): Promise<CommandResult>
   /** The same, which must succeed; the answer is the parsed `--json` result (its last line). */
   json<T = Record<string, unknown>>(args: readonly string[], options?: { readonly cwd?: string }): Promise<T>
   /** A copy of an example in a folder of its own. */
@@ -117,14 +120,21 @@ export interface Answer {
 }
 
 /** One request over a connection of its own. */
-export function get(url: string, options: { readonly headers?: Record<string, string>; readonly method?: string; readonly body?: string; readonly timeoutMs?: number } = {}): Promise<Answer> {
+export function get(
+  url: string,
+  options: { readonly headers?: Record<string, string>; readonly method?: string; readonly body?: string; readonly timeoutMs?: number } = {},
+): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const sent = request(url, { method: options.method ?? 'GET', headers: options.headers ?? {}, agent: false, timeout: options.timeoutMs ?? 10_000 }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }))
-      response.on('error', reject)
-    })
+    const sent = request(
+      url,
+      { method: options.method ?? 'GET', headers: options.headers ?? {}, agent: false, timeout: options.timeoutMs ?? 10_000 },
+      (response) => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString() }))
+        response.on('error', reject)
+      },
+    )
     sent.on('timeout', () => sent.destroy(new Error('timeout')))
     sent.on('error', reject)
     sent.end(options.body)

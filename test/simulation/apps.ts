@@ -1,6 +1,6 @@
 import type { AppGraph, Service } from '../../src/core/model/app-graph.ts'
-import { graph, release, service } from '../../src/core/testing.ts'
 import type { KnownRelease } from '../../src/core/rollout/begin.ts'
+import { graph, release, service } from '../../src/core/testing.ts'
 import type { SeededRandom } from './clock.ts'
 
 /** An app as somebody might have it: a chain or a fan of services, sometimes a worker, a volume, migrations, a canary. */
@@ -19,11 +19,17 @@ export function randomGraph(random: SeededRandom): AppGraph {
       preStart,
       volumes: stateful ? [{ resource: 'data', path: '/data' }] : [],
       uses: stateful ? ['data'] : [],
-      release: { strategy: canary && !stateful ? 'canary' : 'rolling', steps: canary ? [{ weight: 5 }, { weight: 50 }] : [], split: null, keepMs: random.pick([0, 30_000, 300_000]) },
+      release: {
+        strategy: canary && !stateful ? 'canary' : 'rolling',
+        steps: canary ? [{ weight: 5 }, { weight: 50 }] : [],
+        split: null,
+        keepMs: random.pick([0, 30_000, 300_000]),
+      },
       routes: i === count - 1 ? [{ host: null, path: '/', port: 'http' }] : [],
     })
   })
-  if (random.next() < 0.3) services.push(service('worker', { ports: {}, healthcheck: { kind: 'none', intervalMs: 1000, timeoutMs: 1000, retries: 3, startPeriodMs: 10_000 } }))
+  if (random.next() < 0.3)
+    services.push(service('worker', { ports: {}, healthcheck: { kind: 'none', intervalMs: 1000, timeoutMs: 1000, retries: 3, startPeriodMs: 10_000 } }))
   const stateful = services.some((it) => it.volumes.length > 0)
   return graph(services, stateful ? { resources: { data: { kind: 'volume', name: 'data' } } } : {})
 }

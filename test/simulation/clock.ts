@@ -44,7 +44,10 @@ export class SimulatedClock implements Clock {
     for (;;) {
       await settle()
       if (until()) return false
-      const next = this.#due.reduce<Due | null>((first, it) => (!first || it.at < first.at || (it.at === first.at && it.order < first.order) ? it : first), null)
+      const next = this.#due.reduce<Due | null>(
+        (first, it) => (!first || it.at < first.at || (it.at === first.at && it.order < first.order) ? it : first),
+        null,
+      )
       if (!next || next.at > end) break
       this.#due.splice(this.#due.indexOf(next), 1)
       this.#now = Math.max(this.#now, next.at)
@@ -77,7 +80,11 @@ export class SeededRandom implements Random {
   }
 
   hex(bytes: number): string {
-    return Array.from({ length: bytes }, () => Math.floor(this.next() * 256).toString(16).padStart(2, '0')).join('')
+    return Array.from({ length: bytes }, () =>
+      Math.floor(this.next() * 256)
+        .toString(16)
+        .padStart(2, '0'),
+    ).join('')
   }
 
   /** A whole number from 0 to `below` - 1. */

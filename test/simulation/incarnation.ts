@@ -1,6 +1,6 @@
+import { edgeAddress } from '../../src/config.ts'
 import { type ControlPlane, startControlPlane, type World } from '../../src/controllers/control-plane.ts'
 import type { Clock } from '../../src/core/model/world.ts'
-import { edgeAddress } from '../../src/config.ts'
 
 const NEVER = new Promise<never>(() => {})
 
@@ -32,9 +32,15 @@ export function incarnate({ name, world, force, dieAt, failed }: IncarnationOpti
         if (typeof value !== 'function') return value
         return (...args: unknown[]) => {
           if (dead) return NEVER
-          if (key === 'watch') return value.call(target, (hint: string) => void world.clock.after(0, () => !dead && (args[0] as (hint: string) => void)(hint))) as unknown
+          if (key === 'watch')
+            return value.call(target, (hint: string) => void world.clock.after(0, () => !dead && (args[0] as (hint: string) => void)(hint))) as unknown
           const result: unknown = value.apply(target, args)
-          return result instanceof Promise ? Promise.race([result]).then((it: unknown) => (dead ? NEVER : it), (error: unknown) => (dead ? NEVER : Promise.reject(error as Error))) : result
+          return result instanceof Promise
+            ? Promise.resolve(result).then(
+                (it: unknown) => (dead ? NEVER : it),
+                (error: unknown) => (dead ? NEVER : Promise.reject(error as Error)),
+              )
+            : result
         }
       },
     })
@@ -44,7 +50,15 @@ export function incarnate({ name, world, force, dieAt, failed }: IncarnationOpti
     after: (ms, call) => world.clock.after(ms, () => !dead && call()),
   }
   const plane = startControlPlane(
-    { clock, random: world.random, journal: mortal(world.journal), driver: mortal(world.driver), gateway: mortal(world.gateway), builder: mortal(world.builder), source: mortal(world.source) },
+    {
+      clock,
+      random: world.random,
+      journal: mortal(world.journal),
+      driver: mortal(world.driver),
+      gateway: mortal(world.gateway),
+      builder: mortal(world.builder),
+      source: mortal(world.source),
+    },
     {
       holder: name,
       force,

@@ -1,4 +1,4 @@
-import { INITIAL_STATE, type EnvironmentState } from '../../src/core/rollout/state.ts'
+import { type EnvironmentState, INITIAL_STATE } from '../../src/core/rollout/state.ts'
 import type { ReplicaSpec } from '../../src/drivers/driver.ts'
 import type { SimulatedDriver } from '../../src/drivers/simulated/driver.ts'
 import { isWeirError } from '../../src/errors.ts'
@@ -62,13 +62,15 @@ export class Invariants {
     const row = store.must(environment)
     const state = this.#state()
     for (const command of row.commands) if (command.outcome === 'pending') this.violated(`command ${command.id} was acknowledged and never taken`)
-    if (state.rollout && !['splitting', 'held'].includes(state.rollout.phase.name)) this.violated(`rollout ${state.rollout.id} still ${state.rollout.phase.name}`)
+    if (state.rollout && !['splitting', 'held'].includes(state.rollout.phase.name))
+      this.violated(`rollout ${state.rollout.id} still ${state.rollout.phase.name}`)
     if (state.waiting.length > 0 && !state.rollout) this.violated('rollouts wait for nothing')
 
     const really = new Set(driver.truth(environment).replicas.map((it) => it.id))
     const wanted = new Set(Object.keys(state.replicas))
     for (const id of really) if (!wanted.has(id)) this.violated(`${id} runs and nobody wants it`)
-    for (const [id, record] of Object.entries(state.replicas)) if (!record.retired && !really.has(id) && !state.setbacks[`${record.service}@${record.origin}`]) this.violated(`${id} is wanted and does not run`)
+    for (const [id, record] of Object.entries(state.replicas))
+      if (!record.retired && !really.has(id) && !state.setbacks[`${record.service}@${record.origin}`]) this.violated(`${id} is wanted and does not run`)
     for (const [id, record] of Object.entries(state.replicas)) if (record.retired) this.violated(`${id} was retired and is still there`)
 
     if (state.current !== null && !row.releases.get(state.current)?.promoted) this.violated(`v${state.current} serves and was never promoted`)

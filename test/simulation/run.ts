@@ -1,5 +1,5 @@
-import type { World } from '../../src/controllers/control-plane.ts'
 import type { Builder } from '../../src/build/builder.ts'
+import type { World } from '../../src/controllers/control-plane.ts'
 import type { AppGraph } from '../../src/core/model/app-graph.ts'
 import { type Behaviours, EXITS, NEVER_READY, NO_FAULTS as NO_DRIVER_FAULTS, SERVES, SUCCEEDS } from '../../src/drivers/simulated/behaviour.ts'
 import { SimulatedDriver } from '../../src/drivers/simulated/driver.ts'
@@ -51,14 +51,35 @@ export async function simulate(seed: number, rollouts: number, inspect: (simulat
   const store = new SimulatedStore()
   const behaviours = badBuilds(new SeededRandom(seed + 1))
   const driver = new SimulatedDriver({ clock, random: new SeededRandom(seed + 2), behaviours })
-  const gateway = new SimulatedGateway({ clock, random: new SeededRandom(seed + 3), workers: 2, faults: { ...NO_GATEWAY_FAULTS, slowestAckMs: 5 + random.below(300), workerCrash: random.next() < 0.3 ? 0.05 : 0, lostHint: random.next() < 0.3 ? 0.3 : 0 } })
+  const gateway = new SimulatedGateway({
+    clock,
+    random: new SeededRandom(seed + 3),
+    workers: 2,
+    faults: { ...NO_GATEWAY_FAULTS, slowestAckMs: 5 + random.below(300), workerCrash: random.next() < 0.3 ? 0.05 : 0, lostHint: random.next() < 0.3 ? 0.3 : 0 },
+  })
   const environment = store.createEnvironment({ tenant: 'acme', app: 'shop', environment: 'production' })
   const graph = randomGraph(random)
   const invariants = new Invariants({ clock, store, driver, gateway, environment })
-  const simulation: Simulation = { random, clock, store, driver: invariants.watchDriver(driver), gateway, environment, graph, code: {}, server: null as never, crashes: 0, faults: 0, crashIn: -1, releases: 0, faultUntil: 0 }
+  const simulation: Simulation = {
+    random,
+    clock,
+    store,
+    driver: invariants.watchDriver(driver),
+    gateway,
+    environment,
+    graph,
+    code: {},
+    server: null as never,
+    crashes: 0,
+    faults: 0,
+    crashIn: -1,
+    releases: 0,
+    faultUntil: 0,
+  }
   simulation.server = serve(simulation, 's1', true, invariants)
 
-  store.fault = (call) => (call !== 'hint' && clock.monotonic() < simulation.faultUntil && random.next() < 0.1 ? random.pick(['unavailable', 'lost-answer'] as const) : null)
+  store.fault = (call) =>
+    call !== 'hint' && clock.monotonic() < simulation.faultUntil && random.next() < 0.1 ? random.pick(['unavailable', 'lost-answer'] as const) : null
   for (let i = 0; i < rollouts; i++) {
     plan(simulation)
     await clock.run(random.below(4_000))
@@ -108,7 +129,15 @@ function badBuilds(random: SeededRandom): Behaviours {
 
 function serve(simulation: Simulation, name: string, force: boolean, invariants: Invariants): Incarnation {
   const { clock, random, store, gateway } = simulation
-  const world: World = { clock, random, journal: new SimulatedJournal(store, clock), driver: simulation.driver, gateway: invariants.watchGateway(gateway), builder: idleBuilder, source: noSource }
+  const world: World = {
+    clock,
+    random,
+    journal: new SimulatedJournal(store, clock),
+    driver: simulation.driver,
+    gateway: invariants.watchGateway(gateway),
+    builder: idleBuilder,
+    source: noSource,
+  }
   return incarnate({
     name,
     world,
@@ -126,7 +155,12 @@ function plan(simulation: Simulation): void {
   const { random, store, environment, graph, code } = simulation
   const deploy = () => {
     const made = nextRelease(graph, ++simulation.releases, random, code)
-    store.createReadyRelease(environment, { graph: made.graph, artifacts: made.artifacts, fingerprints: made.fingerprints, whenBusy: random.next() < 0.3 ? 'supersede' : 'wait' })
+    store.createReadyRelease(environment, {
+      graph: made.graph,
+      artifacts: made.artifacts,
+      fingerprints: made.fingerprints,
+      whenBusy: random.next() < 0.3 ? 'supersede' : 'wait',
+    })
   }
   if (simulation.releases > 1 && random.next() < 0.25) store.addCommand(environment, { kind: 'rollback', to: null, acceptSchema: random.next() < 0.5 })
   else deploy()

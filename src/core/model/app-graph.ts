@@ -103,9 +103,7 @@ export type Split =
   | { readonly by: 'header'; readonly name: string }
   | { readonly by: 'cookie'; readonly name: string }
 
-export type Resource =
-  | { readonly kind: 'postgres'; readonly name: string; readonly version: number }
-  | { readonly kind: 'volume'; readonly name: string }
+export type Resource = { readonly kind: 'postgres'; readonly name: string; readonly version: number } | { readonly kind: 'volume'; readonly name: string }
 
 export interface Job {
   readonly name: string

@@ -13,15 +13,22 @@ test('every value is read back within one percent', () => {
 
 test('quantiles of a sketch are within one percent of the exact ones', () => {
   fc.assert(
-    fc.property(fc.array(fc.double({ min: 0.01, max: 1e5, noNaN: true }), { minLength: 1, maxLength: 200 }), fc.double({ min: 0, max: 1, noNaN: true }), (values, q) => {
-      const exact = [...values].sort((a, b) => a - b)[Math.floor(q * (values.length - 1))] as number
-      assert.ok(Math.abs((quantile(sketchOf(values), q) as number) - exact) <= exact * 0.0100001)
-    }),
+    fc.property(
+      fc.array(fc.double({ min: 0.01, max: 1e5, noNaN: true }), { minLength: 1, maxLength: 200 }),
+      fc.double({ min: 0, max: 1, noNaN: true }),
+      (values, q) => {
+        const exact = [...values].sort((a, b) => a - b)[Math.floor(q * (values.length - 1))] as number
+        assert.ok(Math.abs((quantile(sketchOf(values), q) as number) - exact) <= exact * 0.0100001)
+      },
+    ),
   )
 })
 
 test('a merged sketch equals the sketch of all values', () => {
-  const [a, b] = [[1, 2, 3, 3], [3, 400, 0.5]]
+  const [a, b] = [
+    [1, 2, 3, 3],
+    [3, 400, 0.5],
+  ]
   assert.deepEqual(mergeSketches([sketchOf(a), sketchOf(b)]), sketchOf([...a, ...b]))
 })
 

@@ -25,7 +25,14 @@ export function compareVersions(a: TableVersion, b: TableVersion): number {
 /** Where requests come in. */
 export type Listener =
   /** On the shared public listener, by Host and longest path prefix. */
-  | { readonly kind: 'route'; readonly host: string | null; readonly path: string; readonly service: string; readonly port: string; readonly protocol: 'http' | 'grpc' }
+  | {
+      readonly kind: 'route'
+      readonly host: string | null
+      readonly path: string
+      readonly service: string
+      readonly port: string
+      readonly protocol: 'http' | 'grpc'
+    }
   /** A public port of its own, for an app without routes. */
   | { readonly kind: 'port'; readonly listen: number; readonly service: string; readonly port: string; readonly protocol: 'http' | 'grpc' }
   /** An inner hop: the address that the replicas of `caller`, started by release `origin`, were given for `service`. */
@@ -74,7 +81,11 @@ export interface TrafficSplit {
   readonly rollout: string
   /** Wanted share of the canary in percent, 0…100. */
   readonly weight: number
-  readonly by: { readonly kind: 'request' } | { readonly kind: 'client' } | { readonly kind: 'header'; readonly name: string } | { readonly kind: 'cookie'; readonly name: string }
+  readonly by:
+    | { readonly kind: 'request' }
+    | { readonly kind: 'client' }
+    | { readonly kind: 'header'; readonly name: string }
+    | { readonly kind: 'cookie'; readonly name: string }
 }
 
 /** What the gateway reports about one environment. */

@@ -14,7 +14,10 @@ export interface ServiceChange {
  *
  * @example originsOf(v4, v5) // { web: 5, api: 3 } when only web changed since v4, and api last in v3
  */
-export function originsOf(base: { readonly fingerprints: Release['fingerprints']; readonly origins: Readonly<Record<string, number>> | null } | null, target: Release): Record<string, number> {
+export function originsOf(
+  base: { readonly fingerprints: Release['fingerprints']; readonly origins: Readonly<Record<string, number>> | null } | null,
+  target: Release,
+): Record<string, number> {
   const origins: Record<string, number> = {}
   for (const name of Object.keys(target.graph.services)) {
     const same = base !== null && base.fingerprints[name] !== undefined && base.fingerprints[name] === target.fingerprints[name]
@@ -47,7 +50,8 @@ function reasonsFor(name: string, base: Release, target: Release): readonly stri
   if (variables.length > 0) reasons.push(`environment: ${variables.join(', ')}`)
   const secrets = after.secrets.map((it) => it.name).filter((it) => base.configuration.secrets[it] !== target.configuration.secrets[it])
   if (secrets.length > 0) reasons.push(`secrets: ${secrets.join(', ')}`)
-  if (before.limits.memoryBytes !== after.limits.memoryBytes) reasons.push(`memory ${mebibytes(before.limits.memoryBytes)} → ${mebibytes(after.limits.memoryBytes)} MiB`)
+  if (before.limits.memoryBytes !== after.limits.memoryBytes)
+    reasons.push(`memory ${mebibytes(before.limits.memoryBytes)} → ${mebibytes(after.limits.memoryBytes)} MiB`)
   if (before.limits.cpu !== after.limits.cpu) reasons.push(`cpu ${before.limits.cpu} → ${after.limits.cpu}`)
   const rest = ['command', 'ports', 'calls', 'uses', 'healthcheck', 'secrets', 'stop', 'volumes', 'preStart'] as const
   for (const key of rest) if (canonical(before[key]) !== canonical(after[key])) reasons.push(LABELS[key])

@@ -101,6 +101,7 @@ export function servicesGoneFromBase(rollout: Rollout): ReadonlySet<string> {
 export function warmServices(previous: RunningRelease, current: RunningRelease): readonly string[] {
   const changed = Object.keys(current.origins).filter((it) => current.origins[it] !== previous.origins[it])
   return Object.keys(previous.graph.services).filter(
-    (it) => previous.origins[it] !== current.origins[it] && !isWorker(previous.graph, it) && notWarmBecause(previous.graph, current.graph, changed, it) === null,
+    (it) =>
+      previous.origins[it] !== current.origins[it] && !isWorker(previous.graph, it) && notWarmBecause(previous.graph, current.graph, changed, it) === null,
   )
 }

@@ -9,7 +9,12 @@ const LAST_PORT = 19_999
  * One edge for every (caller, release that started it, callee, port): it exists as long as replicas of that caller do, so a draining
  * caller keeps the addresses that it was given.
  */
-export function decideEdges(environment: string, state: EnvironmentState, groups: readonly Group[], releases: Releases): { readonly edges: readonly EdgeRecord[]; readonly nextEdgePort: number } {
+export function decideEdges(
+  environment: string,
+  state: EnvironmentState,
+  groups: readonly Group[],
+  releases: Releases,
+): { readonly edges: readonly EdgeRecord[]; readonly nextEdgePort: number } {
   const alive = new Set(groups.filter((it) => it.count > 0).map((it) => groupKey(it.service, it.origin)))
   for (const record of Object.values(state.replicas)) alive.add(groupKey(record.service, record.origin))
   const kept = state.edges.filter((edge) => alive.has(groupKey(edge.caller, edge.origin)))

@@ -6,7 +6,14 @@ export type Operation =
   | { readonly kind: 'remove-resource'; readonly name: string; readonly withData: boolean }
   | { readonly kind: 'start-task'; readonly id: string; readonly because: string }
   | { readonly kind: 'forget-task'; readonly id: string }
-  | { readonly kind: 'start-replica'; readonly id: string; readonly service: string; readonly origin: number; readonly release: number; readonly because: string }
+  | {
+      readonly kind: 'start-replica'
+      readonly id: string
+      readonly service: string
+      readonly origin: number
+      readonly release: number
+      readonly because: string
+    }
   | { readonly kind: 'publish-table'; readonly table: RoutingTable }
   | { readonly kind: 'withdraw-table'; readonly version: RoutingTable['version'] }
   | { readonly kind: 'stop-replica'; readonly id: string; readonly because: string }

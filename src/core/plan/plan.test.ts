@@ -12,7 +12,9 @@ const web = service('web', { dependsOn: { api: { condition: 'healthy' } }, route
 const shop = graph([api, web])
 
 test('stages put every service after what it depends on, also through services that do not change', () => {
-  const chain = graph(['a', 'b', 'c', 'd'].map((name, i, all) => service(name, i === 0 ? {} : { dependsOn: { [all[i - 1] as string]: { condition: 'healthy' } } })))
+  const chain = graph(
+    ['a', 'b', 'c', 'd'].map((name, i, all) => service(name, i === 0 ? {} : { dependsOn: { [all[i - 1] as string]: { condition: 'healthy' } } })),
+  )
   assert.deepEqual(stagesOf(chain, new Set(['a', 'b', 'c', 'd'])), [['a'], ['b'], ['c'], ['d']])
   assert.deepEqual(stagesOf(chain, new Set(['d', 'a'])), [['a'], ['d']])
   assert.deepEqual(stagesOf(graph([service('x'), service('y')]), new Set(['y', 'x'])), [['x', 'y']])
@@ -20,7 +22,9 @@ test('stages put every service after what it depends on, also through services t
 
 test('a change is told with its reason, and names of variables but never values', () => {
   const after = graph([{ ...api, environment: { KEY: 'top secret' }, limits: { cpu: 1, memoryBytes: 512 * 1024 * 1024 } }, web])
-  assert.deepEqual(changesBetween(release(1, shop), release(2, after)), [{ service: 'api', kind: 'changed', reasons: ['environment: KEY', 'memory 256 → 512 MiB'] }])
+  assert.deepEqual(changesBetween(release(1, shop), release(2, after)), [
+    { service: 'api', kind: 'changed', reasons: ['environment: KEY', 'memory 256 → 512 MiB'] },
+  ])
 })
 
 test('what steers routing or scaling only changes no service', () => {
@@ -76,7 +80,9 @@ test('canonical text does not depend on the order of keys', () => {
 })
 
 test('a plan of 1,000 services is the same however the manifest orders them', () => {
-  const services = Array.from({ length: 1000 }, (_, i) => service(`s${i}`, i === 0 ? {} : { dependsOn: { [`s${Math.floor((i - 1) / 2)}`]: { condition: 'healthy' } } }))
+  const services = Array.from({ length: 1000 }, (_, i) =>
+    service(`s${i}`, i === 0 ? {} : { dependsOn: { [`s${Math.floor((i - 1) / 2)}`]: { condition: 'healthy' } } }),
+  )
   const plan = planFor(null, release(1, graph(services)))
   assert.equal(plan.stages.flatMap((it) => it.services).length, 1000)
   assert.deepEqual(planFor(null, release(1, graph([...services].reverse()))), plan)

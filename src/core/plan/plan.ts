@@ -43,7 +43,9 @@ export function planFor(base: Release | null, target: Release): Plan {
     strategy: shape.strategy,
     steps: shape.steps.map((it) => it.weight),
     changes,
-    untouched: Object.keys(target.graph.services).filter((it) => !started.includes(it)).sort(),
+    untouched: Object.keys(target.graph.services)
+      .filter((it) => !started.includes(it))
+      .sort(),
     stages: stages.map((services) => ({ services: services.map((service) => plannedService(target.graph, service, base !== null)) })),
     resources: resourcesBetween(base?.graph ?? null, target.graph),
     routes: routesBetween(base?.graph ?? null, target.graph),

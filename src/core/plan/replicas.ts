@@ -109,7 +109,12 @@ export function decideReplicas({ environment, state, groups, releases, seen, blo
         if (isDrained(record, id, seen) || now >= until) operations.push({ kind: 'stop-replica', id, because: stopReason(seen.replicas.get(id)) })
         else wakes.push(until)
       }
-    } else if (group && !seen.replicas.has(id) && !blocked.has(groupKey(record.service, record.origin)) && missingFor(group.release, group.service, releases, records, seen) === null) {
+    } else if (
+      group &&
+      !seen.replicas.has(id) &&
+      !blocked.has(groupKey(record.service, record.origin)) &&
+      missingFor(group.release, group.service, releases, records, seen) === null
+    ) {
       operations.push({ kind: 'start-replica', id, service: record.service, origin: record.origin, release: group.release, because: 'wanted' })
     }
   }
@@ -159,7 +164,9 @@ export function missingFor(releaseNumber: number, service: string, releases: Rel
     if (origin === undefined) continue
     // What is replaced comes last, when all else of the release is there: until then its predecessor serves the new callers too.
     const anyOrigin = isReplaced(release.graph, name)
-    const phases = Object.entries(records).flatMap(([id, it]) => (it.service === name && (anyOrigin || it.origin === origin) ? [seen.replicas.get(id)?.phase] : []))
+    const phases = Object.entries(records).flatMap(([id, it]) =>
+      it.service === name && (anyOrigin || it.origin === origin) ? [seen.replicas.get(id)?.phase] : [],
+    )
     const there = condition === 'started' ? phases.some((it) => it !== undefined) : phases.includes('ready')
     if (!there) return name
   }

@@ -28,7 +28,10 @@ export function shapeOf(graph: AppGraph, changed: readonly string[], first: bool
   const canary = services.find((it) => it.release.strategy === 'canary' && !isReplaced(graph, it.name))
   if (canary && !first) {
     const breaking = breakingMigrations(graph, changed)
-    const refusal = breaking.length > 0 ? `a canary needs pre_start commands that both releases can live with: ${breaking.join(', ')} is not declared \`compatible: true\`` : null
+    const refusal =
+      breaking.length > 0
+        ? `a canary needs pre_start commands that both releases can live with: ${breaking.join(', ')} is not declared \`compatible: true\``
+        : null
     return { strategy: 'canary', steps: canary.release.steps, split: canary.release.split, keepMs, refusal }
   }
   const recreate = services.length > 0 && services.every((it) => isReplaced(graph, it.name))

@@ -112,15 +112,29 @@ function entries(place: Place, release: RunningRelease): readonly Listener[] {
   const listeners: Listener[] = []
   for (const service of Object.values(release.graph.services)) {
     for (const route of service.routes) {
-      listeners.push({ kind: 'route', host: route.host, path: route.path, service: service.name, port: route.port, protocol: protocolOf(release, service.name, route.port) })
+      listeners.push({
+        kind: 'route',
+        host: route.host,
+        path: route.path,
+        service: service.name,
+        port: route.port,
+        protocol: protocolOf(release, service.name, route.port),
+      })
     }
   }
   const entry = release.graph.entry
-  if (entry) listeners.push({ kind: 'port', listen: place.port, service: entry.service, port: entry.port, protocol: protocolOf(release, entry.service, entry.port) })
+  if (entry)
+    listeners.push({ kind: 'port', listen: place.port, service: entry.service, port: entry.port, protocol: protocolOf(release, entry.service, entry.port) })
   return listeners
 }
 
-function edges(place: Place, state: EnvironmentState, releases: Releases, canary: Canary | null, services: Readonly<Record<string, ServiceTargets>>): readonly Listener[] {
+function edges(
+  place: Place,
+  state: EnvironmentState,
+  releases: Releases,
+  canary: Canary | null,
+  services: Readonly<Record<string, ServiceTargets>>,
+): readonly Listener[] {
   return state.edges.flatMap((edge): Listener[] => {
     if (!services[edge.service]) return [] // a draining caller of a service that is gone
     const release = canary && edge.origin === canary.release.number ? canary.release : (releases[state.current ?? -1] ?? canary?.release)

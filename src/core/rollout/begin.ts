@@ -29,7 +29,7 @@ export function begin(state: EnvironmentState, next: WaitingRollout, releases: R
   return {
     origins,
     rollout: {
-      id: `r${state.nextRollout}`,
+      id: next.id,
       kind: next.kind,
       target: next.target,
       base: state.current,

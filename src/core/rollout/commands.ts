@@ -20,9 +20,10 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
   const { rollout } = state
   switch (command.kind) {
     case 'deploy': {
-      const next = { kind: 'deploy' as const, target: command.release, by }
-      if (command.whenBusy === 'wait' || !rollout || !canGoBack(rollout)) return { state: { ...state, waiting: [...state.waiting, next] } }
-      return { state: { ...state, waiting: [next], rollout: goBack(rollout, because('E_CONFLICT', `superseded by v${command.release}`), 'superseded', now) } }
+      const queued = enqueue(state, 'deploy', command.release, by)
+      if (command.whenBusy === 'wait') return { state: { ...queued, waiting: [...state.waiting, ...queued.waiting] } }
+      if (!rollout || !canGoBack(rollout)) return { state: queued }
+      return { state: withRollout(queued, goBack(rollout, because('E_CONFLICT', `superseded by v${command.release}`), 'superseded', now)) }
     }
     case 'rollback':
       return takeRollback(state, command, by, known, releases, now)
@@ -114,9 +115,13 @@ function takeRollback(state: EnvironmentState, command: Extract<Command, { kind:
   if (breaks.length > 0 && !command.acceptSchema) {
     return { refused: because('E_SCHEMA_BREAK', `${breaks.join(', ')} is not declared \`compatible: true\`: v${to} may not fit the schema, which is not rolled back`) }
   }
-  const waiting = [{ kind: 'rollback' as const, target: to, by }]
-  if (rollout && canGoBack(rollout)) return { state: { ...state, waiting, rollout: goBack(rollout, because('E_REJECTED', `rolled back by ${by}`), 'aborted', now) } }
-  return { state: { ...state, waiting } }
+  const queued = enqueue(state, 'rollback', to, by)
+  return { state: rollout && canGoBack(rollout) ? withRollout(queued, goBack(rollout, because('E_REJECTED', `rolled back by ${by}`), 'aborted', now)) : queued }
+}
+
+/** The next rollout, in the place of all that waited. */
+function enqueue(state: EnvironmentState, kind: 'deploy' | 'rollback', target: number, by: string): EnvironmentState {
+  return { ...state, waiting: [{ id: `r${state.nextRollout}`, kind, target, by }], nextRollout: state.nextRollout + 1 }
 }
 
 /** A person has looked at the interrupted command and says that it is done. */

@@ -39,7 +39,10 @@ test('only changed services are started again; the rest keeps its origin', () =>
 })
 
 test('the previous release stays warm, so going back starts nothing', () => {
-  const world = new TinyWorld().add(release(1, shop), release(2, shop, { web: 'new' })).deploy(1).deploy(2)
+  const world = new TinyWorld()
+    .add(release(1, shop), release(2, shop, { web: 'new' }))
+    .deploy(1)
+    .deploy(2)
   assert.deepEqual(world.running(), ['api@1', 'web@1', 'web@2', 'worker@1'])
   const from = world.done.length
   world.ask({ kind: 'rollback', to: null, acceptSchema: false })
@@ -51,14 +54,20 @@ test('the previous release stays warm, so going back starts nothing', () => {
 })
 
 test('warm replicas leave when their time is over', () => {
-  const world = new TinyWorld().add(release(1, shop), release(2, shop, { web: 'new' })).deploy(1).deploy(2)
+  const world = new TinyWorld()
+    .add(release(1, shop), release(2, shop, { web: 'new' }))
+    .deploy(1)
+    .deploy(2)
   world.now += 300_001
   world.settle()
   assert.deepEqual(world.running(), ['api@1', 'web@2', 'worker@1'])
 })
 
 test('a worker is never warm beside its successor', () => {
-  const world = new TinyWorld().add(release(1, shop), release(2, shop, { worker: 'new', web: 'new' })).deploy(1).deploy(2)
+  const world = new TinyWorld()
+    .add(release(1, shop), release(2, shop, { worker: 'new', web: 'new' }))
+    .deploy(1)
+    .deploy(2)
   assert.deepEqual(world.running(), ['api@1', 'web@1', 'web@2', 'worker@2'])
 })
 
@@ -86,7 +95,10 @@ const canary = { strategy: 'canary' as const, steps: [{ weight: 5 }, { weight: 5
 const split = graph([service('api', { release: canary }), service('web', { ...web, release: canary })])
 
 test('a canary waits for approval at every weight, and both tracks run', () => {
-  const world = new TinyWorld().add(release(1, split), release(2, split, { web: 'new' })).deploy(1).deploy(2)
+  const world = new TinyWorld()
+    .add(release(1, split), release(2, split, { web: 'new' }))
+    .deploy(1)
+    .deploy(2)
   assert.equal(world.table?.split?.weight, 5)
   assert.equal(world.table?.services['web']?.canary?.targets.length, 1)
   assert.equal(world.table?.services['api']?.canary, null)
@@ -103,15 +115,24 @@ test('a canary waits for approval at every weight, and both tracks run', () => {
 })
 
 test('edges: a changed caller keeps to its own track, an unchanged one goes by baggage', () => {
-  const both = new TinyWorld().add(release(1, split), release(2, split, { web: 'new', api: 'new' })).deploy(1).deploy(2)
+  const both = new TinyWorld()
+    .add(release(1, split), release(2, split, { web: 'new', api: 'new' }))
+    .deploy(1)
+    .deploy(2)
   const tracks = (world: TinyWorld) => (world.table?.listeners ?? []).flatMap((it) => (it.kind === 'edge' ? [`${it.caller}@${it.origin}: ${it.track}`] : []))
   assert.deepEqual(tracks(both), ['web@1: baggage', 'web@2: canary'])
-  const alone = new TinyWorld().add(release(1, split), release(2, split, { api: 'new' })).deploy(1).deploy(2)
+  const alone = new TinyWorld()
+    .add(release(1, split), release(2, split, { api: 'new' }))
+    .deploy(1)
+    .deploy(2)
   assert.deepEqual(tracks(alone), ['web@1: split'])
 })
 
 test('aborting a canary sends everybody back before its replicas leave', () => {
-  const world = new TinyWorld().add(release(1, split), release(2, split, { web: 'new' })).deploy(1).deploy(2)
+  const world = new TinyWorld()
+    .add(release(1, split), release(2, split, { web: 'new' }))
+    .deploy(1)
+    .deploy(2)
   world.ask({ kind: 'abort' })
   const decision = world.pass()
   assert.equal(world.table?.services['web']?.canary, null)
@@ -121,8 +142,13 @@ test('aborting a canary sends everybody back before its replicas leave', () => {
 })
 
 test('a canary whose pre_start is not compatible is refused', () => {
-  const unsafe = graph([service('web', { ...web, release: canary, dependsOn: {}, calls: [], preStart: [{ name: 'migrate', command: ['m'], compatible: false, timeoutMs: 1000 }] })])
-  const world = new TinyWorld().add(release(1, unsafe), release(2, unsafe, { web: 'new' })).deploy(1).deploy(2)
+  const unsafe = graph([
+    service('web', { ...web, release: canary, dependsOn: {}, calls: [], preStart: [{ name: 'migrate', command: ['m'], compatible: false, timeoutMs: 1000 }] }),
+  ])
+  const world = new TinyWorld()
+    .add(release(1, unsafe), release(2, unsafe, { web: 'new' }))
+    .deploy(1)
+    .deploy(2)
   assert.match(world.decisions.flatMap((it) => it.refused)[0]?.because.text ?? '', /migrate is not declared/)
   assert.equal(world.state.current, 1)
 })
@@ -154,7 +180,9 @@ test('a migration whose outcome is unknown holds the rollout until a person deci
   assert.ok(!world.done.slice(from).some((it) => it.kind === 'start-task'), 'it is not run a second time')
 })
 
-const stateful = graph([service('db', { volumes: [{ resource: 'data', path: '/data' }], uses: ['data'] })], { resources: { data: { kind: 'volume', name: 'data' } } })
+const stateful = graph([service('db', { volumes: [{ resource: 'data', path: '/data' }], uses: ['data'] })], {
+  resources: { data: { kind: 'volume', name: 'data' } },
+})
 
 test('a service with a volume is replaced: old and new never run side by side', () => {
   const world = new TinyWorld().add(release(1, stateful), release(2, stateful, { db: 'new' })).deploy(1)
@@ -175,7 +203,10 @@ test('a replacement that fails brings the old one back', () => {
 })
 
 test('a second deploy waits for the first, or takes its place', () => {
-  const world = new TinyWorld().add(release(1, split), release(2, split, { web: 'a' }), release(3, split, { web: 'b' })).deploy(1).deploy(2)
+  const world = new TinyWorld()
+    .add(release(1, split), release(2, split, { web: 'a' }), release(3, split, { web: 'b' }))
+    .deploy(1)
+    .deploy(2)
   world.ask({ kind: 'deploy', release: 3, whenBusy: 'wait' })
   world.settle()
   assert.equal(world.state.rollout?.target, 2)
@@ -183,7 +214,10 @@ test('a second deploy waits for the first, or takes its place', () => {
     world.state.waiting.map((it) => it.target),
     [3],
   )
-  const other = new TinyWorld().add(release(1, split), release(2, split, { web: 'a' }), release(3, split, { web: 'b' })).deploy(1).deploy(2)
+  const other = new TinyWorld()
+    .add(release(1, split), release(2, split, { web: 'a' }), release(3, split, { web: 'b' }))
+    .deploy(1)
+    .deploy(2)
   other.ask({ kind: 'deploy', release: 3, whenBusy: 'supersede' })
   other.settle()
   assert.equal(other.state.rollout?.target, 3)
@@ -231,7 +265,10 @@ test('remove takes table, replicas and resources, and is then gone', () => {
 
 test('a rollback over a migration that is not compatible needs a word', () => {
   const unsafe = graph([service('api', { preStart: [{ ...migrate, compatible: false }] })])
-  const world = new TinyWorld().add(release(1, unsafe), release(2, unsafe, { api: 'new' })).deploy(1).deploy(2)
+  const world = new TinyWorld()
+    .add(release(1, unsafe), release(2, unsafe, { api: 'new' }))
+    .deploy(1)
+    .deploy(2)
   assert.equal(world.state.warm, null)
   world.ask({ kind: 'rollback', to: null, acceptSchema: false })
   assert.equal(world.pass().consumed[0]?.refused?.code, 'E_SCHEMA_BREAK')
@@ -267,4 +304,17 @@ test('a job runs once at its minute, and missed minutes are made up by one run',
   world.wall -= 60 * 86_400_000
   world.settle()
   assert.equal(runs(), 2)
+})
+
+test('whoever asks learns the rollout at once, and its end even when another takes its place', () => {
+  const world = new TinyWorld().add(release(1, split), release(2, split, { web: 'a' }), release(3, split, { web: 'b' }), release(4, split, { web: 'c' })).deploy(1).deploy(2)
+  world.ask({ kind: 'deploy', release: 3, whenBusy: 'wait' })
+  assert.deepEqual(world.pass().consumed, [{ id: 3, refused: null, rollout: 'r3' }])
+  world.ask({ kind: 'deploy', release: 4, whenBusy: 'supersede' })
+  const decision = world.pass()
+  assert.deepEqual(
+    decision.dropped.map((it) => it.id),
+    ['r3'],
+  )
+  assert.equal(decision.consumed[0]?.rollout, 'r4')
 })

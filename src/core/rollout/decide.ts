@@ -26,7 +26,6 @@ export interface DecideInput {
 }
 
 export interface Refusal extends WaitingRollout {
-  readonly id: string
   readonly base: number | null
   readonly because: Because
 }
@@ -40,6 +39,8 @@ export interface Decision {
   readonly ended: readonly NonNullable<Stepped['ended']>[]
   /** Rollouts whose turn came and which cannot be done as they are: they end before they begin. */
   readonly refused: readonly Refusal[]
+  /** Rollouts that waited and whose turn will not come: a later one took their place. */
+  readonly dropped: readonly WaitingRollout[]
   /** Milliseconds until it must be looked at again though nothing changes; null: never. */
   readonly wakeInMs: number | null
   /** Nothing is left of a removed environment. */
@@ -57,6 +58,7 @@ export function decide(input: DecideInput): Decision {
   const began: Rollout[] = []
   const ended: NonNullable<Stepped['ended']>[] = []
   const refused: Refusal[] = []
+  const dropped: WaitingRollout[] = []
   const origins: Record<number, Readonly<Record<string, number>>> = {}
   let state = input.state
 
@@ -64,8 +66,10 @@ export function decide(input: DecideInput): Decision {
     const taken = take({ state, command, by, known, releases: running(known, origins), now })
     if ('refused' in taken) consumed.push({ id, refused: taken.refused, rollout: null })
     else {
+      const asked = taken.state.nextRollout > state.nextRollout ? `r${state.nextRollout}` : null
+      for (const it of state.waiting) if (!taken.state.waiting.some(({ id: kept }) => kept === it.id)) dropped.push(it)
       state = taken.state
-      consumed.push({ id, refused: null, rollout: state.rollout?.id ?? null })
+      consumed.push({ id, refused: null, rollout: asked ?? state.rollout?.id ?? null })
     }
   }
 
@@ -81,8 +85,8 @@ export function decide(input: DecideInput): Decision {
     const [next, ...rest] = state.waiting
     if (state.rollout || !next || state.removing) break
     const begun = begin(state, next, known, now)
-    state = { ...state, waiting: rest, nextRollout: state.nextRollout + 1 }
-    if ('refused' in begun) refused.push({ ...next, id: `r${state.nextRollout - 1}`, base: state.current, because: begun.refused })
+    state = { ...state, waiting: rest }
+    if ('refused' in begun) refused.push({ ...next, base: state.current, because: begun.refused })
     else {
       origins[next.target] = begun.origins
       state = { ...state, rollout: begun.rollout }
@@ -123,6 +127,7 @@ export function decide(input: DecideInput): Decision {
     began,
     ended,
     refused,
+    dropped,
     wakeInMs: switching || began.length > 0 ? 0 : wakes.length > 0 ? Math.min(...wakes) : null,
     gone: gone && !seen.hasTable && seen.resources.size === 0,
   }

@@ -68,6 +68,8 @@ export interface TaskRecord {
 }
 
 export interface WaitingRollout {
+  /** Given when the command is taken, so that whoever asked knows what to look at. */
+  readonly id: string
   readonly kind: 'deploy' | 'rollback'
   readonly target: number
   readonly by: string

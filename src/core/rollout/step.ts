@@ -52,7 +52,12 @@ export function step({ state, releases, seen, now }: StepInput): Stepped {
   if (phase.name === 'restoring' && isRestored(rollout, { state, releases, seen, now })) {
     return { state: { ...state, rollout: null }, ended: { rollout, outcome: phase.outcome, because: phase.because }, wakeAt: null }
   }
-  const deadline = phase.name === 'restoring' ? phase.since + RESTORE_DEADLINE_MS : phase.name === 'starting' || phase.name === 'replacing' ? phase.since + STAGE_DEADLINE_MS : null
+  const deadline =
+    phase.name === 'restoring'
+      ? phase.since + RESTORE_DEADLINE_MS
+      : phase.name === 'starting' || phase.name === 'replacing'
+        ? phase.since + STAGE_DEADLINE_MS
+        : null
   return { state: { ...state, rollout }, ended: null, wakeAt: deadline }
 }
 
@@ -69,7 +74,8 @@ function advance(rollout: Rollout, target: RunningRelease, input: StepInput): Ro
       if (rollout.paused) return rollout
       const manner = phase.name === 'starting' ? 'beside' : 'replace'
       const stage = rollout.stages[phase.stage]
-      if (stage) return stage.every((it) => it.manner !== manner || isReady(it, target, input)) ? to({ name: phase.name, stage: phase.stage + 1, since: now }) : rollout
+      if (stage)
+        return stage.every((it) => it.manner !== manner || isReady(it, target, input)) ? to({ name: phase.name, stage: phase.stage + 1, since: now }) : rollout
       if (phase.name === 'replacing') return to({ name: 'switching', since: now })
       const weight = rollout.steps[0]
       return weight === undefined ? to({ name: 'replacing', stage: 0, since: now }) : to({ name: 'splitting', step: 0, weight, since: now })
@@ -98,7 +104,9 @@ function isReady({ service }: RolloutService, target: RunningRelease, { state, s
  * Why the rollout cannot go on, or null. The first cause a person would look for wins: a migration before a replica, a replica before a deadline.
  */
 function troubleIn(rollout: Rollout, target: RunningRelease, { state, seen, now }: StepInput): Because | null {
-  const task = Object.values(state.tasks).find((it) => it.kind === 'pre_start' && it.release === rollout.target && (it.outcome === 'failed' || it.outcome === 'unknown'))
+  const task = Object.values(state.tasks).find(
+    (it) => it.kind === 'pre_start' && it.release === rollout.target && (it.outcome === 'failed' || it.outcome === 'unknown'),
+  )
   if (task) return migrationTrouble(task)
   for (const { name, phase, cause } of seen.resources.values()) {
     if (phase === 'failed' && target.graph.resources[name]) return because('E_RESOURCE_FAILED', `${name}: ${cause ?? 'could not be created'}`)
@@ -109,20 +117,31 @@ function troubleIn(rollout: Rollout, target: RunningRelease, { state, seen, now 
     const setback = state.setbacks[groupKey(service, origin ?? 0)]
     for (const id of ours(state, service, origin)) {
       const replica = seen.replicas.get(id)
-      if (replica && (replica.phase === 'failed' || (replica.phase === 'waiting' && replica.restarts >= RESTARTS_GIVEN_UP))) return replicaTrouble(service, replica)
+      if (replica && (replica.phase === 'failed' || (replica.phase === 'waiting' && replica.restarts >= RESTARTS_GIVEN_UP)))
+        return replicaTrouble(service, replica)
     }
     if (setback && setback.count > 0) return because('E_START_FAILED', `${service} did not start`)
   }
   const { phase } = rollout
   if ((phase.name === 'starting' || phase.name === 'replacing') && !rollout.paused && now >= phase.since + STAGE_DEADLINE_MS) {
-    return because('E_START_FAILED', `${rollout.stages[phase.stage]?.map((it) => it.service).join(', ') ?? 'the release'} did not become ready in ${STAGE_DEADLINE_MS / 60_000} minutes`)
+    return because(
+      'E_START_FAILED',
+      `${rollout.stages[phase.stage]?.map((it) => it.service).join(', ') ?? 'the release'} did not become ready in ${STAGE_DEADLINE_MS / 60_000} minutes`,
+    )
   }
   return null
 }
 
 function migrationTrouble(task: TaskRecord): Because {
   if (task.outcome === 'unknown') return because('E_MIGRATION_UNKNOWN', `${task.service}/${task.name} was interrupted and may have run`, task.lastLines)
-  const how = task.exit?.kind === 'code' ? `exited with ${task.exit.code}` : task.exit?.kind === 'signal' ? `was ended by ${task.exit.signal}` : task.exit?.kind === 'oom' ? 'ran out of memory' : 'took too long'
+  const how =
+    task.exit?.kind === 'code'
+      ? `exited with ${task.exit.code}`
+      : task.exit?.kind === 'signal'
+        ? `was ended by ${task.exit.signal}`
+        : task.exit?.kind === 'oom'
+          ? 'ran out of memory'
+          : 'took too long'
   const last = task.lastLines.at(-1)
   return because('E_MIGRATION_FAILED', `${task.service}/${task.name} ${how}${last ? `: ${last}` : ''}`, task.lastLines)
 }
@@ -143,7 +162,11 @@ function promote(state: EnvironmentState, rollout: Rollout, target: RunningRelea
   const base = rollout.base === null ? undefined : releases[rollout.base]
   const keep = base !== undefined && base.number !== target.number && rollout.keepMs > 0 && warmServices(base, target).length > 0
   const warm = keep ? { release: base.number, until: now + rollout.keepMs } : null
-  return { state: { ...state, current: rollout.target, warm, rollout: null }, ended: { rollout, outcome: 'promoted', because: null }, wakeAt: warm?.until ?? null }
+  return {
+    state: { ...state, current: rollout.target, warm, rollout: null },
+    ended: { rollout, outcome: 'promoted', because: null },
+    wakeAt: warm?.until ?? null,
+  }
 }
 
 /** Base whole (or its time is over), nothing of the target left, and nobody routed to it. */
