@@ -28,10 +28,28 @@ const core = (name, folders, allowed, packages, comment) => [
 
 module.exports = {
   forbidden: [
-    ...core('model-knows-nothing', 'model|canary|tracegraph', ['^src/core/model/'], [], 'The nouns and the libraries of core stand alone, so that anyone can use them without the rest.'),
+    ...core(
+      'model-knows-nothing',
+      'model|canary|tracegraph',
+      ['^src/core/model/'],
+      [],
+      'The nouns and the libraries of core stand alone, so that anyone can use them without the rest.',
+    ),
     ...core('autoscale-knows-the-graph', 'autoscale', ['^src/core/(model|tracegraph)/'], [], 'Scaling decides from the service graph and nothing else.'),
-    ...core('manifest-knows-the-model', 'manifest', ['^src/core/model/'], ['node_modules/(yaml|zod)/'], 'The manifest turns text into the model; what is done with it is not its business.'),
-    ...core('plan-knows-model-and-manifest', 'plan|rollout', ['^src/core/(model|manifest|canary)/'], [], 'Planning is a function of values; hand it what it needs as an argument.'),
+    ...core(
+      'manifest-knows-the-model',
+      'manifest',
+      ['^src/core/model/'],
+      ['node_modules/(yaml|zod)/'],
+      'The manifest turns text into the model; what is done with it is not its business.',
+    ),
+    ...core(
+      'plan-knows-model-and-manifest',
+      'plan|rollout',
+      ['^src/core/(model|manifest|canary)/'],
+      [],
+      'Planning is a function of values; hand it what it needs as an argument.',
+    ),
     {
       name: 'controllers-see-interfaces',
       comment: 'A controller that imports an implementation cannot run in the simulation. Use the interface file, and let server.ts join them.',

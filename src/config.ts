@@ -1,5 +1,5 @@
-import { join, resolve } from 'node:path'
 import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { WeirError } from './errors.ts'
 
 /** Where everything of one installation lives; the only absolute path is `home`. Sockets stay ≤ 100 bytes (checked at start). */
@@ -94,7 +94,18 @@ export function appPorts(env: NodeJS.ProcessEnv = process.env): { readonly first
 }
 
 /** What Weir's own processes are configured by, handed from one to the next and to nothing else. */
-const OWN_VARIABLES = ['PATH', 'WEIR_HOME', 'WEIR_UID_BASE', 'WEIR_EDGE_BLOCK', 'WEIR_APP_PORTS', 'WEIR_HTTP_LISTEN', 'WEIR_API_LISTEN', 'WEIR_TRUSTED_PROXIES', 'WEIR_GATEWAY_WORKERS', 'DATABASE_URL'] as const
+const OWN_VARIABLES = [
+  'PATH',
+  'WEIR_HOME',
+  'WEIR_UID_BASE',
+  'WEIR_EDGE_BLOCK',
+  'WEIR_APP_PORTS',
+  'WEIR_HTTP_LISTEN',
+  'WEIR_API_LISTEN',
+  'WEIR_TRUSTED_PROXIES',
+  'WEIR_GATEWAY_WORKERS',
+  'DATABASE_URL',
+] as const
 
 /** The environment of a process of Weir's own: its variables, and those by which this machine reaches package registries. */
 export function ownEnvironment(env: NodeJS.ProcessEnv = process.env): Record<string, string> {
@@ -126,6 +137,7 @@ export function serverConfig(env: NodeJS.ProcessEnv = process.env): ServerConfig
 function hostAndPort(text: string, name: string): { readonly host: string; readonly port: number } {
   const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:]*)):(\d{1,5})$/.exec(text)
   const port = Number(match?.[3])
-  if (!match || port > 65_535) throw new WeirError('E_USAGE', { message: `${name} is not an address`, cause: `"${text}" is not HOST:PORT`, next: `${name}=127.0.0.1:7700` })
+  if (!match || port > 65_535)
+    throw new WeirError('E_USAGE', { message: `${name} is not an address`, cause: `"${text}" is not HOST:PORT`, next: `${name}=127.0.0.1:7700` })
   return { host: (match[1] ?? match[2]) || '0.0.0.0', port }
 }

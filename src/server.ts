@@ -1,11 +1,12 @@
 import { statSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createApi } from './api/server.ts'
+import own from '../package.json' with { type: 'json' }
 import { DEFAULT_LIMITS } from './api/options.ts'
 import type { ApiPorts } from './api/ports.ts'
+import { createApi } from './api/server.ts'
 import { SlugBuilder } from './build/slug-builder.ts'
-import { appPorts, edgeAddress, ownEnvironment, serverConfig, type StatePaths, statePaths } from './config.ts'
+import { appPorts, edgeAddress, ownEnvironment, type StatePaths, serverConfig, statePaths } from './config.ts'
 import { startControlPlane, type World } from './controllers/control-plane.ts'
 import type { RetentionPolicy } from './controllers/journal.ts'
 import { accountNumber } from './controllers/specs.ts'
@@ -33,7 +34,6 @@ import { lockState } from './state-lock.ts'
 import { openStore } from './store/open-store.ts'
 import type { Writes } from './store/writes.ts'
 import { systemClock, systemRandom } from './system-world.ts'
-import own from '../package.json' with { type: 'json' }
 
 const TENANT = 'default'
 const RETENTION: RetentionPolicy = { releases: 20, eventsMs: 90 * 86_400_000, countersMs: 7 * 86_400_000 }
@@ -61,7 +61,11 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
   const driver = new ProcessDriver(paths.runnerSocket, openSecrets(store.sealed))
   const confined = new RunnerConfined(paths.runnerSocket)
   const exec = new RunnerExec(paths.runnerSocket)
-  const source = await Sources.open({ paths, credentials: repositoryCredentials(store.sealed), reach: (tenant) => (tenant === TENANT ? 'machine' : 'internet') })
+  const source = await Sources.open({
+    paths,
+    credentials: repositoryCredentials(store.sealed),
+    reach: (tenant) => (tenant === TENANT ? 'machine' : 'internet'),
+  })
   const builder = await SlugBuilder.open({ paths, source, confined })
 
   const world: World = { clock: systemClock, random: systemRandom, journal: store.journal, driver, gateway, builder, source }
@@ -85,7 +89,14 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     now: () => systemClock.wall(),
     random: (bytes) => systemRandom.hex(bytes),
   }
-  const api = await createApi(ports, { version: own.version, socketPath: join ? null : paths.serverSocket, listen: config.api, defaultTenant: TENANT, gateway: config.http, limits: DEFAULT_LIMITS })
+  const api = await createApi(ports, {
+    version: own.version,
+    socketPath: join ? null : paths.serverSocket,
+    listen: config.api,
+    defaultTenant: TENANT,
+    gateway: config.http,
+    limits: DEFAULT_LIMITS,
+  })
   await api.listen()
   const plane = startControlPlane(world, {
     holder: `${hostname()}/${process.pid}`,

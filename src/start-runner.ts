@@ -53,7 +53,15 @@ function spawnKeeper(paths: StatePaths, logFile: string): { readonly logged: num
     mkdirSync(join(paths.logs, 'weir'), { recursive: true, mode: 0o711 })
     log = openSync(logFile, 'a', 0o640)
   } catch (error) {
-    throw new WeirError('E_STATE', { message: 'the state folder cannot be used', cause: error instanceof Error ? error.message : String(error), next: 'set WEIR_HOME to a folder that can be written' }, { cause: error })
+    throw new WeirError(
+      'E_STATE',
+      {
+        message: 'the state folder cannot be used',
+        cause: error instanceof Error ? error.message : String(error),
+        next: 'set WEIR_HOME to a folder that can be written',
+      },
+      { cause: error },
+    )
   }
   const logged = statSync(logFile).size
   const keeper = join(import.meta.dirname, '../bin/keep-runner')

@@ -14,11 +14,19 @@ const BUSY = 75
 export function lockState(path: string): () => void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o711 })
   const fd = openSync(path, 'a+', 0o600)
-  const { status, error } = spawnSync('flock', ['--exclusive', '--nonblock', '--conflict-exit-code', String(BUSY), '3'], { stdio: ['ignore', 'ignore', 'ignore', fd], env: { PATH: process.env['PATH'] } })
+  const { status, error } = spawnSync('flock', ['--exclusive', '--nonblock', '--conflict-exit-code', String(BUSY), '3'], {
+    stdio: ['ignore', 'ignore', 'ignore', fd],
+    env: { PATH: process.env['PATH'] },
+  })
   if (status !== 0) {
     const holder = readFileSync(path, 'utf8').trim()
     closeSync(fd)
-    if (error) throw new WeirError('E_STATE', { message: 'the state folder cannot be locked', cause: `flock does not start: ${error.message}`, next: 'install util-linux' })
+    if (error)
+      throw new WeirError('E_STATE', {
+        message: 'the state folder cannot be locked',
+        cause: `flock does not start: ${error.message}`,
+        next: 'install util-linux',
+      })
     throw new WeirError('E_STATE', {
       message: 'another server works with this state folder',
       cause: holder ? `process ${holder} holds ${path}` : `${path} is locked`,

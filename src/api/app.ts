@@ -44,6 +44,7 @@ export async function apiApp(context: ApiContext): Promise<FastifyInstance> {
     const problem = problemFor(known, `${request.method} ${request.url.slice(0, 200)}`, request.id)
     if (known instanceof RetryLater) void reply.header('retry-after', String(known.retryAfterSeconds))
     else if (problem.status === 503) void reply.header('retry-after', '1')
+    else if (problem.status === 429) void reply.header('retry-after', '60')
     if (problem.status === 413) void reply.header('connection', 'close')
     if (problem.status === 401) void reply.header('www-authenticate', 'Bearer realm="weir"')
     void reply.code(problem.status).type('application/problem+json').send(problem)

@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream'
 import { z } from 'zod'
 import { type Channel, controlFrame, frame, frameSplitter } from '../../packages/client/src/exec.ts'
+import type { ExecSession } from '../drivers/exec.ts'
 import { WeirError } from '../errors.ts'
 import type { EnvironmentDetail } from '../store/queries.ts'
 import { checked } from './check.ts'
+import { type Input, plainInput, typedInput } from './exec-input.ts'
 import { found, labelOf, refOf } from './found.ts'
-import type { ExecProcess } from './ports.ts'
 import { asWeirError, problemFor } from './problem.ts'
 import type { Call, Handlers } from './route.ts'
 
@@ -15,7 +16,6 @@ const OPENING_MS = 10_000
 
 const size = { columns: z.int().min(1).max(1000), rows: z.int().min(1).max(1000) }
 const opening = z.strictObject({ argv: z.array(z.string().max(10_000)).min(1).max(100), tty: z.strictObject(size).nullable() })
-const resizing = z.strictObject({ resize: z.strictObject(size) })
 
 export const exec: Handlers<'exec.open'> = {
   'exec.open': async (call) => {
@@ -30,7 +30,7 @@ export const exec: Handlers<'exec.open'> = {
     const detail = found(await call.ports.queries.environment(ref), labelOf(ref))
     const replica = await replicaFor(call, detail)
     const { socket, head } = call.upgrade.accept()
-    runOn(call, detail.id, replica, socket, head)
+    runOn(call, replica, socket, head)
     return { exit: { kind: 'unknown' } }
   },
 }
@@ -56,53 +56,44 @@ async function replicaFor({ query, ports }: Call<'exec.open'>, { id, state }: En
   return ready.id
 }
 
-/** Joins the connection and the command: input and sizes in, output and the exit out. Whichever ends first ends the other. */
-function runOn(call: Call<'exec.open'>, environment: string, replica: string, socket: Duplex, head: Buffer): void {
-  let command: ExecProcess | null = null
-  let started = false
-  /** What was typed before the command had started. */
-  const early: ((command: ExecProcess) => void)[] = []
-  const give = (input: (command: ExecProcess) => void) => (command ? input(command) : void early.push(input))
+/** Joins the connection and the command: input in, output and the exit out. Whichever ends first ends the other. */
+function runOn(call: Call<'exec.open'>, replica: string, socket: Duplex, head: Buffer): void {
+  let session: ExecSession | null = null
+  let input: Input | null = null
   const timer = setTimeout(() => socket.destroy(), OPENING_MS)
+  /** One frame after the other, each once the one before has been taken. */
+  let turn = Promise.resolve()
 
-  const fail = (error: unknown) => {
-    const known = asWeirError(error)
-    socket.end(controlFrame({ problem: problemFor(known, `exec in ${replica}`, String(call.headers['x-request-id'] ?? call.ports.random(8))) }))
-  }
-  const start = async (text: string) => {
+  const open = async (text: string) => {
+    clearTimeout(timer)
     const { argv, tty } = checked('body', opening, JSON.parse(text) as unknown) as z.output<typeof opening>
-    const opened = await call.ports.exec.open(environment, { replica, argv, tty })
-    if (socket.destroyed) return opened.kill()
-    opened.onOutput((stream, chunk) => {
-      if (socket.write(frame(stream, chunk)) || socket.destroyed) return
-      return new Promise((resolve) => socket.once('drain', resolve).once('close', () => resolve()))
-    })
-    command = opened
-    for (const input of early.splice(0)) input(opened)
-    socket.end(controlFrame({ exit: await opened.exit }))
+    session = await call.ports.exec.open(replica, argv)
+    if (socket.destroyed) return session.close()
+    input = tty === null ? plainInput(session) : typedInput(session, (echo) => socket.write(frame('stdout', echo)))
+    pump(session, socket).catch(fail)
   }
-  const receive = (channel: Channel, payload: Buffer) => {
-    if (!started) {
-      if (channel !== 'control') throw new Error('the first frame must name the command')
-      started = true
-      clearTimeout(timer)
-      start(payload.toString('utf8')).catch(fail)
-    } else if (channel === 'stdin') {
-      const bytes = Buffer.from(payload)
-      give((it) => (bytes.length === 0 ? it.end() : it.write(bytes)))
-    } else if (channel === 'control') {
-      const message = resizing.safeParse(JSON.parse(payload.toString('utf8')))
-      if (message.success) give((it) => it.resize(message.data.resize.columns, message.data.resize.rows))
-    }
+  const take = async (channel: Channel, payload: Buffer) => {
+    if (input) return channel === 'stdin' ? input(payload) : undefined
+    if (channel !== 'control') throw new WeirError('E_USAGE', { message: 'the first frame must name the command' })
+    return open(payload.toString('utf8'))
   }
-
-  const split = frameSplitter(receive)
+  const fail = (error: unknown) => {
+    session?.close()
+    if (!socket.writableEnded) socket.end(controlFrame({ problem: problemFor(asWeirError(error), `exec in ${replica}`, call.ports.random(8)) }))
+  }
+  const split = frameSplitter((channel, payload) => {
+    const bytes = Buffer.from(payload)
+    turn = turn.then(() => take(channel, bytes)).catch(fail)
+  })
   const feed = (chunk: Buffer) => {
     try {
       split(chunk)
     } catch (error) {
       socket.destroy(error as Error)
+      return
     }
+    socket.pause()
+    void turn.then(() => socket.resume())
   }
   const close = () => socket.destroy()
   call.closing.addEventListener('abort', close, { once: true })
@@ -110,8 +101,17 @@ function runOn(call: Call<'exec.open'>, environment: string, replica: string, so
   socket.on('close', () => {
     clearTimeout(timer)
     call.closing.removeEventListener('abort', close)
-    command?.kill()
+    session?.close()
   })
   if (head.length > 0) feed(head)
   socket.on('data', feed)
+}
+
+async function pump(session: ExecSession, socket: Duplex): Promise<void> {
+  for await (const { stream, bytes } of session.output) {
+    if (socket.destroyed) return
+    if (!socket.write(frame(stream === 'out' ? 'stdout' : 'stderr', bytes)))
+      await new Promise<void>((resolve) => socket.once('drain', resolve).once('close', resolve))
+  }
+  socket.end(controlFrame({ exit: await session.exit }))
 }

@@ -1,9 +1,11 @@
 import { nameProblem } from '../core/model/names.ts'
-import { WeirError } from '../errors.ts'
+import { isWeirError, WeirError } from '../errors.ts'
 import { type Principal, TENANT_VERBS, type TenantVerb } from '../identity/principal.ts'
+import type { Page, TokenDetail } from '../store/queries.ts'
+import type { Writer } from '../store/writes.ts'
 import { verbsIn } from './access.ts'
 import { found, pageOf, pageRequest } from './found.ts'
-import type { Handlers } from './route.ts'
+import type { Call, Handlers } from './route.ts'
 
 type Ids =
   | 'identity.whoami'
@@ -91,18 +93,20 @@ export const identity: Handlers<Ids> = {
       return { id, secret, expiresInDays: body.days }
     })
   },
-  'tokens.list': async ({ tenant, query, ports }) => {
+  'tokens.list': async ({ principal, tenant, query, ports }) => {
     const { items, cursor } = await ports.queries.tokens(tenant, pageRequest(query))
-    return { items: items.map((it) => ({ ...it, verbs: it.verbs === null ? null : [...it.verbs] })), cursor }
+    const shown = items.filter((it) => mayManage(found(principal, 'principal'), tenant, it.account))
+    return { items: shown.map((it) => ({ ...it, verbs: it.verbs === null ? null : [...it.verbs] })), cursor }
   },
-  'tokens.revoke': ({ principal, tenant, params, write }) => {
+  'tokens.revoke': async (call) => {
+    const { principal, tenant, params, write } = call
     const who = found(principal, 'principal')
     if (params.token === 'current') {
       const id = Number(/^token:(\d+)$/.exec(who.id)?.[1])
       if (!Number.isInteger(id))
         throw new WeirError('E_CONFLICT', { message: 'there is no token to end', cause: 'the unix socket needs none', next: 'weir whoami' })
       return write(async (writer) => {
-        await writer.revokeToken(who.account === null ? { tenant } : { account: who.account }, id)
+        await revokeOwn(writer, who, tenant, id)
         return { ok: true }
       })
     }
@@ -111,7 +115,9 @@ export const identity: Handlers<Ids> = {
     if (who.environment !== null || (verbs !== 'all' && !verbs.includes('token:manage')))
       throw new WeirError('E_FORBIDDEN', { message: 'this token may not do that', cause: 'it lacks token:manage' })
     return write(async (writer) => {
-      await writer.revokeToken({ tenant }, Number(params.token))
+      const token = await tokenOf(call, Number(params.token))
+      if (!token || !mayManage(who, tenant, token.account)) throw new WeirError('E_NOT_FOUND', { message: `no token ${params.token}` })
+      await writer.revokeToken({ tenant }, token.id)
       return { ok: true }
     })
   },
@@ -142,6 +148,31 @@ export const identity: Handlers<Ids> = {
       return { ok: true }
     }),
 }
+
+/** One's own tokens; those of all others too for whoever manages the members. */
+function mayManage(who: Principal, tenant: string, owner: string | null): boolean {
+  const verbs = verbsIn(who, tenant)
+  return verbs === 'all' || verbs?.includes('member:manage') === true || (who.account !== null && who.account === owner)
+}
+
+/** A log-in belongs to its account, any other token to its tenant. */
+async function revokeOwn(writer: Writer, who: Principal, tenant: string, id: number): Promise<void> {
+  const bound = () => writer.revokeToken({ tenant }, id)
+  if (who.account === null) return bound()
+  await writer.revokeToken({ account: who.account }, id).catch((error: unknown) => (isWeirError(error, 'E_NOT_FOUND') ? bound() : Promise.reject(error)))
+}
+
+async function tokenOf({ ports, tenant }: Pick<Call<'tokens.revoke'>, 'ports' | 'tenant'>, id: number): Promise<TokenDetail | null> {
+  for (let cursor: string | null = null, page = 0; page < MAX_PAGES; page++) {
+    const answer: Page<TokenDetail> = await ports.queries.tokens(tenant, { limit: PAGE, cursor })
+    const token = answer.items.find((it) => it.id === id)
+    if (token || answer.cursor === null) return token ?? null
+    cursor = answer.cursor
+  }
+  return null
+}
+const PAGE = 200
+const MAX_PAGES = 100
 
 /** Nobody hands out more than they have: null (all that the account may do) only to whoever has an account and no narrower token. */
 function grantable(who: Principal, tenant: string, asked: readonly TenantVerb[] | null): readonly TenantVerb[] | null {

@@ -7,8 +7,8 @@ import { FakeWorld, testOptions, VERBS_OF } from './testing.ts'
 
 /** What each asker may do, written down by hand: the matrix below compares every route of the contract with it. */
 const VIEW: readonly Verb[] = ['self', 'app:read', 'logs:read']
-const DEVELOP: readonly Verb[] = [...VIEW, 'app:deploy', 'app:operate', 'app:exec', 'app:remove', 'config:write', 'secret:write', 'credential:write']
-const MANAGE: readonly Verb[] = [...DEVELOP, 'token:manage', 'member:manage', 'audit:read']
+const DEVELOP: readonly Verb[] = [...VIEW, 'app:deploy', 'app:operate', 'app:exec', 'config:write', 'secret:write', 'token:manage']
+const MANAGE: readonly Verb[] = [...DEVELOP, 'app:remove', 'credential:write', 'member:manage', 'audit:read']
 const INSTALLATION: readonly Verb[] = [...MANAGE, 'account:manage', 'tenant:manage', 'installation:read', 'installation:write']
 
 const SHOP = { tenant: 'acme', app: 'shop', environment: 'production' }

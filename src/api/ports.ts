@@ -1,6 +1,7 @@
 import type { ObservedBuild } from '../build/builder.ts'
-import type { ExitStatus, ObservedReplica, ObservedResource } from '../core/model/replica.ts'
+import type { ObservedReplica, ObservedResource } from '../core/model/replica.ts'
 import type { Plan } from '../core/plan/plan.ts'
+import type { Exec } from '../drivers/exec.ts'
 import type { Logs } from '../drivers/logs.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { EnvironmentRef, Queries } from '../store/queries.ts'
@@ -38,9 +39,7 @@ export interface Identity {
 
 /** What really runs, from driver and gateway. */
 export interface Live {
-  observe(
-    environment: string,
-  ): Promise<{
+  observe(environment: string): Promise<{
     readonly replicas: readonly ObservedReplica[]
     readonly resources: readonly ObservedResource[]
     readonly refused: readonly { readonly listener: string; readonly cause: string }[]
@@ -74,26 +73,4 @@ export interface Builds {
     readonly offset: number
     readonly text: string
   }>
-}
-
-/** Runs a command inside a running replica, as its account, in its folder, with its environment. */
-export interface Exec {
-  /** Throws `E_CONFLICT` when the replica does not run. */
-  open(environment: string, command: ExecRequest): Promise<ExecProcess>
-}
-export interface ExecRequest {
-  readonly replica: string
-  readonly argv: readonly string[]
-  readonly tty: { readonly columns: number; readonly rows: number } | null
-}
-export interface ExecProcess {
-  /** Called with what it prints; a promise holds further output back. */
-  onOutput(listener: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void | Promise<void>): void
-  write(chunk: Uint8Array): void
-  /** No more input. */
-  end(): void
-  resize(columns: number, rows: number): void
-  readonly exit: Promise<ExitStatus>
-  /** Ends the command and all that it started. */
-  kill(): void
 }

@@ -4,7 +4,8 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { ClientError, createClient } from '../../packages/client/src/client.ts'
+import { type ClientError, createClient, type ExecSession } from '../../packages/client/src/client.ts'
+import { WeirError } from '../errors.ts'
 import type { ApiOptions } from './options.ts'
 import { createApi } from './server.ts'
 import { FakeWorld, testOptions, VERBS_OF } from './testing.ts'
@@ -237,18 +238,49 @@ test('an upload streams, and one that is too large is cut off', async () => {
   assert.ok(world.uploaded < 16 * 1024 * 1024)
 })
 
-test('exec joins input, output, window size and exit', async () => {
-  const { world, local } = await start()
-  world.replicas.push({ id: 'e1-web-v1-1', phase: 'ready', address: '127.0.0.1', ports: {}, restarts: 0, cause: null, lastLines: [], exit: null })
-  const session = await local.exec({ params: PLACE, query: { service: 'web' } }, { argv: ['cat', '-n'], tty: { columns: 80, rows: 24 } })
-  session.write(Buffer.from('hello'))
-  session.resize(100, 30)
-  session.end()
-  const seen: Record<string, string> = { stdout: '', stderr: '' }
+const READY = { id: 'e1-web-v1-1', phase: 'ready', address: '127.0.0.1', ports: {}, restarts: 0, cause: null, lastLines: [], exit: null } as const
+
+async function outputOf(session: ExecSession): Promise<Record<'stdout' | 'stderr', string>> {
+  const seen = { stdout: '', stderr: '' }
   for await (const { stream, chunk } of session.output) seen[stream] += chunk.toString()
-  assert.deepEqual(seen, { stdout: 'hello', stderr: 'cat -n100x30' })
+  return seen
+}
+
+test('exec joins input, output and exit', async () => {
+  const { world, local } = await start()
+  world.replicas.push(READY)
+  const session = await local.exec({ params: PLACE, query: { service: 'web' } }, { argv: ['cat', '-n'], tty: null })
+  session.write(Buffer.from('hello'))
+  session.end()
+  assert.deepEqual(await outputOf(session), { stdout: 'hello', stderr: 'cat -n' })
   assert.deepEqual(await session.exit, { kind: 'code', code: 5 })
   assert.equal(world.execs[0]?.replica, 'e1-web-v1-1')
+})
+
+test('keys typed on a terminal are shown, sent by line, and Ctrl-C interrupts', async () => {
+  const { world, local } = await start()
+  world.replicas.push(READY)
+  const session = await local.exec({ params: PLACE, query: { service: 'web' } }, { argv: ['sh'], tty: { columns: 80, rows: 24 } })
+  session.write(Buffer.from('lsé\x7f\r'))
+  session.write(Buffer.from('half a line\x03'))
+  const { stdout } = await outputOf(session)
+  assert.equal(stdout.replace('ls\n', ''), 'lsé\b \b\r\nhalf a line')
+  assert.ok(stdout.includes('ls\n'))
+  assert.deepEqual(await session.exit, { kind: 'signal', signal: 'SIGINT' })
+})
+
+test('exec says why when the command cannot start', async () => {
+  const { world, local } = await start()
+  await assert.rejects(
+    local.exec({ params: PLACE, query: { service: 'web' } }, { argv: ['ls'], tty: null }),
+    (error: ClientError) => error.code === 'E_CONFLICT',
+  )
+  world.replicas.push(READY)
+  world.exec = () => {
+    throw new WeirError('E_NOT_FOUND', { message: 'it has just gone' })
+  }
+  const session = await local.exec({ params: PLACE, query: { service: 'web' } }, { argv: ['ls'], tty: null })
+  await assert.rejects(session.exit, (error: ClientError) => error.code === 'E_NOT_FOUND' && error.message === 'it has just gone')
 })
 
 test('exec is authorised like any request', async () => {
@@ -265,10 +297,10 @@ test('exec is authorised like any request', async () => {
 
 test('a command that loses its terminal is killed', async () => {
   const { world, local } = await start()
-  world.replicas.push({ id: 'e1-web-v1-1', phase: 'ready', address: '127.0.0.1', ports: {}, restarts: 0, cause: null, lastLines: [], exit: null })
+  world.replicas.push(READY)
   const killed = Promise.withResolvers<void>()
   const echo = world.exec
-  world.exec = (request) => ({ ...echo(request), kill: () => killed.resolve() })
+  world.exec = (argv) => ({ ...echo(argv), close: () => killed.resolve() })
   const session = await local.exec({ params: PLACE, query: { service: 'web' } }, { argv: ['top'], tty: null })
   while (world.execs.length === 0) await new Promise((resolve) => setTimeout(resolve, 5))
   session.close()

@@ -1,13 +1,16 @@
+import { PassThrough } from 'node:stream'
 import { type AppGraph } from '../core/model/app-graph.ts'
-import type { ObservedReplica } from '../core/model/replica.ts'
+import type { ExitStatus, ObservedReplica } from '../core/model/replica.ts'
 import { type Command, type EnvironmentState, INITIAL_STATE } from '../core/rollout/state.ts'
+import type { ExecSession } from '../drivers/exec.ts'
 import type { SourcedRecord } from '../drivers/logs.ts'
 import { WeirError } from '../errors.ts'
-import { type Principal, type Role, TENANT_VERBS, type TenantVerb } from '../identity/principal.ts'
+import type { Principal } from '../identity/principal.ts'
+import { verbsOf } from '../identity/roles.ts'
 import type { EnvironmentDetail, EnvironmentRef, Page, PageRequest, Queries, ReleaseDetail, StoredEvent } from '../store/queries.ts'
 import type { Answer, Writer, Writes } from '../store/writes.ts'
 import { type ApiOptions, DEFAULT_LIMITS } from './options.ts'
-import type { ApiPorts, ExecProcess, ExecRequest } from './ports.ts'
+import type { ApiPorts } from './ports.ts'
 
 /** A store, a driver and a log in memory that behave like the real ones as far as the API can see. */
 export class FakeWorld {
@@ -22,7 +25,7 @@ export class FakeWorld {
   readonly replicas: ObservedReplica[] = []
   readonly audit: string[] = []
   readonly failures: unknown[] = []
-  readonly execs: ExecRequest[] = []
+  readonly execs: { replica: string; argv: readonly string[] }[] = []
   readonly listeners = new Set<() => void>()
   uploaded = 0
   registrationOpen = false
@@ -99,7 +102,7 @@ export class FakeWorld {
   }
 
   /** By default answers once with the argv, then echoes input until there is no more; exits with the number of bytes it got. */
-  exec: (request: ExecRequest) => ExecProcess = echo
+  exec: (argv: readonly string[]) => ExecSession = echo
 
   ports(): ApiPorts {
     return {
@@ -140,9 +143,9 @@ export class FakeWorld {
       },
       logs: fakeLogs(this.lines),
       exec: {
-        open: async (_environment, request) => {
-          this.execs.push(request)
-          return this.exec(request)
+        open: async (replica, argv) => {
+          this.execs.push({ replica, argv })
+          return this.exec(argv)
         },
       },
       uploads: {
@@ -208,7 +211,20 @@ export class FakeWorld {
         { service: 'web', origin: 1, track: 'stable', hop: 'entry', requests: 90, errors: 1, rejected4xx: 2, aborted: 0, latency: [100, 90] },
         { service: 'web', origin: 1, track: 'stable', hop: 'x1', requests: 10, errors: 0, rejected4xx: 0, aborted: 0, latency: [300, 10] },
       ],
-      tokens: async (_tenant, page) => pageOf([], page),
+      tokens: async (tenant, page) => {
+        const own = [...this.tokens.values()].filter((it) => Object.hasOwn(it.tenants, tenant))
+        const tokens = own.map(({ id, name, account, environment }) => ({
+          id: Number(id.slice(6)),
+          label: name,
+          account,
+          environment,
+          verbs: null,
+          createdAt: AT,
+          expiresAt: AT,
+          revokedAt: null,
+        }))
+        return pageOf(tokens, page)
+      },
       members: async (_tenant, page) => pageOf([], page),
       accounts: async (page) => pageOf([], page),
       tenants: async (page) => pageOf([], page),
@@ -289,11 +305,7 @@ export class FakeWorld {
 
 export const AT = '2026-01-02T03:04:05.000Z'
 
-export const VERBS_OF: Readonly<Record<Role, readonly TenantVerb[]>> = {
-  viewer: ['app:read', 'logs:read'],
-  developer: ['app:read', 'logs:read', 'app:deploy', 'app:operate', 'app:exec', 'app:remove', 'config:write', 'secret:write', 'credential:write'],
-  admin: TENANT_VERBS,
-}
+export const VERBS_OF = { viewer: verbsOf('viewer'), developer: verbsOf('developer'), admin: verbsOf('admin') } as const
 
 export function testOptions(limits: Partial<ApiOptions['limits']> = {}): ApiOptions {
   return {
@@ -306,23 +318,29 @@ export function testOptions(limits: Partial<ApiOptions['limits']> = {}): ApiOpti
   }
 }
 
-function echo({ argv }: ExecRequest): ExecProcess {
-  const exit = Promise.withResolvers<{ kind: 'code'; code: number } | { kind: 'signal'; signal: string }>()
-  let print: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => unknown = () => {}
+function echo(argv: readonly string[]): ExecSession {
+  const exit = Promise.withResolvers<ExitStatus>()
+  const written = new PassThrough()
   let bytes = 0
   return {
-    onOutput: (listener) => {
-      print = listener
-      print('stderr', Buffer.from(argv.join(' ')))
-    },
-    write: (chunk) => {
-      bytes += chunk.length
-      print('stdout', chunk)
-    },
-    end: () => exit.resolve({ kind: 'code', code: bytes }),
-    resize: (columns, rows) => print('stderr', Buffer.from(`${columns}x${rows}`)),
+    output: (async function* () {
+      yield { stream: 'err' as const, bytes: Buffer.from(argv.join(' ')) }
+      for await (const chunk of written) yield { stream: 'out' as const, bytes: chunk as Buffer }
+    })(),
     exit: exit.promise,
-    kill: () => exit.resolve({ kind: 'signal', signal: 'SIGKILL' }),
+    write: async (chunk) => {
+      bytes += chunk.length
+      written.write(chunk)
+    },
+    endInput: () => {
+      written.end()
+      exit.resolve({ kind: 'code', code: bytes })
+    },
+    signal: (signal) => {
+      written.end()
+      exit.resolve({ kind: 'signal', signal })
+    },
+    close: () => written.destroy(),
   }
 }
 
@@ -332,9 +350,10 @@ function fakeLogs(lines: SourcedRecord[]): ApiPorts['logs'] {
     async *read(_environment, { ids, since, until, limit, follow, signal }) {
       const wanted = (it: SourcedRecord) => (ids ?? [it.source]).includes(it.source) && it.time >= (since ?? 0) && it.time <= (until ?? Infinity)
       yield* lines.filter(wanted).slice(-limit)
-      for (let seen = lines.length; follow === true; ) {
+      let seen = lines.length
+      while (follow === true && !signal?.aborted) {
+        // oxlint-disable-line no-unmodified-loop-condition -- a signal changes by itself
         await new Promise((resolve) => setTimeout(resolve, 5))
-        if (signal?.aborted) return
         const fresh = lines.slice(seen)
         seen += fresh.length
         yield* fresh.filter(wanted)

@@ -144,12 +144,21 @@ test('a token cannot hand out more than it has', async () => {
   assert.equal((await send('POST', '/api/v1/tokens', { label: 'x', days: 91 })).status, 400)
 })
 
-test('everyone may end the token that asks, and only a manager another one', async () => {
+test('everyone may end the token that asks; others only their own, or a manager', async () => {
   const { world, send } = await start()
-  const viewer = world.addToken({ tenants: { acme: VERBS_OF.viewer } })
+  const viewer = world.addToken({ tenants: { acme: VERBS_OF.viewer } }) // token 2
+  const ann = world.addToken({ tenants: { acme: VERBS_OF.developer }, account: 'ann' }) // token 3
+  world.addToken({ tenants: { acme: VERBS_OF.developer }, account: 'ann' }) // token 4
   assert.equal((await send('DELETE', '/api/v1/tokens/current', undefined, {}, viewer)).status, 200)
-  assert.equal((await send('DELETE', '/api/v1/tokens/7', undefined, {}, viewer)).status, 403)
-  assert.equal((await send('DELETE', '/api/v1/tokens/7')).status, 200)
+  assert.equal((await send('DELETE', '/api/v1/tokens/3', undefined, {}, viewer)).status, 403)
+  assert.equal((await send('DELETE', '/api/v1/tokens/2', undefined, {}, ann)).status, 404)
+  assert.equal((await send('DELETE', '/api/v1/tokens/4', undefined, {}, ann)).status, 200)
+  const listed = (await send('GET', '/api/v1/tokens', undefined, {}, ann)).body['items'] as unknown as { id: number }[]
+  assert.deepEqual(
+    listed.map((it) => it.id),
+    [3, 4],
+  )
+  assert.equal((await send('DELETE', '/api/v1/tokens/3')).status, 200)
 })
 
 test('who registers gets a tenant of their own and cannot choose another', async () => {

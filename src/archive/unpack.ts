@@ -37,7 +37,7 @@ export async function unpackTar(source: AsyncIterable<Uint8Array>, into: string,
   try {
     for await (const part of readTar(source)) {
       if (part.part === 'data') {
-        ;(file as OpenFile | null)?.write(part.bytes)
+        file?.write(part.bytes)
         continue
       }
       finish()
@@ -50,7 +50,7 @@ export async function unpackTar(source: AsyncIterable<Uint8Array>, into: string,
       else file = new OpenFile(into, entry)
     }
   } finally {
-    ;(file as OpenFile | null)?.close()
+    file?.close()
   }
   for (const { path, target } of links) {
     makeFolder(into, dirname(path))

@@ -149,6 +149,8 @@ export interface ReleaseRecord {
   readonly environment: string
   readonly status: 'queued' | 'building' | 'ready' | 'failed'
   readonly source: SourceRef
+  /** What a branch or tag meant when the release was first looked at: it is built from this commit, whatever the branch does. */
+  readonly commit: string | null
   readonly configuration: Configuration
   readonly graph: AppGraph | null
   readonly artifacts: Readonly<Record<string, Artifact>>

@@ -28,9 +28,12 @@ export function driverContract(name: string, make: () => Promise<DriverUnderTest
     })
     after(() => world.close())
 
-    const replicaOf = async (environment: string, id: string): Promise<ObservedReplica | undefined> => (await world.driver.observe(environment)).replicas.find((it) => it.id === id)
-    const taskOf = async (environment: string, id: string): Promise<ObservedTask | undefined> => (await world.driver.observe(environment)).tasks.find((it) => it.id === id)
-    const untilPhase = (environment: string, id: string, phase: ObservedReplica['phase']) => world.until(async () => (await replicaOf(environment, id))?.phase === phase, `${id} is ${phase}`)
+    const replicaOf = async (environment: string, id: string): Promise<ObservedReplica | undefined> =>
+      (await world.driver.observe(environment)).replicas.find((it) => it.id === id)
+    const taskOf = async (environment: string, id: string): Promise<ObservedTask | undefined> =>
+      (await world.driver.observe(environment)).tasks.find((it) => it.id === id)
+    const untilPhase = (environment: string, id: string, phase: ObservedReplica['phase']) =>
+      world.until(async () => (await replicaOf(environment, id))?.phase === phase, `${id} is ${phase}`)
     const untilGone = (environment: string, id: string) => world.until(async () => (await replicaOf(environment, id)) === undefined, `${id} is gone`)
 
     test('a replica becomes ready, with an address and a number for each of its ports', async () => {

@@ -1,5 +1,5 @@
-import type { Epoch } from '../core/model/epoch.ts'
 import type { Argv, Healthcheck, StopSignal } from '../core/model/app-graph.ts'
+import type { Epoch } from '../core/model/epoch.ts'
 import type { ObservedReplica, ObservedResource, ObservedTask } from '../core/model/replica.ts'
 
 /**

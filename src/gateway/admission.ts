@@ -1,6 +1,6 @@
 import type { TargetGroup } from '../core/model/routing.ts'
 import { type Track, trackOf, withTrack } from './baggage.ts'
-import { cookieValue, CLIENT_COOKIE, identify, positionOf } from './client-identity.ts'
+import { CLIENT_COOKIE, cookieValue, identify, positionOf } from './client-identity.ts'
 import type { Group, Place } from './directory.ts'
 import type { Added } from './forward-headers.ts'
 import { forwardedFrom, type TrustedProxies } from './forwarded.ts'

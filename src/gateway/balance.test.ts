@@ -7,7 +7,11 @@ const target = (inflight: number, ejectedUntil = 0) => ({ inflight, ejectedUntil
 
 test('of two targets the one with fewer requests in flight is taken', () => {
   const [busy, free] = [target(5), target(1)]
-  for (const random of [0, 0.3, 0.99]) assert.equal(chooseTarget([busy, free], [], 0, () => random), free)
+  for (const random of [0, 0.3, 0.99])
+    assert.equal(
+      chooseTarget([busy, free], [], 0, () => random),
+      free,
+    )
 })
 
 test('ejected and tried targets are passed over while there are others', () => {
@@ -20,13 +24,21 @@ test('ejected and tried targets are passed over while there are others', () => {
 
 test('two different targets are drawn, every one sometimes', () => {
   fc.assert(
-    fc.property(fc.integer({ min: 2, max: 9 }), fc.double({ min: 0, max: 0.999, noNaN: true }), fc.double({ min: 0, max: 0.999, noNaN: true }), (count, a, b) => {
-      const draws = [a, b]
-      const targets = Array.from({ length: count }, () => target(1))
-      const first = targets[Math.floor(a * count)] as { inflight: number }
-      first.inflight = 100 // were it drawn twice, it would be chosen
-      assert.notEqual(chooseTarget(targets, [], 0, () => draws.shift() as number), first)
-    }),
+    fc.property(
+      fc.integer({ min: 2, max: 9 }),
+      fc.double({ min: 0, max: 0.999, noNaN: true }),
+      fc.double({ min: 0, max: 0.999, noNaN: true }),
+      (count, a, b) => {
+        const draws = [a, b]
+        const targets = Array.from({ length: count }, () => target(1))
+        const first = targets[Math.floor(a * count)] as { inflight: number }
+        first.inflight = 100 // were it drawn twice, it would be chosen
+        assert.notEqual(
+          chooseTarget(targets, [], 0, () => draws.shift() as number),
+          first,
+        )
+      },
+    ),
   )
 })
 

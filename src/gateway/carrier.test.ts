@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { Agent } from 'node:http'
 import { connect, createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { ask, freePort, group, pause, route, service, startTarget, table, type Target, until } from './testing.ts'
+import { ask, freePort, group, pause, route, service, startTarget, type Target, table, until } from './testing.ts'
 import { type Carried, speak, startCarrier } from './testing-carrier.ts'
 
 describe('the request path', () => {
@@ -45,7 +45,12 @@ describe('the request path', () => {
       const chunks: Buffer[] = []
       request.on('data', (chunk: Buffer) => chunks.push(chunk))
       request.on('end', () => {
-        response.writeHead(201, 'Made', { 'x-method': request.method as string, 'x-url': request.url as string, trailer: 'x-sum', 'set-cookie': ['a=1', 'b=2'] })
+        response.writeHead(201, 'Made', {
+          'x-method': request.method as string,
+          'x-url': request.url as string,
+          trailer: 'x-sum',
+          'set-cookie': ['a=1', 'b=2'],
+        })
         response.write(Buffer.concat(chunks))
         response.addTrailers({ 'x-sum': String(Buffer.concat(chunks).length) })
         response.end()
@@ -74,7 +79,16 @@ describe('the request path', () => {
     publish('headers.test', { web: service(group(4, { hd: seen.port })) })
     const answer = await ask({
       port: it.port,
-      headers: { host: 'headers.test', connection: 'x-hop', 'x-hop': '1', te: 'trailers', 'x-forwarded-for': '6.6.6.6', 'x-real-ip': '6.6.6.6', baggage: 'a=1,weir-track=canary', 'x-weir-track': 'canary' },
+      headers: {
+        host: 'headers.test',
+        connection: 'x-hop',
+        'x-hop': '1',
+        te: 'trailers',
+        'x-forwarded-for': '6.6.6.6',
+        'x-real-ip': '6.6.6.6',
+        baggage: 'a=1,weir-track=canary',
+        'x-weir-track': 'canary',
+      },
     })
     const got = JSON.parse(answer.body) as Record<string, string>
     for (const name of ['x-hop', 'te', 'x-real-ip', 'x-weir-track']) assert.equal(got[name], undefined, name)
@@ -101,7 +115,11 @@ describe('the request path', () => {
   test('the entry splits by weight, tells the next hop by baggage, and counts both releases', async () => {
     const old = await target((request, response) => response.end(String(request.headers['baggage'])))
     const fresh = await target((request, response) => response.end(String(request.headers['baggage'])))
-    publish('split.test', { web: service(group(1, { so: old.port }), { canary: group(2, { sn: fresh.port }) }) }, { split: { rollout: 'r', weight: 50, by: { kind: 'request' } } })
+    publish(
+      'split.test',
+      { web: service(group(1, { so: old.port }), { canary: group(2, { sn: fresh.port }) }) },
+      { split: { rollout: 'r', weight: 50, by: { kind: 'request' } } },
+    )
     rows()
     const tracks = { stable: 0, canary: 0 }
     for (let i = 0; i < 60; i++) {
@@ -112,7 +130,10 @@ describe('the request path', () => {
     }
     assert.ok(tracks.stable > 10 && tracks.canary > 10, JSON.stringify(tracks))
     const counted = rows().filter((row) => row.environment === 'split-test')
-    assert.deepEqual(Object.fromEntries(counted.map((row) => [row.track, [row.origin, row.requests]])), { stable: [1, tracks.stable], canary: [2, tracks.canary] })
+    assert.deepEqual(Object.fromEntries(counted.map((row) => [row.track, [row.origin, row.requests]])), {
+      stable: [1, tracks.stable],
+      canary: [2, tracks.canary],
+    })
   })
 
   test('a browser keeps its side by its cookie, and a growing weight keeps it in', async () => {
@@ -142,7 +163,13 @@ describe('the request path', () => {
     const listen = await freePort()
     const edge = (track: 'stable' | 'canary' | 'baggage' | 'split', weight: number) => {
       it.carrier.apply(
-        table('edges', ++version, [{ kind: 'edge', id: 'e-web-1-api', address: '127.0.0.1', listen, caller: 'web', origin: 1, service: 'api', port: 'http', protocol: 'http', track }], { api: service(group(1, { eo: old.port }), { canary: group(2, { en: fresh.port }) }) }, { split: { rollout: 'r', weight, by: { kind: 'request' } } }),
+        table(
+          'edges',
+          ++version,
+          [{ kind: 'edge', id: 'e-web-1-api', address: '127.0.0.1', listen, caller: 'web', origin: 1, service: 'api', port: 'http', protocol: 'http', track }],
+          { api: service(group(1, { eo: old.port }), { canary: group(2, { en: fresh.port }) }) },
+          { split: { rollout: 'r', weight, by: { kind: 'request' } } },
+        ),
       )
     }
     edge('baggage', 10)
@@ -150,7 +177,16 @@ describe('the request path', () => {
     const via = async (baggage: string | null) => (await ask({ port: listen, headers: baggage === null ? {} : { baggage } })).body
     rows()
     assert.deepEqual([await via('weir-track=canary'), await via('weir-track=stable'), await via(null)], ['canary', 'stable', 'stable'])
-    assert.deepEqual(rows().map((row) => [row.hop, row.track, row.origin]).sort(), [['e-web-1-api', 'canary', 2], ['e-web-1-api', 'stable', 1], ['e-web-1-api', 'unknown', 1]])
+    assert.deepEqual(
+      rows()
+        .map((row) => [row.hop, row.track, row.origin])
+        .sort(),
+      [
+        ['e-web-1-api', 'canary', 2],
+        ['e-web-1-api', 'stable', 1],
+        ['e-web-1-api', 'unknown', 1],
+      ],
+    )
     edge('baggage', 0)
     assert.equal(await via('weir-track=canary'), 'stable')
     edge('canary', 0)
@@ -203,7 +239,10 @@ describe('the request path', () => {
     const answer = await ask({ port: it.port, headers: { host: 'none.test', accept: 'text/html' } })
     assert.equal(answer.status, 503)
     assert.match(answer.body, /v43: exited with 1: Error: &lt;boom&gt;/)
-    assert.deepEqual(rows().map(({ origin, errors, requests }) => ({ origin, errors, requests })), [{ origin: 0, errors: 1, requests: 1 }])
+    assert.deepEqual(
+      rows().map(({ origin, errors, requests }) => ({ origin, errors, requests })),
+      [{ origin: 0, errors: 1, requests: 1 }],
+    )
   })
 
   test('an answer whose first byte is late is a 504', async () => {
@@ -260,7 +299,10 @@ describe('the request path', () => {
     rows()
     await speak(it.port, 'GET / HTTP/1.1\r\nhost: gone.test\r\n\r\n', 50)
     await until(() => told, 'the service is told')
-    assert.deepEqual(rows().map(({ requests, errors, aborted }) => ({ requests, errors, aborted })), [{ requests: 1, errors: 0, aborted: 1 }])
+    assert.deepEqual(
+      rows().map(({ requests, errors, aborted }) => ({ requests, errors, aborted })),
+      [{ requests: 1, errors: 0, aborted: 1 }],
+    )
   })
 
   test('a slow reader holds back the service instead of filling the memory', async () => {
@@ -326,8 +368,15 @@ describe('the request path', () => {
   test('the longest path wins, on segment borders', async () => {
     const api = await target((_request, response) => response.end('api'))
     const web = await target((_request, response) => response.end('web'))
-    it.carrier.apply(table('paths', ++version, [route('paths.test', '/', 'web'), route('paths.test', '/api', 'api')], { web: service(group(1, { pw: web.port })), api: service(group(1, { pa: api.port })) }))
-    const bodies = await Promise.all(['/', '/api', '/api/x', '/apis', '/api?x'].map(async (path) => (await ask({ port: it.port, path, headers: { host: 'paths.test' } })).body))
+    it.carrier.apply(
+      table('paths', ++version, [route('paths.test', '/', 'web'), route('paths.test', '/api', 'api')], {
+        web: service(group(1, { pw: web.port })),
+        api: service(group(1, { pa: api.port })),
+      }),
+    )
+    const bodies = await Promise.all(
+      ['/', '/api', '/api/x', '/apis', '/api?x'].map(async (path) => (await ask({ port: it.port, path, headers: { host: 'paths.test' } })).body),
+    )
     assert.deepEqual(bodies, ['web', 'api', 'api', 'web', 'api'])
   })
 

@@ -2,17 +2,17 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { CounterBlock, RoutingTable, TableVersion } from '../core/model/routing.ts'
-import { admit, type AdmissionContext } from './admission.ts'
+import { type AdmissionContext, admit } from './admission.ts'
 import { answerPage } from './answer-page.ts'
 import { Counters, type Outcome } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
 import { Directory, type Place } from './directory.ts'
 import { discard, Exchange } from './exchange.ts'
+import type { TrustedProxies } from './forwarded.ts'
 import type { GrpcServer } from './grpc.ts'
 import { hexId } from './ids.ts'
 import { readHead } from './request-head.ts'
 import { PUBLIC_SOCKET, type SocketKey } from './socket-key.ts'
-import type { TrustedProxies } from './forwarded.ts'
 import { carryUpgrade } from './upgrade.ts'
 
 export interface CarrierLimits {
@@ -120,7 +120,7 @@ export class Carrier {
     server.on('upgrade', (request, socket, first) => this.#upgrade(key, request, socket, first))
     server.on('connect', (_request, socket) => socket.end('HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n'))
     server.on('clientError', (error, socket) => {
-      if (!this.#refused.has(socket)) refuseBytes(error as NodeJS.ErrnoException, socket)
+      if (!this.#refused.has(socket)) refuseBytes(error, socket)
     })
     const http1 = server.listeners('connection')[0] as (this: Server, socket: Socket) => void
     server.removeAllListeners('connection')
@@ -182,7 +182,8 @@ export class Carrier {
     const head = readHead(request.method as string, request.url as string, request.rawHeaders)
     if ('cause' in head) return this.#refuse(request, response, head.status, head.cause)
     const place = this.#place(key, head.host, head.path)
-    if (place === null) return this.#refuse(request, response, 404, key === PUBLIC_SOCKET ? `no app has a route for ${head.host}${head.path}` : 'no app listens here any more')
+    if (place === null)
+      return this.#refuse(request, response, 404, key === PUBLIC_SOCKET ? `no app has a route for ${head.host}${head.path}` : 'no app listens here any more')
     const peer = request.socket.remoteAddress ?? ''
     const admission = admit(place, head, peer, (name) => headerOf(request, name), this.#context)
     new Exchange(request, response, head, place, admission, this.#context).start()
@@ -205,7 +206,13 @@ export class Carrier {
     // What was refused as a request may be followed by bytes that only look like one.
     const close = status !== 404 || this.#draining
     if (status !== 404) this.#refused.add(request.socket)
-    response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store', 'x-request-id': requestId, ...(close ? { connection: 'close' } : {}) })
+    response.writeHead(status, {
+      'content-type': type,
+      'content-length': Buffer.byteLength(body),
+      'cache-control': 'no-store',
+      'x-request-id': requestId,
+      ...(close ? { connection: 'close' } : {}),
+    })
     response.end(request.method === 'HEAD' ? undefined : body)
     if (!close && !request.complete) discard(request, this.#context.limits.lingerMs)
   }
@@ -242,7 +249,11 @@ function refuseBytes(error: NodeJS.ErrnoException, socket: Duplex): void {
     socket.destroy()
     return
   }
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Request Header Fields Too Large' : error.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? '408 Request Timeout' : '400 Bad Request'
+  const status =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? '431 Request Header Fields Too Large'
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? '408 Request Timeout'
+        : '400 Bad Request'
   socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`, () => socket.destroy())
 }
-

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { identify, positionOf } from './client-identity.ts'
 import { forwardedFrom, TrustedProxies } from './forwarded.ts'
-import { readHead, type RequestHead } from './request-head.ts'
+import { type RequestHead, readHead } from './request-head.ts'
 
 const head = (...raw: string[]) => readHead('GET', '/', ['host', 'a.test', ...raw]) as RequestHead
 const split = (rollout: string) => ({ rollout, weight: 10, by: { kind: 'client' } }) as const
@@ -10,7 +10,10 @@ const split = (rollout: string) => ({ rollout, weight: 10, by: { kind: 'client' 
 test('a client is its cookie, else its Authorization, else its address', () => {
   const cookie = '0123456789abcdef'
   const fresh = () => 'feedfeedfeedfeed'
-  assert.deepEqual(identify(head('cookie', `a=1; weir-client=${cookie}`, 'authorization', 'x'), '9.9.9.9', fresh), { client: `cookie:${cookie}`, newCookie: null })
+  assert.deepEqual(identify(head('cookie', `a=1; weir-client=${cookie}`, 'authorization', 'x'), '9.9.9.9', fresh), {
+    client: `cookie:${cookie}`,
+    newCookie: null,
+  })
   assert.deepEqual(identify(head('authorization', 'Bearer x', 'accept', 'text/html'), '9.9.9.9', fresh), { client: 'authorization:Bearer x', newCookie: null })
   assert.deepEqual(identify(head('accept', 'text/html,*/*'), '9.9.9.9', fresh), { client: 'cookie:feedfeedfeedfeed', newCookie: 'feedfeedfeedfeed' })
   assert.deepEqual(identify(head('accept', '*/*'), '9.9.9.9', fresh), { client: 'address:9.9.9.9', newCookie: null })
@@ -21,8 +24,14 @@ test('positions are even, stable, and differ by rollout and key', () => {
   const units = Array.from({ length: 4000 }, (_, i) => `address:10.0.${i >> 8}.${i & 255}`)
   const below = units.filter((unit) => positionOf(unit, split('r1'), 'k') < 10)
   assert.ok(below.length > 320 && below.length < 480, String(below.length))
-  assert.deepEqual(below, units.filter((unit) => positionOf(unit, split('r1'), 'k') < 10))
-  for (const [rollout, key] of [['r2', 'k'], ['r1', 'other']] as const) {
+  assert.deepEqual(
+    below,
+    units.filter((unit) => positionOf(unit, split('r1'), 'k') < 10),
+  )
+  for (const [rollout, key] of [
+    ['r2', 'k'],
+    ['r1', 'other'],
+  ] as const) {
     const again = below.filter((unit) => positionOf(unit, split(rollout), key) < 10)
     assert.ok(again.length < below.length / 3, 'another draw')
   }
@@ -32,7 +41,11 @@ test('only trusted proxies may say who the client is', () => {
   const trusted = new TrustedProxies(['10.0.0.0/8', '::1'])
   assert.deepEqual(forwardedFrom('6.6.6.6', '1.1.1.1', 'https', trusted), { client: '6.6.6.6', chain: '6.6.6.6', proto: 'http' })
   assert.deepEqual(forwardedFrom('10.0.0.1', '1.1.1.1, 2.2.2.2', 'https', trusted), { client: '2.2.2.2', chain: '1.1.1.1, 2.2.2.2, 10.0.0.1', proto: 'https' })
-  assert.deepEqual(forwardedFrom('::ffff:10.0.0.1', '1.1.1.1, 10.2.2.2', null, trusted), { client: '1.1.1.1', chain: '1.1.1.1, 10.2.2.2, 10.0.0.1', proto: 'http' })
+  assert.deepEqual(forwardedFrom('::ffff:10.0.0.1', '1.1.1.1, 10.2.2.2', null, trusted), {
+    client: '1.1.1.1',
+    chain: '1.1.1.1, 10.2.2.2, 10.0.0.1',
+    proto: 'http',
+  })
   assert.equal(forwardedFrom('::1', 'nonsense, 10.0.0.2', null, trusted).client, '10.0.0.2')
   assert.equal(forwardedFrom('10.0.0.1', null, null, trusted).client, '10.0.0.1')
   assert.throws(() => new TrustedProxies(['ten']), /WEIR_TRUSTED_PROXIES/)

@@ -35,7 +35,11 @@ export class GatewayClient implements Gateway {
     return this.#rpc.listen((event) => {
       if (event.event === 'changed') changed((event.with as { environment: string }).environment)
       // What was missed while nobody answered is unknown: look at everything again.
-      else if (event.event === 'reconnected') void this.environments().then((all) => all.forEach(changed), () => {})
+      else if (event.event === 'reconnected')
+        void this.environments().then(
+          (all) => all.forEach(changed),
+          () => {},
+        )
     })
   }
 

@@ -37,7 +37,13 @@ export function gatewayContract(name: string, start: () => Promise<GatewayUnderT
       label: `${environment}/production`,
       listeners: [{ kind: 'route', host: hostOf(environment), path: '/', service: 'web', port: 'http', protocol: 'http' }],
       services: {
-        web: { stable: { origin: 1, targets: replicas.map((id) => under.target(id)), cause: null }, canary: null, timeoutMs: 5000, drainMs: 200, bodyLimit: 1_000_000 },
+        web: {
+          stable: { origin: 1, targets: replicas.map((id) => under.target(id)), cause: null },
+          canary: null,
+          timeoutMs: 5000,
+          drainMs: 200,
+          bodyLimit: 1_000_000,
+        },
       },
       split,
     })

@@ -13,7 +13,12 @@ export type ToWorker =
    * they come by the process channel under these names, before or after this message; others are closed. The versions count
    * as applied once all are open. null: keep those you have (a worker of an earlier parent).
    */
-  | { readonly kind: 'sync'; readonly tables: readonly RoutingTable[]; readonly withdrawn: readonly Withdrawal[]; readonly sockets: readonly SocketName[] | null }
+  | {
+      readonly kind: 'sync'
+      readonly tables: readonly RoutingTable[]
+      readonly withdrawn: readonly Withdrawal[]
+      readonly sockets: readonly SocketName[] | null
+    }
   /** The block is on disk: forget it. */
   | { readonly kind: 'kept'; readonly sequence: number }
   /** Take no more connections, end with the last one. */

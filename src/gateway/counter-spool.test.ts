@@ -36,7 +36,10 @@ test('a block sent twice is kept once, also after it was acknowledged', () => {
 test('beyond the limit the oldest go, and are counted', () => {
   const spool = new CounterSpool(folder, 3)
   for (let sequence = 1; sequence <= 5; sequence++) spool.keep(block('a', sequence))
-  assert.deepEqual(spool.oldest(9).map((it) => it.sequence), [3, 4, 5])
+  assert.deepEqual(
+    spool.oldest(9).map((it) => it.sequence),
+    [3, 4, 5],
+  )
   assert.equal(spool.dropped, 2)
 })
 

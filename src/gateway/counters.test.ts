@@ -7,16 +7,62 @@ import { group, route, service, table } from './testing.ts'
 
 const it = table('e1', 7, [route(null)], { web: service(group(1, {})) })
 const place = { environment: { table: it, services: new Map() }, listener: it.listeners[0], service: {}, hop: 'entry' } as unknown as Place
-const outcome = (more: Partial<Outcome>): Outcome => ({ place, track: 'stable', origin: 1, path: '/a/1', status: 200, aborted: false, broken: false, latencyMs: 10, ...more })
+const outcome = (more: Partial<Outcome>): Outcome => ({
+  place,
+  track: 'stable',
+  origin: 1,
+  path: '/a/1',
+  status: 200,
+  aborted: false,
+  broken: false,
+  latencyMs: 10,
+  ...more,
+})
 
 test('a block has a row for each hop, track, release and route, and is numbered', () => {
   const counters = new Counters('w', () => 5)
-  for (const more of [{}, { path: '/a/2' }, { status: 404 }, { status: 503 }, { broken: true }, { aborted: true, status: 500 }, { track: 'canary', origin: 2 } as const]) counters.record(outcome(more))
-  const block = counters.close()
-  assert.deepEqual(block?.rows.map(({ latency: _latency, ...row }) => row), [
-    { environment: 'e1', version: { epoch: 1, n: 7 }, hop: 'entry', track: 'stable', service: 'web', origin: 1, route: '/a/:id', requests: 6, errors: 2, rejected4xx: 1, aborted: 1 },
-    { environment: 'e1', version: { epoch: 1, n: 7 }, hop: 'entry', track: 'canary', service: 'web', origin: 2, route: '/a/:id', requests: 1, errors: 0, rejected4xx: 0, aborted: 0 },
+  for (const more of [
+    {},
+    { path: '/a/2' },
+    { status: 404 },
+    { status: 503 },
+    { broken: true },
+    { aborted: true, status: 500 },
+    { track: 'canary', origin: 2 } as const,
   ])
+    counters.record(outcome(more))
+  const block = counters.close()
+  assert.deepEqual(
+    block?.rows.map(({ latency: _latency, ...row }) => row),
+    [
+      {
+        environment: 'e1',
+        version: { epoch: 1, n: 7 },
+        hop: 'entry',
+        track: 'stable',
+        service: 'web',
+        origin: 1,
+        route: '/a/:id',
+        requests: 6,
+        errors: 2,
+        rejected4xx: 1,
+        aborted: 1,
+      },
+      {
+        environment: 'e1',
+        version: { epoch: 1, n: 7 },
+        hop: 'entry',
+        track: 'canary',
+        service: 'web',
+        origin: 2,
+        route: '/a/:id',
+        requests: 1,
+        errors: 0,
+        rejected4xx: 0,
+        aborted: 0,
+      },
+    ],
+  )
   const p50 = quantile(block?.rows[0]?.latency ?? [], 0.5) as number
   assert.ok(Math.abs(p50 - 10) <= 0.1)
   assert.equal(counters.close(), null, 'an empty block is none')
@@ -26,7 +72,11 @@ test('a block has a row for each hop, track, release and route, and is numbered'
 
 test('fifty routes are counted apart, the rest as other; a quiet one makes room unless a rollout is running', () => {
   const book = new RouteBook()
-  for (let i = 0; i < 50; i++) assert.equal(book.route(`/r${'x'.repeat(i % 7)}${String.fromCharCode(97 + (i % 26))}/${String.fromCharCode(97 + Math.floor(i / 26))}`, 0, false).startsWith('/r'), true)
+  for (let i = 0; i < 50; i++)
+    assert.equal(
+      book.route(`/r${'x'.repeat(i % 7)}${String.fromCharCode(97 + (i % 26))}/${String.fromCharCode(97 + Math.floor(i / 26))}`, 0, false).startsWith('/r'),
+      true,
+    )
   assert.equal(book.route('/late', 1000, false), 'other')
   assert.equal(book.route('/late', 700_000, true), 'other')
   assert.equal(book.route('/late', 700_000, false), '/late')

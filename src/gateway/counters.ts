@@ -1,6 +1,6 @@
 import { bucketOf, sparse } from '../core/model/latency-sketch.ts'
-import type { CounterBlock, CounterRow, TableVersion } from '../core/model/routing.ts'
 import { MAX_ROUTES, OTHER_ROUTE, routePattern } from '../core/model/route-pattern.ts'
+import type { CounterBlock, CounterRow, TableVersion } from '../core/model/routing.ts'
 import type { Place } from './directory.ts'
 
 /** How a request ended. */
@@ -67,7 +67,14 @@ export class Counters {
     const [from, to] = [this.#from, this.#now()]
     this.#from = to
     if (this.#rows.size === 0) return null
-    const rows = [...this.#rows.values()].map(({ fixed, requests, errors, rejected4xx, aborted, latency }) => ({ ...fixed, requests, errors, rejected4xx, aborted, latency: sparse(latency) }))
+    const rows = [...this.#rows.values()].map(({ fixed, requests, errors, rejected4xx, aborted, latency }) => ({
+      ...fixed,
+      requests,
+      errors,
+      rejected4xx,
+      aborted,
+      latency: sparse(latency),
+    }))
     this.#rows = new Map()
     return { incarnation: this.#incarnation, sequence: ++this.#sequence, from, to, rows }
   }
@@ -85,7 +92,15 @@ export class Counters {
     const key = `${bookKey} ${table.version.epoch}.${table.version.n} ${outcome.place.hop} ${outcome.track} ${outcome.origin} ${route}`
     let row = this.#rows.get(key)
     if (!row) {
-      const fixed = { environment: table.environment, version: table.version, hop: outcome.place.hop, track: outcome.track, service, origin: outcome.origin, route }
+      const fixed = {
+        environment: table.environment,
+        version: table.version,
+        hop: outcome.place.hop,
+        track: outcome.track,
+        service,
+        origin: outcome.origin,
+        route,
+      }
       row = { fixed, requests: 0, errors: 0, rejected4xx: 0, aborted: 0, latency: new Map() }
       this.#rows.set(key, row)
     }

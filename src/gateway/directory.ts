@@ -1,5 +1,5 @@
 import { compareVersions, type Listener, type RoutingTable, type TableVersion, type TargetGroup } from '../core/model/routing.ts'
-import { indexRoutes, matchRoute, type RouteIndex, type Routed } from './match.ts'
+import { indexRoutes, matchRoute, type Routed, type RouteIndex } from './match.ts'
 import { type SocketKey, socketOf } from './socket-key.ts'
 import { Target } from './target.ts'
 

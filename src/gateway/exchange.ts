@@ -9,7 +9,7 @@ import { downstreamHeaders, framingOf, upstreamHead } from './forward-headers.ts
 import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-parser.ts'
 import type { LongLived, Target } from './target.ts'
-import type { UpstreamConnection, UpstreamFailure, UpstreamUser } from './upstream.ts'
+import type { UpstreamConnection, UpstreamFailure, UpstreamHold, UpstreamUser } from './upstream.ts'
 
 /** A second and a third target, never more: a request that kills replicas must not visit them all. */
 const MAX_ATTEMPTS = 3
@@ -38,7 +38,7 @@ export class Exchange implements UpstreamUser, LongLived {
   readonly #hasBody: boolean
   readonly #tried: Target[] = []
   #target: Target | null = null
-  #upstream: UpstreamConnection | null = null
+  #upstream: UpstreamHold | null = null
   #bodyStarted = false
   #bodySent = false
   #bodyBytes = 0
@@ -214,7 +214,10 @@ export class Exchange implements UpstreamUser, LongLived {
 
   #answer(status: number, cause: string): void {
     this.#context.deadlines.clear(this)
-    const { type, body } = answerPage({ status, cause, requestId: this.#admission.added.requestId, label: this.#place.environment.table.label }, this.#head.accept)
+    const { type, body } = answerPage(
+      { status, cause, requestId: this.#admission.added.requestId, label: this.#place.environment.table.label },
+      this.#head.accept,
+    )
     const headers = ['content-type', type, 'content-length', String(Buffer.byteLength(body)), 'cache-control', 'no-store']
     if (status === 503) headers.push('retry-after', '1')
     if (this.#context.draining()) headers.push('connection', 'close')

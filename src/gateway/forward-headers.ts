@@ -55,7 +55,8 @@ export function upstreamHeaderList(head: RequestHead, raw: readonly string[], ad
   }
   if (added.baggage !== null) list.push('baggage', added.baggage)
   if (added.traceparent !== null) list.push('traceparent', added.traceparent)
-  if (added.forwarded !== null) list.push('x-forwarded-for', added.forwarded.chain, 'x-forwarded-proto', added.forwarded.proto, 'x-forwarded-host', head.authority)
+  if (added.forwarded !== null)
+    list.push('x-forwarded-for', added.forwarded.chain, 'x-forwarded-proto', added.forwarded.proto, 'x-forwarded-host', head.authority)
   list.push('x-request-id', added.requestId)
   return list
 }

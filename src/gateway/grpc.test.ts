@@ -18,11 +18,23 @@ describe('gRPC', () => {
   let version = 0
   let held: ServerHttp2Stream | null = null
   const publish = (targets: Record<string, number>, drainMs = 50) =>
-    it.carrier.apply(table('g', ++version, [route('g.test', '/', 'api', 'grpc'), route('plain.test', '/', 'web')], { api: service(group(6, targets), { drainMs, bodyLimit: 100_000 }), web: service(group(1, { pl: plainPort })) }))
+    it.carrier.apply(
+      table('g', ++version, [route('g.test', '/', 'api', 'grpc'), route('plain.test', '/', 'web')], {
+        api: service(group(6, targets), { drainMs, bodyLimit: 100_000 }),
+        web: service(group(1, { pl: plainPort })),
+      }),
+    )
   let plainPort = 0
   const call = (path: string, body: string): Promise<Reply> =>
     new Promise((resolve, reject) => {
-      const stream = session.request({ ':method': 'POST', ':path': path, ':authority': 'g.test', 'content-type': 'application/grpc', te: 'trailers', 'x-meta': 'm' })
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': path,
+        ':authority': 'g.test',
+        'content-type': 'application/grpc',
+        te: 'trailers',
+        'x-meta': 'm',
+      })
       let headers: IncomingHttpHeaders = {}
       let trailers: IncomingHttpHeaders = {}
       let text = ''
@@ -46,8 +58,12 @@ describe('gRPC', () => {
     server = createServer()
     server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
       stream.on('error', () => {})
-      if (headers[':path'] === '/svc/Deny') return stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '16' }, { endStream: true })
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'x-seen': `${headers['te']} ${headers['x-meta']} ${headers['x-forwarded-for']}` }, { waitForTrailers: true })
+      if (headers[':path'] === '/svc/Deny')
+        return stream.respond({ ':status': 200, 'content-type': 'application/grpc', 'grpc-status': '16' }, { endStream: true })
+      stream.respond(
+        { ':status': 200, 'content-type': 'application/grpc', 'x-seen': `${headers['te']} ${headers['x-meta']} ${headers['x-forwarded-for']}` },
+        { waitForTrailers: true },
+      )
       if (headers[':path'] === '/svc/Watch') {
         held = stream
         stream.write('first')
@@ -118,9 +134,12 @@ describe('gRPC', () => {
     await call('/svc/Unary', 'x')
     await call('/svc/Deny', 'x')
     const rows = (it.carrier.closeBlock()?.rows ?? []).map(({ route: path, requests, errors, rejected4xx }) => ({ path, requests, errors, rejected4xx }))
-    assert.deepEqual(rows.sort((a, b) => (a.path < b.path ? -1 : 1)), [
-      { path: '/svc/Deny', requests: 1, errors: 0, rejected4xx: 1 },
-      { path: '/svc/Unary', requests: 1, errors: 0, rejected4xx: 0 },
-    ])
+    assert.deepEqual(
+      rows.sort((a, b) => (a.path < b.path ? -1 : 1)),
+      [
+        { path: '/svc/Deny', requests: 1, errors: 0, rejected4xx: 1 },
+        { path: '/svc/Unary', requests: 1, errors: 0, rejected4xx: 0 },
+      ],
+    )
   })
 })

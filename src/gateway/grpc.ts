@@ -2,14 +2,23 @@
  * HTTP/2 without TLS and with prior knowledge, in and out: what gRPC speaks inside a network. Loaded when the first client
  * speaks it, because node:http2 costs memory that most installations would never use.
  */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants, type Http2Session, type IncomingHttpHeaders, performServerHandshake, type ServerHttp2Stream } from 'node:http2'
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  constants,
+  type Http2Session,
+  type IncomingHttpHeaders,
+  performServerHandshake,
+  type ServerHttp2Stream,
+} from 'node:http2'
 import type { Socket } from 'node:net'
-import { admit, type Admission, noTargetCause } from './admission.ts'
+import { type Admission, admit, noTargetCause } from './admission.ts'
 import { chooseTarget, recordFailure, recordSuccess } from './balance.ts'
 import type { CarrierContext } from './carrier.ts'
 import type { Place } from './directory.ts'
 import { upstreamHeaderList } from './forward-headers.ts'
-import { readHead, type RequestHead } from './request-head.ts'
+import { type RequestHead, readHead } from './request-head.ts'
 import type { LongLived, Target } from './target.ts'
 
 const UNAVAILABLE = 14
@@ -29,7 +38,7 @@ export class GrpcServer {
 
   /** Serves a connection that began with the preface. */
   accept(socket: Socket, find: FindPlace): void {
-    const session = performServerHandshake(socket, { maxHeaderListPairs: 256 } as never)
+    const session = performServerHandshake(socket, { maxHeaderListPairs: 256 })
     this.#sessions.add(session)
     session.on('error', () => {}) // `close` follows
     session.on('close', () => this.#sessions.delete(session))
@@ -48,9 +57,11 @@ export class GrpcServer {
     if ('cause' in head) return refuse(stream, UNIMPLEMENTED, head.cause, [])
     const place = find(head.host, head.path)
     if (place === null) return refuse(stream, UNIMPLEMENTED, `no app has a route for ${head.host}${head.path}`, [])
-    const peer = (stream.session?.socket?.remoteAddress as string | undefined) ?? ''
+    const peer = stream.session?.socket?.remoteAddress ?? ''
     const header = (name: string) => (headers[name.toLowerCase()] === undefined ? null : String(headers[name.toLowerCase()]))
-    new Call(stream, headers, raw, head, place, admit(place, head, peer, header, this.#context), this.#context, (target, port) => this.#upstream(target, port)).start()
+    new Call(stream, headers, raw, head, place, admit(place, head, peer, header, this.#context), this.#context, (target, port) =>
+      this.#upstream(target, port),
+    ).start()
   }
 
   #upstream(target: Target, port: number): ClientHttp2Session {
@@ -268,7 +279,13 @@ class Call implements LongLived {
 function refuse(stream: ServerHttp2Stream, grpcStatus: number, cause: string, own: readonly (readonly [string, string])[]): void {
   if (stream.destroyed || stream.headersSent) return
   stream.respond(
-    { ':status': 200, 'content-type': 'application/grpc', 'grpc-status': String(grpcStatus), 'grpc-message': encodeURIComponent(cause), ...Object.fromEntries(own) },
+    {
+      ':status': 200,
+      'content-type': 'application/grpc',
+      'grpc-status': String(grpcStatus),
+      'grpc-message': encodeURIComponent(cause),
+      ...Object.fromEntries(own),
+    },
     { endStream: true },
   )
   stream.resume()

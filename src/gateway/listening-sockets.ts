@@ -11,7 +11,8 @@ interface Handle {
   /** Also gives the error that libuv keeps back from bind (EADDRINUSE). */
   getsockname(out: object): number
 }
-const createHandle = (net as unknown as { _createServerHandle(address: string, port: number, family: 4 | 6, fd: undefined, flags: number): Handle | number })._createServerHandle
+const createHandle = (net as unknown as { _createServerHandle(address: string, port: number, family: 4 | 6, fd: undefined, flags: number): Handle | number })
+  ._createServerHandle
 const REUSE_PORT = 2 // libuv's UV_TCP_REUSEPORT
 
 export interface HostPort {

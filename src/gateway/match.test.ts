@@ -4,7 +4,14 @@ import { indexRoutes, matchRoute, type RouteListener } from './match.ts'
 
 const listener = (host: string | null, path: string): RouteListener => ({ kind: 'route', host, path, service: 'web', port: 'http', protocol: 'http' })
 const index = indexRoutes(
-  [listener('shop.test', '/'), listener('shop.test', '/api'), listener('shop.test', '/api/v2/'), listener('*.shop.test', '/'), listener('api.shop.test', '/only'), listener(null, '/any')].map((it) => ({ listener: it, owner: `${it.host}${it.path}` })),
+  [
+    listener('shop.test', '/'),
+    listener('shop.test', '/api'),
+    listener('shop.test', '/api/v2/'),
+    listener('*.shop.test', '/'),
+    listener('api.shop.test', '/only'),
+    listener(null, '/any'),
+  ].map((it) => ({ listener: it, owner: `${it.host}${it.path}` })),
 )
 
 const TABLE: readonly [host: string, path: string, owner: string | null][] = [

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { CounterBlock, Listener, ObservedTraffic, RoutingTable, TableVersion } from '../core/model/routing.ts'
 import { CounterSpool } from './counter-spool.ts'
-import { PUBLIC_SOCKET, type SocketKey, socketOf } from './socket-key.ts'
 import type { Gateway } from './gateway.ts'
 import { type HostPort, ListeningSockets } from './listening-sockets.ts'
+import { PUBLIC_SOCKET, type SocketKey, socketOf } from './socket-key.ts'
 import { TableStore } from './table-store.ts'
 import { Workforce } from './workforce.ts'
 
@@ -67,7 +67,10 @@ export class GatewayParent implements Gateway {
   start(): void {
     this.#openSockets()
     this.#workforce.start()
-    this.#timers.push(setInterval(() => this.#retryRefused(), RETRY_REFUSED_MS), setInterval(() => this.#resize(), RESIZE_MS))
+    this.#timers.push(
+      setInterval(() => this.#retryRefused(), RETRY_REFUSED_MS),
+      setInterval(() => this.#resize(), RESIZE_MS),
+    )
   }
 
   async publish(table: RoutingTable): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { Agent } from 'node:http'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
-import { ask, group, isAlive, pause, Processes, route, service, startLoad, startTarget, table, type Target, until, workersOf } from './testing.ts'
+import { ask, group, isAlive, Processes, pause, route, service, startLoad, startTarget, type Target, table, until, workersOf } from './testing.ts'
 
 describe('killed and stopped processes of the gateway', () => {
   let target: Target
@@ -33,7 +33,10 @@ describe('killed and stopped processes of the gateway', () => {
     const { answered, failures } = await load.stop()
     assert.ok(answered > 0)
     assert.ok(failures.length <= 3 * 6, failures.join())
-    assert.deepEqual(failures.filter((code) => code === 'ECONNREFUSED'), [])
+    assert.deepEqual(
+      failures.filter((code) => code === 'ECONNREFUSED'),
+      [],
+    )
   })
 
   test('the only worker killed: connections wait for the next one', async () => {
@@ -90,7 +93,11 @@ describe('killed and stopped processes of the gateway', () => {
     const counted = new Map<string, number>()
     const take = async () => {
       const blocks = await gateway.client.counters(100)
-      for (const block of blocks) counted.set(`${block.incarnation} ${block.sequence}`, block.rows.reduce((sum, row) => sum + row.requests, 0))
+      for (const block of blocks)
+        counted.set(
+          `${block.incarnation} ${block.sequence}`,
+          block.rows.reduce((sum, row) => sum + row.requests, 0),
+        )
       return [...counted.values()].reduce((sum, count) => sum + count, 0)
     }
     await until(async () => (await take()) === sent, 'all are counted')
@@ -100,7 +107,9 @@ describe('killed and stopped processes of the gateway', () => {
     process.kill(workersOf(gateway)[0] as number, 'SIGKILL')
     await pause(50)
     assert.equal(await take(), sent)
-    await gateway.client.acknowledgeCounters([...counted.keys()].map((key) => ({ incarnation: key.split(' ')[0] as string, sequence: Number(key.split(' ')[1]) })))
+    await gateway.client.acknowledgeCounters(
+      [...counted.keys()].map((key) => ({ incarnation: key.split(' ')[0] as string, sequence: Number(key.split(' ')[1]) })),
+    )
     assert.deepEqual(await gateway.client.counters(100), [])
   })
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { createServer, type AddressInfo } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { ask, freePort, group, Processes, route, service, startLoad, startTarget, table, type Target, until } from './testing.ts'
+import { ask, freePort, group, Processes, route, service, startLoad, startTarget, type Target, table, until } from './testing.ts'
 
 describe('publishing to running workers', () => {
   let target: Target
@@ -35,7 +35,9 @@ describe('publishing to running workers', () => {
     const squatter = createServer()
     await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve))
     const { port } = squatter.address() as AddressInfo
-    await gateway.publish(table('e3', 1, [{ kind: 'port', listen: port, service: 'web', port: 'http', protocol: 'http' }], { web: service(group(1, { s1: target.port })) }))
+    await gateway.publish(
+      table('e3', 1, [{ kind: 'port', listen: port, service: 'web', port: 'http', protocol: 'http' }], { web: service(group(1, { s1: target.port })) }),
+    )
     assert.deepEqual((await gateway.client.observe('e3')).refused, [{ listener: `port ${port}`, cause: `port ${port} is in use` }])
     squatter.close()
     await until(async () => (await gateway.client.observe('e3')).refused.length === 0, 'it was opened')
@@ -44,11 +46,29 @@ describe('publishing to running workers', () => {
 
   test('edges are served on loopback addresses of their own and closed with their table', async () => {
     const listen = await freePort()
-    const edge = { kind: 'edge', id: 'e-1', address: '127.64.9.9', listen, caller: 'web', origin: 1, service: 'api', port: 'http', protocol: 'http', track: 'baggage' } as const
+    const edge = {
+      kind: 'edge',
+      id: 'e-1',
+      address: '127.64.9.9',
+      listen,
+      caller: 'web',
+      origin: 1,
+      service: 'api',
+      port: 'http',
+      protocol: 'http',
+      track: 'baggage',
+    } as const
     await gateway.publish(table('e4', 1, [edge], { api: service(group(1, { a1: target.port })) }))
     assert.equal((await ask({ port: listen, address: '127.64.9.9' })).body, 'ok')
     await assert.rejects(ask({ port: listen, address: '127.0.0.1' }), { code: 'ECONNREFUSED' })
     await gateway.client.withdraw('e4', { epoch: 1, n: 2 })
-    await until(() => ask({ port: listen, address: '127.64.9.9' }).then(() => false, (error: NodeJS.ErrnoException) => error.code === 'ECONNREFUSED'), 'the edge is closed')
+    await until(
+      () =>
+        ask({ port: listen, address: '127.64.9.9' }).then(
+          () => false,
+          (error: NodeJS.ErrnoException) => error.code === 'ECONNREFUSED',
+        ),
+      'the edge is closed',
+    )
   })
 })

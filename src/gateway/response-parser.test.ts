@@ -29,7 +29,8 @@ function parse(bytes: string, cuts: readonly number[] = [], method = 'GET', clos
   return heard
 }
 
-const CHUNKED = 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\nX-A: 1\r\n\r\n5;ext=1\r\nhello\r\n7 \r\n, world\r\n0\r\nX-Sum: 12\r\nX-B: 2\r\n\r\n'
+const CHUNKED =
+  'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\nX-A: 1\r\n\r\n5;ext=1\r\nhello\r\n7 \r\n, world\r\n0\r\nX-Sum: 12\r\nX-B: 2\r\n\r\n'
 const LENGTH = 'HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello'
 
 test('however the bytes are cut, the answer is the same', () => {

@@ -22,7 +22,10 @@ test('a slow worker keeps the old table until it acknowledges', async () => {
   await gateway.publish(table('e1', 1, [route(null)], web))
   await clock.run(1000)
   await gateway.publish(table('e1', 2, [route(null)], web))
-  assert.deepEqual(gateway.workerTables('e1').map((it) => it?.version.n), [1, 1])
+  assert.deepEqual(
+    gateway.workerTables('e1').map((it) => it?.version.n),
+    [1, 1],
+  )
   assert.equal((await gateway.observe('e1')).acknowledged?.n, 1)
   await clock.run(1000)
   assert.equal((await gateway.observe('e1')).acknowledged?.n, 2)

@@ -1,5 +1,5 @@
 import type { Epoch } from '../core/model/epoch.ts'
-import { compareVersions, type CounterBlock, type CounterRow, type ObservedTraffic, type RoutingTable, type TableVersion } from '../core/model/routing.ts'
+import { type CounterBlock, type CounterRow, compareVersions, type ObservedTraffic, type RoutingTable, type TableVersion } from '../core/model/routing.ts'
 import type { Clock, Random } from '../core/model/world.ts'
 import { WeirError } from '../errors.ts'
 import type { Gateway } from './gateway.ts'
@@ -157,7 +157,8 @@ export class SimulatedGateway implements Gateway {
     const present = this.#kept.get(environment)
     if (present && compareVersions(version, present.version) === 0) return
     this.#fence(version.epoch)
-    if (present && compareVersions(version, present.version) < 0) throw stale(`version ${version.epoch}.${version.n} of ${environment} is older than ${present.version.epoch}.${present.version.n}`)
+    if (present && compareVersions(version, present.version) < 0)
+      throw stale(`version ${version.epoch}.${version.n} of ${environment} is older than ${present.version.epoch}.${present.version.n}`)
     this.#kept.set(environment, { version, table })
     this.#follow(environment)
   }
@@ -208,7 +209,20 @@ export class SimulatedGateway implements Gateway {
 }
 
 function oneRequest(table: RoutingTable, service: string, track: 'stable' | 'canary', origin: number, failed: boolean): CounterRow {
-  return { environment: table.environment, version: table.version, hop: 'entry', track, service, origin, route: '/', requests: 1, errors: failed ? 1 : 0, rejected4xx: 0, aborted: 0, latency: [] }
+  return {
+    environment: table.environment,
+    version: table.version,
+    hop: 'entry',
+    track,
+    service,
+    origin,
+    route: '/',
+    requests: 1,
+    errors: failed ? 1 : 0,
+    rejected4xx: 0,
+    aborted: 0,
+    latency: [],
+  }
 }
 
 function nameOf({ incarnation, sequence }: { readonly incarnation: string; readonly sequence: number }): string {

@@ -6,7 +6,8 @@ import { type Carried, speak, startCarrier } from './testing-carrier.ts'
 
 /** What two parsers in a row could read differently. Each must be refused, and not a byte of it reach the service. */
 const REFUSED: Readonly<Record<string, string | readonly string[]>> = {
-  'Content-Length and Transfer-Encoding': 'POST / HTTP/1.1\r\nhost: s.test\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /admin HTTP/1.1\r\nhost: s.test\r\n\r\n',
+  'Content-Length and Transfer-Encoding':
+    'POST / HTTP/1.1\r\nhost: s.test\r\ncontent-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /admin HTTP/1.1\r\nhost: s.test\r\n\r\n',
   'Transfer-Encoding and Content-Length': 'POST / HTTP/1.1\r\nhost: s.test\r\ntransfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n0\r\n\r\n',
   'two different Content-Lengths': 'POST / HTTP/1.1\r\nhost: s.test\r\ncontent-length: 4\r\ncontent-length: 5\r\n\r\nabcde',
   'two equal Content-Lengths': 'POST / HTTP/1.1\r\nhost: s.test\r\ncontent-length: 4\r\ncontent-length: 4\r\n\r\nabcd',
@@ -16,7 +17,7 @@ const REFUSED: Readonly<Record<string, string | readonly string[]>> = {
   'a hexadecimal Content-Length': 'POST / HTTP/1.1\r\nhost: s.test\r\ncontent-length: 0x4\r\n\r\nabcd',
   'a huge Content-Length': 'POST / HTTP/1.1\r\nhost: s.test\r\ncontent-length: 99999999999999999999\r\n\r\n',
   'a Transfer-Encoding nobody knows': 'POST / HTTP/1.1\r\nhost: s.test\r\ntransfer-encoding: xchunked\r\n\r\n0\r\n\r\n',
-  'identity': 'POST / HTTP/1.1\r\nhost: s.test\r\ntransfer-encoding: identity\r\n\r\n',
+  identity: 'POST / HTTP/1.1\r\nhost: s.test\r\ntransfer-encoding: identity\r\n\r\n',
   'chunked, identity': 'POST / HTTP/1.1\r\nhost: s.test\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n',
   'gzip, chunked': 'POST / HTTP/1.1\r\nhost: s.test\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n',
   'chunked twice': 'POST / HTTP/1.1\r\nhost: s.test\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
@@ -48,7 +49,7 @@ const REFUSED: Readonly<Record<string, string | readonly string[]>> = {
   'HTTP/0.9': 'GET /\r\n\r\n',
   'HTTP/3.0 in text': 'GET / HTTP/3.0\r\nhost: s.test\r\n\r\n',
   'no protocol at all': '\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03',
-  'CONNECT': 'CONNECT s.test:80 HTTP/1.1\r\nhost: s.test:80\r\n\r\n',
+  CONNECT: 'CONNECT s.test:80 HTTP/1.1\r\nhost: s.test:80\r\n\r\n',
   'headers of 40 KiB': `GET / HTTP/1.1\r\nhost: s.test\r\nx: ${'a'.repeat(40_000)}\r\n\r\n`,
 }
 

@@ -13,7 +13,8 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-const app = (environment: string, n: number, epoch = 1) => table(environment, n, [route(null)], { web: service(group(1, { r1: 1 })) }, { version: { epoch, n } })
+const app = (environment: string, n: number, epoch = 1) =>
+  table(environment, n, [route(null)], { web: service(group(1, { r1: 1 })) }, { version: { epoch, n } })
 const put = (store: TableStore, it: ReturnType<typeof app>) => store.put(it.environment, it.version, it)
 const stale = (error: unknown) => isWeirError(error, 'E_STALE_EPOCH')
 
@@ -36,7 +37,10 @@ test('a file with any byte changed or cut off is set aside, never used; the othe
   for (const damage of [whole.slice(0, -1), whole.slice(0, 5), '', whole.replace('"n":1', '"n":2'), `${whole} `]) {
     writeFileSync(file, damage)
     const again = new TableStore(folder)
-    assert.deepEqual(again.tables().map((it) => it.environment), ['e2'])
+    assert.deepEqual(
+      again.tables().map((it) => it.environment),
+      ['e2'],
+    )
     assert.deepEqual(again.damaged, ['tables/e1.json'])
     assert.ok(existsSync(`${file}.damaged`))
   }
@@ -68,5 +72,8 @@ test('the present version said again is no news, whatever the epoch has become',
 })
 
 test('an environment whose name is a path is refused', () => {
-  assert.throws(() => put(new TableStore(folder), app('../e1', 1)), (error) => isWeirError(error, 'E_NAME'))
+  assert.throws(
+    () => put(new TableStore(folder), app('../e1', 1)),
+    (error) => isWeirError(error, 'E_NAME'),
+  )
 })

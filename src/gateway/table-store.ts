@@ -87,7 +87,11 @@ export class TableStore {
       syncFolder(join(path, '..'))
     } catch (error) {
       const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'
-      throw new WeirError(full ? 'E_DISK_FULL' : 'E_STATE', { message: 'the routing table cannot be saved', cause: (error as Error).message, state: 'traffic goes on by the previous table' }, { cause: error })
+      throw new WeirError(
+        full ? 'E_DISK_FULL' : 'E_STATE',
+        { message: 'the routing table cannot be saved', cause: (error as Error).message, state: 'traffic goes on by the previous table' },
+        { cause: error },
+      )
     }
   }
 

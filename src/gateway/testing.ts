@@ -1,13 +1,13 @@
 /** What the gateway's tests share: tables, targets, and the real processes in a state folder of their own. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { Agent, createServer as createHttpServer, type IncomingMessage, request as httpRequest, type RequestListener, type Server } from 'node:http'
+import { Agent, createServer as createHttpServer, request as httpRequest, type IncomingMessage, type RequestListener, type Server } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Listener, RoutingTable, ServiceTargets, TargetGroup } from '../core/model/routing.ts'
 import { statePaths } from '../config.ts'
+import type { Listener, RoutingTable, ServiceTargets, TargetGroup } from '../core/model/routing.ts'
 import { RpcClient } from '../rpc/client.ts'
 import { GatewayClient } from './client.ts'
 import type { Gateway } from './gateway.ts'
@@ -24,7 +24,13 @@ export function service(stable: TargetGroup, more: Partial<ServiceTargets> = {})
   return { stable, canary: null, timeoutMs: 5000, drainMs: 300, bodyLimit: 1024 * 1024, ...more }
 }
 
-export function table(environment: string, n: number, listeners: readonly Listener[], services: Readonly<Record<string, ServiceTargets>>, more: Partial<RoutingTable> = {}): RoutingTable {
+export function table(
+  environment: string,
+  n: number,
+  listeners: readonly Listener[],
+  services: Readonly<Record<string, ServiceTargets>>,
+  more: Partial<RoutingTable> = {},
+): RoutingTable {
   return { environment, version: { epoch: 1, n }, label: `${environment}/production`, listeners, services, split: null, ...more }
 }
 
@@ -80,7 +86,9 @@ export function ask({ port, path = '/', method = 'GET', headers = {}, body, agen
       const chunks: Buffer[] = []
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('error', reject)
-      response.on('end', () => resolve({ status: response.statusCode as number, headers: response.headers, trailers: response.trailers, body: Buffer.concat(chunks).toString() }))
+      response.on('end', () =>
+        resolve({ status: response.statusCode as number, headers: response.headers, trailers: response.trailers, body: Buffer.concat(chunks).toString() }),
+      )
     })
     request.on('error', reject)
     request.end(body)
@@ -92,7 +100,7 @@ export async function until<T>(check: () => T | Promise<T>, what: string, within
   const end = performance.now() + withinMs
   for (;;) {
     const value = await check()
-    if (value !== false && value !== null && value !== undefined) return value as NonNullable<T>
+    if (value !== false && value !== null && value !== undefined) return value
     if (performance.now() > end) throw new Error(`not within ${withinMs} ms: ${what}`)
     await pause(5)
   }

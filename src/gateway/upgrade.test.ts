@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { type WebSocket as Socket, WebSocket, WebSocketServer } from 'ws'
-import { ask, freePort, group, route, service, startTarget, table, type Target, until } from './testing.ts'
+import { ask, freePort, group, route, service, startTarget, type Target, table, until } from './testing.ts'
 import { type Carried, startCarrier } from './testing-carrier.ts'
 
 describe('WebSockets', () => {
@@ -10,7 +10,8 @@ describe('WebSockets', () => {
   let server: WebSocketServer
   let version = 0
   const onServer: { socket: Socket; headers: Record<string, unknown> }[] = []
-  const publish = (targets: Record<string, number>, drainMs = 60) => it.carrier.apply(table('ws', ++version, [route('ws.test')], { web: service(group(5, targets), { drainMs }) }))
+  const publish = (targets: Record<string, number>, drainMs = 60) =>
+    it.carrier.apply(table('ws', ++version, [route('ws.test')], { web: service(group(5, targets), { drainMs }) }))
   const open = async () => {
     const socket = new WebSocket(`ws://127.0.0.1:${it.port}/chat`, { headers: { host: 'ws.test' } })
     await new Promise<void>((resolve, reject) => {
@@ -88,6 +89,14 @@ describe('WebSockets', () => {
 
   test('an upgrade to anything else is served as if it had not been asked for', async () => {
     publish({ w6: target.port })
-    assert.equal((await ask({ port: it.port, headers: { host: 'ws.test', connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAARAAAAAAAIAAAAA' } })).status, 426)
+    assert.equal(
+      (
+        await ask({
+          port: it.port,
+          headers: { host: 'ws.test', connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABkAARAAAAAAAIAAAAA' },
+        })
+      ).status,
+      426,
+    )
   })
 })

@@ -31,7 +31,16 @@ export function carryUpgrade(it: UpgradeRequest, tried: readonly Target[] = [], 
   const target = chooseTarget(group.targets, tried, performance.now(), context.random)
   const port = target?.port(place.listener.port) ?? null
   const finish = (status: number, broken: boolean, aborted: boolean) => {
-    context.record({ place, track: decision.counted, origin: target === null ? 0 : group.origin, path: it.head.path, status, aborted, broken, latencyMs: performance.now() - startedAt })
+    context.record({
+      place,
+      track: decision.counted,
+      origin: target === null ? 0 : group.origin,
+      path: it.head.path,
+      status,
+      aborted,
+      broken,
+      latencyMs: performance.now() - startedAt,
+    })
   }
   if (target === null || port === null) {
     answer(socket, 503, noTargetCause(place.service.name, group), admission)
@@ -67,12 +76,14 @@ export function carryUpgrade(it: UpgradeRequest, tried: readonly Target[] = [], 
     recordSuccess(target)
     socket.write(head101(response, admission))
     finish(101, false, false)
-    join(socket, up as Socket, it.first, upFirst, target)
+    join(socket, up, it.first, upFirst, target)
   })
   upstream.on('response', (response) => {
     if (!settle()) return
     recordSuccess(target)
-    socket.write(`HTTP/1.1 ${response.statusCode} ${response.statusMessage}\r\n${lines(downstreamHeaders(response.rawHeaders))}${ownLines(admission)}connection: close\r\n\r\n`)
+    socket.write(
+      `HTTP/1.1 ${response.statusCode} ${response.statusMessage}\r\n${lines(downstreamHeaders(response.rawHeaders))}${ownLines(admission)}connection: close\r\n\r\n`,
+    )
     response.pipe(socket)
     response.on('close', () => {
       socket.end()
@@ -180,5 +191,7 @@ function lines(headers: readonly string[]): string {
 
 function answer(socket: Socket, status: number, cause: string, admission: Admission): void {
   const body = `${cause}\nrequest ${admission.added.requestId}\n`
-  socket.end(`HTTP/1.1 ${status} ${status === 503 ? 'Service Unavailable' : 'Bad Gateway'}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${ownLines(admission)}connection: close\r\n\r\n${body}`)
+  socket.end(
+    `HTTP/1.1 ${status} ${status === 503 ? 'Service Unavailable' : 'Bad Gateway'}\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: ${Buffer.byteLength(body)}\r\n${ownLines(admission)}connection: close\r\n\r\n${body}`,
+  )
 }

@@ -30,15 +30,29 @@ export interface UpstreamUser {
  */
 const IDLE_MS = 900
 const CONNECT_TIMEOUT_MS = 2000
+/**
+ * More connections are not begun at once: a server's queue of new connections is short (511 in Node, 100 in Python), and what does
+ * not fit waits a second for its next try. Whoever comes later takes the next one that is established or given back.
+ */
+const MAX_CONNECTING = 64
 /** One buffer for all reads: a read is handled to its end before the next one starts. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024)
+
+/** A user's hold on the connection that it has or waits for. */
+export interface UpstreamHold {
+  pause(): void
+  resume(): void
+  /** Ends it without telling the user, who knows. */
+  destroy(): void
+}
 
 /** Keep-alive connections to one port of one target. */
 export class UpstreamPool {
   readonly #address: string
   readonly #port: number
   readonly #idle: UpstreamConnection[] = []
-  readonly #busy = new Set<UpstreamConnection>()
+  readonly #connecting = new Set<UpstreamConnection>()
+  readonly #waiting = new Set<UpstreamUser>()
   #sweep: NodeJS.Timeout | null = null
 
   constructor(address: string, port: number) {
@@ -47,22 +61,34 @@ export class UpstreamPool {
   }
 
   /** Gives `user` a connection: the one used last if any is idle, else a new one. */
-  use(user: UpstreamUser, fresh: boolean): UpstreamConnection {
-    const connection = (fresh ? undefined : this.#idle.pop()) ?? new UpstreamConnection(this.#address, this.#port, this)
-    this.#busy.add(connection)
-    connection.start(user)
-    return connection
+  use(user: UpstreamUser, fresh: boolean): UpstreamHold {
+    const idle = fresh ? undefined : this.#idle.pop()
+    if (idle) {
+      idle.start(user)
+      return idle
+    }
+    if (this.#connecting.size < MAX_CONNECTING) return this.#open(user)
+    this.#waiting.add(user)
+    return { pause() {}, resume() {}, destroy: () => this.#waiting.delete(user) }
   }
 
   release(connection: UpstreamConnection): void {
-    this.#busy.delete(connection)
+    const next = this.#next()
+    if (next) return connection.start(next)
     this.#idle.push(connection)
     connection.idleSince = performance.now()
     this.#sweep ??= setInterval(() => this.#closeIdle(), IDLE_MS / 3).unref()
   }
 
+  /** It is connected, or never will be: there is room for the next one. */
+  settled(connection: UpstreamConnection): void {
+    if (!this.#connecting.delete(connection)) return
+    const next = this.#next()
+    if (next) this.#open(next)
+  }
+
   forget(connection: UpstreamConnection): void {
-    this.#busy.delete(connection)
+    this.settled(connection)
     const at = this.#idle.indexOf(connection)
     if (at !== -1) this.#idle.splice(at, 1)
   }
@@ -70,6 +96,21 @@ export class UpstreamPool {
   /** Closes what is idle; what is busy ends by itself. */
   close(): void {
     for (const connection of [...this.#idle]) connection.destroy()
+  }
+
+  #open(user: UpstreamUser): UpstreamConnection {
+    const connection = new UpstreamConnection(this.#address, this.#port, this)
+    this.#connecting.add(connection)
+    connection.start(user)
+    return connection
+  }
+
+  #next(): UpstreamUser | null {
+    for (const user of this.#waiting) {
+      this.#waiting.delete(user)
+      return user
+    }
+    return null
   }
 
   #closeIdle(): void {
@@ -81,7 +122,7 @@ export class UpstreamPool {
   }
 }
 
-export class UpstreamConnection {
+export class UpstreamConnection implements UpstreamHold {
   idleSince = 0
   readonly #socket: Socket
   readonly #pool: UpstreamPool
@@ -108,6 +149,7 @@ export class UpstreamConnection {
       clearTimeout(timer)
       this.#connected = true
       this.#user?.onReady(this)
+      pool.settled(this)
     })
     socket.on('drain', () => this.#user?.onDrain())
     socket.on('error', (error) => {
@@ -146,7 +188,6 @@ export class UpstreamConnection {
     this.#socket.resume()
   }
 
-  /** Ends it without telling the user, who knows. */
   destroy(): void {
     this.#user = null
     this.#pool.forget(this)

@@ -20,7 +20,6 @@ export const INSTALLATION_VERBS = ['account:manage', 'tenant:manage', 'installat
 
 export type TenantVerb = (typeof TENANT_VERBS)[number]
 export type InstallationVerb = (typeof INSTALLATION_VERBS)[number]
-export type Verb = TenantVerb | InstallationVerb
 
 /** An account's part in one tenant. */
 export type Role = 'admin' | 'developer' | 'viewer'

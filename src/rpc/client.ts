@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net'
-import { CATALOGUE, type ErrorCode, type Explanation, WeirError } from '../errors.ts'
+import { CATALOGUE, type ErrorCode, WeirError } from '../errors.ts'
 import { type Event, lineSplitter, type Reply } from './protocol.ts'
 
 /** A call that gets no answer for this long has failed; the effect may still happen, which is why every effect has an id. */
@@ -88,7 +88,7 @@ export class RpcClient {
     this.#pending.delete(message.id)
     clearTimeout(call.timer)
     if ('ok' in message) call.resolve(message.ok)
-    else call.reject(new WeirError(codeOf(message.error.code), message.error.explanation as Explanation))
+    else call.reject(new WeirError(codeOf(message.error.code), message.error.explanation))
   }
 }
 

@@ -1,5 +1,5 @@
-import { createServer, type Server, type Socket } from 'node:net'
 import { chmodSync, chownSync, rmSync } from 'node:fs'
+import { createServer, type Server, type Socket } from 'node:net'
 import { isWeirError } from '../errors.ts'
 import { lineSplitter, type Request } from './protocol.ts'
 

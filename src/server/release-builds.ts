@@ -1,7 +1,7 @@
-import type { Builder, BuildRequest, ObservedBuild } from '../build/builder.ts'
-import { buildsOf, draft, type DraftPorts } from '../controllers/draft.ts'
-import type { EnvironmentRef, Queries } from '../store/queries.ts'
 import type { Builds } from '../api/ports.ts'
+import type { Builder, BuildRequest, ObservedBuild } from '../build/builder.ts'
+import { buildsOf, type DraftPorts, draft } from '../controllers/draft.ts'
+import type { EnvironmentRef, Queries } from '../store/queries.ts'
 
 const LOOK_AGAIN_MS = 200
 

@@ -10,7 +10,12 @@ export function openSecrets(sealed: SealedValues): OpenSecrets {
     const values: Record<string, string> = {}
     for (const { name, version } of mounts) {
       const secret = await sealed.secret(environment, name, version)
-      if (!secret) throw new WeirError('E_START_FAILED', { message: `secret ${name} is not there`, cause: `version ${version} was removed`, next: `weir secrets set ${name} < FILE` })
+      if (!secret)
+        throw new WeirError('E_START_FAILED', {
+          message: `secret ${name} is not there`,
+          cause: `version ${version} was removed`,
+          next: `weir secrets set ${name} < FILE`,
+        })
       values[name] = secret.revealText()
     }
     return values

@@ -193,7 +193,7 @@ const TIMESTAMPTZ = 1184
 function parserOf(oid: number, format?: 'text' | 'binary'): (text: string) => unknown {
   if (oid === INT8) return Number
   if (oid === TIMESTAMPTZ) return (text) => new Date(text).toISOString()
-  return pg.types.getTypeParser(oid, format as 'text') as (text: string) => unknown
+  return pg.types.getTypeParser(oid, format) as (text: string) => unknown
 }
 
 function backendOf(client: pg.PoolClient): number {

@@ -59,7 +59,7 @@ export class Hints {
       .then(() => {
         if (this.#client !== client) return
         this.#retryMs = FIRST_RETRY_MS
-        this.#timer = setInterval(() => client.query('select 1').catch(lost), PULSE_MS)
+        this.#timer = setInterval(() => void client.query('select 1').catch(lost), PULSE_MS)
         this.#timer.unref()
         this.#tell('events')
       })

@@ -48,7 +48,7 @@ async function seed() {
     const follow = await writer.follow(OURS, BRANCH)
     const token = await writer.createToken({
       hash: Buffer.alloc(32, 1),
-      label: 'ci',
+      label: 'shop-ci',
       tenant: 'acme',
       account: null,
       environment: null,

@@ -29,7 +29,7 @@ export interface JournalFixture {
  * @example journalContract('simulated', async () => simulatedFixture())
  */
 export function journalContract(name: string, open: () => Promise<JournalFixture>): void {
-  const contract = (sentence: string, run: (fixture: JournalFixture) => Promise<void>) => test(`${name}: ${sentence}`, async () => run(await open()))
+  const contract = (sentence: string, run: (fixture: JournalFixture) => Promise<void>) => void test(`${name}: ${sentence}`, async () => run(await open()))
 
   contract('the epoch grows with every holder, and a second holder waits for the first to let go', async (fixture) => {
     const clock = handClock()

@@ -25,7 +25,7 @@ export function unfinishedReleases(query: Query): Promise<ReleaseKey[]> {
 
 export async function loadRelease(query: Query, key: ReleaseKey): Promise<ReleaseRecord | null> {
   const [row] = await query.rows<Omit<ReleaseRecord, 'key' | 'previous' | 'environment'> & { name: string; previous: Release | null }>(
-    `select e.tenant, e.app, e.name, r.status, r.source, r.configuration, r.graph, r.artifacts, r.by, r.when_busy as "whenBusy", r.manifest,
+    `select e.tenant, e.app, e.name, r.status, r.source, r.commit ->> 'commit' as commit, r.configuration, r.graph, r.artifacts, r.by, r.when_busy as "whenBusy", r.manifest,
        (select ${storedRelease('p')} from releases p
           join environments pe on pe.id = p.environment and pe.tenant = e.tenant and pe.app = e.app and pe.name = coalesce(r.source ->> 'environment', e.name)
         where r.source ->> 'kind' = 'release' and p.number = (r.source ->> 'number')::int and p.status = 'ready') as previous

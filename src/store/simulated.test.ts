@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isWeirError } from '../errors.ts'
 import { changes, event, graphOf, handClock, type JournalFixture, journalContract } from './journal-contract.ts'
-import { SimulatedJournal, SimulatedStore } from './simulated.ts'
+import { SimulatedJournal } from './simulated.ts'
+import { SimulatedStore } from './simulated-store.ts'
 
 const SHOP = { tenant: 'acme', app: 'shop', environment: 'production' }
 

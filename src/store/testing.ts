@@ -63,7 +63,7 @@ export async function startTestPostgres(options: { readonly fsync?: boolean } = 
 
   const start = (): ChildProcess => {
     const [program, ...args] = [...asUser, join(folder, 'bin/postgres'), '-D', data]
-    return spawn(program as string, args, { cwd: home, env: { PATH: process.env['PATH'], ...env }, stdio: 'ignore' })
+    return spawn(program, args, { cwd: home, env: { PATH: process.env['PATH'], ...env }, stdio: 'ignore' })
   }
   let postmaster = start()
   const lastResort = () => postmaster.kill('SIGKILL')

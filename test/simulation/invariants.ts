@@ -3,7 +3,7 @@ import type { ReplicaSpec } from '../../src/drivers/driver.ts'
 import type { SimulatedDriver } from '../../src/drivers/simulated/driver.ts'
 import { isWeirError } from '../../src/errors.ts'
 import type { SimulatedGateway } from '../../src/gateway/simulated.ts'
-import type { SimulatedStore } from '../../src/store/simulated.ts'
+import type { SimulatedStore } from '../../src/store/simulated-store.ts'
 import type { SimulatedClock } from './clock.ts'
 
 interface Watched {

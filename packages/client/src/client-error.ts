@@ -48,7 +48,7 @@ export function problemOf(status: number, body: string): ClientError {
       },
     })
   }
-  const text = (part: string) => (typeof problem[part] === 'string' && problem[part] !== '' ? { [part]: problem[part] as string } : {})
+  const text = (part: string) => (typeof problem[part] === 'string' && problem[part] !== '' ? { [part]: problem[part] } : {})
   return new ClientError({
     code: problem['code'],
     status,

@@ -19,7 +19,7 @@ export function transportTo(address: string): Transport {
     address,
     async open(method, path, headers, signal) {
       const { Agent: AgentOf, request } = secure ? https() : http
-      agent ??= new AgentOf({ keepAlive: true, maxSockets: 64 }) as Agent
+      agent ??= new AgentOf({ keepAlive: true, maxSockets: 64 })
       return request({ ...target, method, path: `${target.prefix}${path}`, headers, agent, ...(signal ? { signal } : {}) })
     },
     close: () => agent?.destroy(),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CrashPoint } from './runner/crash-point.ts'
-import { taskSpec, TestRunner, until } from './testing.ts'
+import { TestRunner, taskSpec, until } from './testing.ts'
 
 let runner: TestRunner
 before(async () => {

@@ -38,7 +38,14 @@ for (const point of ['daemon-recorded', 'daemon-spawned'] as const) {
   test(`killed at ${point}: exactly one daemon runs afterwards`, async () => {
     await runner.kill9()
     await runner.up(point)
-    const spec = { name: `d-${point}`, argv: [process.execPath, '-e', 'setInterval(() => {}, 1000)'], env: {}, account: 'server', stop: { signal: 'SIGTERM', graceMs: 1000 }, leftovers: 'kill' } as const
+    const spec = {
+      name: `d-${point}`,
+      argv: [process.execPath, '-e', 'setInterval(() => {}, 1000)'],
+      env: {},
+      account: 'server',
+      stop: { signal: 'SIGTERM', graceMs: 1000 },
+      leftovers: 'kill',
+    } as const
     await runner.daemons.ensure(spec).catch(() => {})
     await runner.ended()
     await runner.up()

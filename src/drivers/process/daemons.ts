@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isWeirError } from '../../errors.ts'
 import { RpcClient } from '../../rpc/client.ts'
-import type { Daemons, DaemonSpec, ObservedDaemon, StoreConnection } from '../daemons.ts'
+import type { DaemonSpec, Daemons, ObservedDaemon, StoreConnection } from '../daemons.ts'
 
 /** Weir's own processes by asking the runner. */
 export class RunnerDaemons implements Daemons {

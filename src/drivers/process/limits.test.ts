@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { replicaSpec, taskSpec, TestRunner, until } from './testing.ts'
+import { replicaSpec, TestRunner, taskSpec, until } from './testing.ts'
 
 const root = process.getuid?.() === 0
 const LISTEN = `require('node:http').createServer((_, answer) => answer.end('ok')).listen(process.env.PORT, process.env.HOST)`
@@ -28,7 +28,10 @@ describe('limits', { skip: root ? false : 'limits need control groups, and those
     await runner.driver.startTask(taskSpec('l1-bomb', runner.slug({ 'task.js': '' }), { argv: bomb, limits: { cpu: 2, memoryBytes: 1024 ** 3 } }), 1)
     await until(async () => (await runner.task('l1-bomb'))?.phase === 'failed', 'it was ended')
     assert.match((await runner.task('l1-bomb'))?.lastLines.at(-1) ?? '', /Cannot fork/)
-    assert.deepEqual(runner.traces().filter((it) => /^\d+$/.test(it)), [])
+    assert.deepEqual(
+      runner.traces().filter((it) => /^\d+$/.test(it)),
+      [],
+    )
   })
 
   test('a replica gets no more processor time than its share', async () => {
@@ -44,7 +47,10 @@ describe('limits', { skip: root ? false : 'limits need control groups, and those
     await runner.driver.startTask(taskSpec('l1-lasts', runner.slug({ 'task.js': lasts }), { timeoutMs: 300 }), 1)
     await until(async () => (await runner.task('l1-lasts'))?.phase === 'failed', 'it was ended')
     assert.deepEqual((await runner.task('l1-lasts'))?.exit, { kind: 'timeout' })
-    assert.deepEqual(runner.traces().filter((it) => /^\d+$/.test(it)), [])
+    assert.deepEqual(
+      runner.traces().filter((it) => /^\d+$/.test(it)),
+      [],
+    )
   })
 })
 

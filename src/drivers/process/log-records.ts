@@ -21,7 +21,10 @@ export function readLastRecords(path: string, count: number): LogRecord[] {
     readSync(file, bytes, 0, bytes.length, from)
     const lines = bytes.toString('utf8').split('\n')
     if (from > 0) lines.shift() // most likely half a line
-    return lines.map(parseRecord).filter((it) => it !== null).slice(-count)
+    return lines
+      .map(parseRecord)
+      .filter((it) => it !== null)
+      .slice(-count)
   } finally {
     closeSync(file)
   }

@@ -1,8 +1,8 @@
-import { open, readdir, readFile, stat } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
+import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { LogRecord, LogRequest, Logs, LogSource, SourcedRecord } from '../logs.ts'
+import type { LogRecord, LogRequest, LogSource, Logs, SourcedRecord } from '../logs.ts'
 import { parseRecord } from './log-records.ts'
 
 const LOOK_EVERY_MS = 200
@@ -74,7 +74,10 @@ async function newest(path: string, request: LogRequest, end: number): Promise<L
     const bytes = await readFile(n === 0 ? path : `${path}.${n}`).catch(() => null)
     if (bytes === null) break
     const text = (n === 0 ? bytes.subarray(0, Math.min(end, bytes.length)) : bytes).toString('utf8')
-    const records = text.split('\n').map(parseRecord).filter((it) => it !== null)
+    const records = text
+      .split('\n')
+      .map(parseRecord)
+      .filter((it) => it !== null)
     found = [...records.filter((it) => isWithin(it, request)), ...found]
     if (records[0] && request.since !== undefined && records[0].time < request.since) break
   }
@@ -139,7 +142,10 @@ class Follower {
       const lines = Buffer.concat([this.#held, chunk.subarray(0, bytesRead)])
       const last = lines.lastIndexOf(10)
       this.#held = Buffer.from(lines.subarray(last + 1))
-      for (const line of lines.subarray(0, last + 1).toString('utf8').split('\n')) {
+      for (const line of lines
+        .subarray(0, last + 1)
+        .toString('utf8')
+        .split('\n')) {
         const record = parseRecord(line)
         if (record) records.push(record)
       }

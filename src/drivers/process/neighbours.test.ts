@@ -100,8 +100,15 @@ describe('an app of one tenant tries what belongs to another', { skip: root ? fa
     assert.equal(slug, undefined)
     const code = await ask('read=/proc/self/cmdline', victim.url)
     assert.ok(code.includes('app.js'))
-    for (const path of [`${SECRETS_DIR}/key`, join(HOME, '../out'), join(runner.paths.logs, 'n1/n1-web-v1-1.jsonl'), join(runner.paths.runner, 'replicas/n1-web-v1-1.json')]) assert.equal(await ask(`read=${path}`), 'EACCES', path)
-    for (const path of [HOME, SECRETS_DIR, DATA_PATH, runner.paths.slugs, runner.paths.replicas, runner.paths.builds]) assert.equal(await ask(`list=${path}`), 'EACCES', path)
+    for (const path of [
+      `${SECRETS_DIR}/key`,
+      join(HOME, '../out'),
+      join(runner.paths.logs, 'n1/n1-web-v1-1.jsonl'),
+      join(runner.paths.runner, 'replicas/n1-web-v1-1.json'),
+    ])
+      assert.equal(await ask(`read=${path}`), 'EACCES', path)
+    for (const path of [HOME, SECRETS_DIR, DATA_PATH, runner.paths.slugs, runner.paths.replicas, runner.paths.builds])
+      assert.equal(await ask(`list=${path}`), 'EACCES', path)
   })
 
   test('its code, even when the digest is known: refused, and nobody can change code', async () => {
@@ -136,7 +143,11 @@ describe('an app of one tenant tries what belongs to another', { skip: root ? fa
   test('accounts of this machine that are not Weir’s reach no replica either', async () => {
     const { runCommand } = await import('../../spawn.ts')
     const script = `require('node:net').connect(${victim.port}, '127.0.0.1').on('connect', () => console.log('connected')).on('error', (error) => console.log(error.code))`
-    const { stdout } = await runCommand({ argv: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', join(runner.paths.runtimes, 'node/bin/node'), '-e', script], env: {}, timeoutMs: 10_000 })
+    const { stdout } = await runCommand({
+      argv: ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', join(runner.paths.runtimes, 'node/bin/node'), '-e', script],
+      env: {},
+      timeoutMs: 10_000,
+    })
     assert.equal(stdout.trim(), 'ECONNREFUSED')
   })
 
@@ -147,12 +158,23 @@ describe('an app of one tenant tries what belongs to another', { skip: root ? fa
     mkdirSync(folder)
     chownSync(folder, runner.accounts?.server ?? 0, runner.accounts?.server ?? 0)
     chmodSync(folder, 0o700)
-    writeFileSync(join(folder, 'try.js'), `
+    writeFileSync(
+      join(folder, 'try.js'),
+      `
       const net = require('node:net')
       for (const [port, host] of [[${victim.port}, '127.0.0.1'], [${edge}, '${edgeAddress(1)}']]) net.connect(port, host).on('connect', () => console.log('connected')).on('error', (error) => console.log(error.code))
-      try { console.log(require('node:fs').readFileSync('${victim.env['SECRETS_DIR']}/key', 'utf8')) } catch (error) { console.log(error.code) }`)
+      try { console.log(require('node:fs').readFileSync('${victim.env['SECRETS_DIR']}/key', 'utf8')) } catch (error) { console.log(error.code) }`,
+    )
     const logFile = join(runner.paths.builds, 'b1.log')
-    await runner.confined.start({ id: 'b1', argv: [join(runner.paths.runtimes, 'node/bin/node'), 'try.js'], cwd: folder, env: {}, limits: { cpu: 1, memoryBytes: 2 ** 28, pids: 64, wallMs: 10_000, diskBytes: 2 ** 24 }, own: [folder], logFile })
+    await runner.confined.start({
+      id: 'b1',
+      argv: [join(runner.paths.runtimes, 'node/bin/node'), 'try.js'],
+      cwd: folder,
+      env: {},
+      limits: { cpu: 1, memoryBytes: 2 ** 28, pids: 64, wallMs: 10_000, diskBytes: 2 ** 24 },
+      own: [folder],
+      logFile,
+    })
     await until(async () => (await runner.confined.observe('b1'))?.phase === 'ended', 'the build has ended')
     assert.deepEqual((await runner.confined.observe('b1'))?.lastLines.slice().sort(), ['EACCES', 'ECONNREFUSED', 'ECONNREFUSED'])
   })

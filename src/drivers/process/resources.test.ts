@@ -21,7 +21,11 @@ after(() => runner.close())
 
 async function resourceReady(environment: string, name: string): Promise<void> {
   const seen = async () => (await runner.driver.observe(environment)).resources.find((it) => it.name === name)
-  await until(async () => (await seen())?.phase === 'ready', async () => `${name} is ready: ${JSON.stringify(await seen())}`, 30_000)
+  await until(
+    async () => (await seen())?.phase === 'ready',
+    async () => `${name} is ready: ${JSON.stringify(await seen())}`,
+    30_000,
+  )
 }
 async function environmentOf(id: string): Promise<Record<string, string>> {
   const { url } = await runner.ready(id)
@@ -42,7 +46,14 @@ test('a database is made, and its address injected under every name that was ask
   await runner.driver.ensureResource(database('r1', 1), 1)
   const template = { TEMPLATE: '${resources.db.host}:${resources.db.port}/${resources.db.database} as ${resources.db.user}' }
   // Started before the database is ready: it waits for it.
-  await runner.driver.startReplica(replicaSpec('r1-web-v1-1', slug, { uses: ['db'], environmentVariables: template, healthcheck: { kind: 'http', path: '/', port: 'http', intervalMs: 100, timeoutMs: 1000, retries: 3, startPeriodMs: 20_000 } }), 1)
+  await runner.driver.startReplica(
+    replicaSpec('r1-web-v1-1', slug, {
+      uses: ['db'],
+      environmentVariables: template,
+      healthcheck: { kind: 'http', path: '/', port: 'http', intervalMs: 100, timeoutMs: 1000, retries: 3, startPeriodMs: 20_000 },
+    }),
+    1,
+  )
   await resourceReady('r1', 'db')
   const env = await environmentOf('r1-web-v1-1')
   assert.equal(env['DB_URL'], env['DATABASE_URL'])
@@ -75,7 +86,14 @@ test('the databases outlive the runner, and come back when their server is kille
   const pid = (await runner.daemons.list()).find((it) => it.name === 'apps-postgres')?.pid
   assert.ok(pid)
   process.kill(pid, 'SIGKILL')
-  await until(() => query(url, 'SELECT 1').then(() => true, () => false), 'it answers again')
+  await until(
+    () =>
+      query(url, 'SELECT 1').then(
+        () => true,
+        () => false,
+      ),
+    'it answers again',
+  )
 })
 
 test('removed without its data a database can no longer be entered, and comes back as it was', async () => {
@@ -120,7 +138,13 @@ test('a volume belongs to the app, keeps its data unless that is removed too, an
 test("Weir's own store listens on no port, and its password is the server's alone", async () => {
   const store: StoreConnection = await runner.daemons.ensureStore()
   assert.deepEqual(await runner.daemons.ensureStore(), store)
-  const client = new pg.Client({ host: store.socketDir, port: store.port, user: store.user, password: readFileSync(store.passwordFile, 'utf8'), database: store.database })
+  const client = new pg.Client({
+    host: store.socketDir,
+    port: store.port,
+    user: store.user,
+    password: readFileSync(store.passwordFile, 'utf8'),
+    database: store.database,
+  })
   await client.connect()
   await client.query('CREATE TABLE t (id int)')
   assert.equal((await client.query('SHOW listen_addresses')).rows[0].listen_addresses, '')

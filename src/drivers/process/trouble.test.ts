@@ -17,7 +17,10 @@ async function start(id: string, code: string, change: Partial<ReplicaSpec> = {}
   await runner.driver.startReplica(replicaSpec(id, runner.slug({ 'app.js': code }), change), 1)
 }
 async function failed(id: string): Promise<ObservedReplica> {
-  await until(async () => (await runner.replica(id))?.phase === 'failed', async () => `${id} failed: ${JSON.stringify(await runner.replica(id))}`)
+  await until(
+    async () => (await runner.replica(id))?.phase === 'failed',
+    async () => `${id} failed: ${JSON.stringify(await runner.replica(id))}`,
+  )
   return (await runner.replica(id)) as ObservedReplica
 }
 
@@ -37,7 +40,9 @@ test('a slug that is not there: the cause says so', async () => {
 })
 
 test('listens on another port: the cause names both', async () => {
-  await start('t1-web-v1-4', `require('node:http').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })`, { healthcheck: FAST })
+  await start('t1-web-v1-4', `require('node:http').createServer().listen(0, '127.0.0.1', function () { console.log(this.address().port) })`, {
+    healthcheck: FAST,
+  })
   const replica = await failed('t1-web-v1-4')
   assert.equal(replica.cause, `listens on ${replica.lastLines[0]}, not on PORT=${replica.ports['http']}`)
 })
@@ -65,12 +70,16 @@ test('accepts and never answers: the cause says how long was waited', async () =
 })
 
 test('a failing check by command: the cause is what the command said', async () => {
-  await start('t1-web-v1-9', `setInterval(() => {}, 1000)`, { healthcheck: { ...FAST, kind: 'command', argv: ['node', '-e', `console.error('Error: queue is gone'); process.exitCode = 3`] } })
+  await start('t1-web-v1-9', `setInterval(() => {}, 1000)`, {
+    healthcheck: { ...FAST, kind: 'command', argv: ['node', '-e', `console.error('Error: queue is gone'); process.exitCode = 3`] },
+  })
   assert.match((await failed('t1-web-v1-9')).cause ?? '', /exited with 3: Error: queue is gone$/)
 })
 
 test('a good check by command or by connection makes it ready, and so does time without a check', async () => {
-  await start('t1-web-v1-10', `setInterval(() => {}, 1000)`, { healthcheck: { ...FAST, startPeriodMs: 5000, kind: 'command', argv: ['node', '-e', `process.exit(process.env.PORT > 0 ? 0 : 1)`] } })
+  await start('t1-web-v1-10', `setInterval(() => {}, 1000)`, {
+    healthcheck: { ...FAST, startPeriodMs: 5000, kind: 'command', argv: ['node', '-e', `process.exit(process.env.PORT > 0 ? 0 : 1)`] },
+  })
   await start('t1-web-v1-11', LISTEN, { healthcheck: { ...FAST, startPeriodMs: 5000, kind: 'tcp', port: 'http' } })
   await start('t1-web-v1-12', `setInterval(() => {}, 1000)`, { healthcheck: { ...FAST, kind: 'none' }, ports: [] })
   for (const n of [10, 11, 12]) await until(async () => (await runner.replica(`t1-web-v1-${n}`))?.phase === 'ready', `${n} is ready`)
@@ -85,7 +94,10 @@ test('forks away: the cause says that it must stay in the foreground, and what i
 })
 
 test('healthy, then dies: it is restarted after a wait, with the cause meanwhile', async () => {
-  const dies = LISTEN.replace(`answer.end('ok')`, `answer.end('ok', () => _.url === '/die' && setTimeout(() => { console.error('Error: bad day'); process.exit(3) }, 10))`)
+  const dies = LISTEN.replace(
+    `answer.end('ok')`,
+    `answer.end('ok', () => _.url === '/die' && setTimeout(() => { console.error('Error: bad day'); process.exit(3) }, 10))`,
+  )
   await start('t1-web-v1-14', dies)
   const { url } = await runner.ready('t1-web-v1-14')
   await (await fetch(`${url}/die`)).text()

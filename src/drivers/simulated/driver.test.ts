@@ -38,13 +38,40 @@ function seeded(seed: number): Random {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0
     return state / 2 ** 32
   }
-  return { next, hex: (bytes) => Array.from({ length: bytes }, () => Math.floor(next() * 256).toString(16).padStart(2, '0')).join('') }
+  return {
+    next,
+    hex: (bytes) =>
+      Array.from({ length: bytes }, () =>
+        Math.floor(next() * 256)
+          .toString(16)
+          .padStart(2, '0'),
+      ).join(''),
+  }
 }
 
-const common = { account: { app: 1 }, slug: `sha256:${'0'.repeat(64)}`, runtime: null, environmentVariables: {}, secrets: [], uses: [], limits: { cpu: 1, memoryBytes: 2 ** 28 } }
+const common = {
+  account: { app: 1 },
+  slug: `sha256:${'0'.repeat(64)}`,
+  runtime: null,
+  environmentVariables: {},
+  secrets: [],
+  uses: [],
+  limits: { cpu: 1, memoryBytes: 2 ** 28 },
+}
 function replica(id: string, environment: string, does: string): ReplicaSpec {
   const healthcheck = { kind: 'http', path: '/', port: 'http', intervalMs: 100, timeoutMs: 100, retries: 2, startPeriodMs: 500 } as const
-  return { ...common, id, environment, argv: [does], service: 'web', origin: 1, ports: ['http'], healthcheck, stop: { signal: 'SIGTERM', graceMs: 1000 }, volumes: [] }
+  return {
+    ...common,
+    id,
+    environment,
+    argv: [does],
+    service: 'web',
+    origin: 1,
+    ports: ['http'],
+    healthcheck,
+    stop: { signal: 'SIGTERM', graceMs: 1000 },
+    volumes: [],
+  }
 }
 function task(id: string, environment: string, does: string): TaskSpec {
   return { ...common, id, environment, argv: [does], timeoutMs: 1_000_000 }

@@ -65,7 +65,11 @@ export class SimulatedDriver implements Driver {
   /** What is really there, whatever `observe` says. */
   truth(environment: string): ObservedEnvironment {
     const here = <T extends { spec: { environment: string } }>(all: Map<string, T>) => [...all.values()].filter((it) => it.spec.environment === environment)
-    return { replicas: here(this.#replicas).map((it) => it.seen), tasks: here(this.#tasks).map((it) => it.seen), resources: here(this.#resources).map((it) => it.seen) }
+    return {
+      replicas: here(this.#replicas).map((it) => it.seen),
+      tasks: here(this.#tasks).map((it) => it.seen),
+      resources: here(this.#resources).map((it) => it.seen),
+    }
   }
 
   /** Ends a replica's process from outside; it is restarted as after any exit. */
@@ -249,7 +253,12 @@ export class SimulatedDriver implements Driver {
 
   #taskEnded(task: Task, end: Exclude<ObservedTask['phase'], 'running'> | 'timeout'): void {
     task.cancel()
-    const exits: Record<typeof end, ExitStatus> = { succeeded: { kind: 'code', code: 0 }, failed: { kind: 'code', code: 7 }, unknown: { kind: 'unknown' }, timeout: { kind: 'timeout' } }
+    const exits: Record<typeof end, ExitStatus> = {
+      succeeded: { kind: 'code', code: 0 },
+      failed: { kind: 'code', code: 7 },
+      unknown: { kind: 'unknown' },
+      timeout: { kind: 'timeout' },
+    }
     task.seen = { ...task.seen, phase: end === 'timeout' ? 'failed' : end, exit: exits[end] }
     this.#record('task-ended', task.spec, 0)
     this.#tell(task.spec.environment)

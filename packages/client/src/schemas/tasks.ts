@@ -54,11 +54,9 @@ export const tasks = {
   'exec.open': {
     params: environmentPath,
     query: z.strictObject({ service: name, replica: z.string().max(150).optional().meta({ description: 'Default: any ready one.' }) }),
-    response: z
-      .object({ exit })
-      .meta({
-        description:
-          '`101 Switching Protocols` to `weir-exec`: frames of one byte channel (0 stdin, 1 stdout, 2 stderr, 3 control), four bytes length (big endian), payload. The client opens with control `{"argv": […], "tty": {"columns", "rows"} | null}`; the server closes with control `{"exit": …}`.',
-      }),
+    response: z.object({ exit }).meta({
+      description:
+        '`101 Switching Protocols` to `weir-exec`: frames of one byte channel (0 stdin, 1 stdout, 2 stderr, 3 control), four bytes length (big endian), payload. The client opens with control `{"argv": […], "tty": {"columns", "rows"} | null}`; the server closes with control `{"exit": …}`.',
+    }),
   },
 }

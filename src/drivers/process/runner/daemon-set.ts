@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { WeirError } from '../../../errors.ts'
-import type { Daemons, DaemonSpec, ObservedDaemon } from '../../daemons.ts'
+import type { DaemonSpec, Daemons, ObservedDaemon } from '../../daemons.ts'
 import { Daemon, type DaemonRecord } from './daemon.ts'
 import { readRecords } from './durable.ts'
 import type { FifoPool } from './fifos.ts'

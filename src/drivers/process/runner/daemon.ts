@@ -9,7 +9,7 @@ import { removeRecord, writeRecord } from './durable.ts'
 import type { FifoPool } from './fifos.ts'
 import { LogFile } from './log-file.ts'
 import type { Machine } from './machine.ts'
-import { openForChild, OutputReader } from './output.ts'
+import { OutputReader, openForChild } from './output.ts'
 import type { ProcessIdentity } from './proc.ts'
 import { endGently } from './stop.ts'
 import { killTree, ProcessTree } from './tree.ts'
@@ -71,7 +71,13 @@ export class Daemon {
   }
 
   observe(): ObservedDaemon {
-    return { name: this.spec.name, phase: this.#running ? 'running' : 'waiting', pid: this.#running?.tree.main.pid ?? null, restarts: this.#restarts, cause: this.#cause }
+    return {
+      name: this.spec.name,
+      phase: this.#running ? 'running' : 'waiting',
+      pid: this.#running?.tree.main.pid ?? null,
+      restarts: this.#restarts,
+      cause: this.#cause,
+    }
   }
 
   async stop(): Promise<void> {

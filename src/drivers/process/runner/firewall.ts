@@ -81,7 +81,12 @@ export class Firewall {
 
   async #must(argv: [string, ...string[]], stdin?: string): Promise<string> {
     const { code, stderr, stdout } = await this.#run(argv, stdin)
-    if (code !== 0) throw new WeirError('E_STATE', { message: 'the firewall rules that keep tenants apart could not be set', cause: stderr.trim().split('\n')[0] ?? `${argv[0]} exited with ${code}`, next: 'weir doctor' })
+    if (code !== 0)
+      throw new WeirError('E_STATE', {
+        message: 'the firewall rules that keep tenants apart could not be set',
+        cause: stderr.trim().split('\n')[0] ?? `${argv[0]} exited with ${code}`,
+        next: 'weir doctor',
+      })
     return stdout
   }
 

@@ -1,7 +1,7 @@
 import type { Healthcheck } from '../../../core/model/app-graph.ts'
 import { portVariable } from './environment.ts'
 import { listenersOf, whyNotListening } from './listeners.ts'
-import { probeNetwork, type ProbeResult } from './probe.ts'
+import { type ProbeResult, probeNetwork } from './probe.ts'
 
 /** A replica that is just starting is asked soon and then less and less often, so that it serves as soon as it can. */
 const EAGER = { firstMs: 20, growth: 1.3, mostMs: 250 }

@@ -116,7 +116,11 @@ export class Job {
   }
 
   #openLog(): number {
-    const log = openSync(this.#record.job.logFile, constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW, 0o640)
+    const log = openSync(
+      this.#record.job.logFile,
+      constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY | constants.O_APPEND | constants.O_NOFOLLOW,
+      0o640,
+    )
     if (this.#machine.accounts) fchownSync(log, 0, this.#machine.accounts.server)
     return log
   }

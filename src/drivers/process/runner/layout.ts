@@ -12,7 +12,11 @@ const MAX_SOCKET_PATH = 100
  */
 export function layOut(paths: StatePaths, accounts: Accounts | null): void {
   if (Buffer.byteLength(paths.gatewaySocket) > MAX_SOCKET_PATH) {
-    throw new WeirError('E_STATE', { message: 'the path of the state folder is too long for sockets', cause: `${paths.gatewaySocket} has more than ${MAX_SOCKET_PATH} bytes`, next: 'set WEIR_HOME to a shorter path' })
+    throw new WeirError('E_STATE', {
+      message: 'the path of the state folder is too long for sockets',
+      cause: `${paths.gatewaySocket} has more than ${MAX_SOCKET_PATH} bytes`,
+      next: 'set WEIR_HOME to a shorter path',
+    })
   }
   const folders: [path: string, mode: number, owner: number | undefined][] = [
     [paths.home, 0o711, undefined],
@@ -24,7 +28,11 @@ export function layOut(paths: StatePaths, accounts: Accounts | null): void {
     [paths.uploads, 0o700, accounts?.server],
     [paths.gateway, 0o700, accounts?.gateway],
     [paths.runner, 0o711, undefined],
-    ...['replicas', 'tasks', 'jobs', 'daemons', 'resources', 'databases'].map((name): [string, number, undefined] => [join(paths.runner, name), 0o700, undefined]),
+    ...['replicas', 'tasks', 'jobs', 'daemons', 'resources', 'databases'].map((name): [string, number, undefined] => [
+      join(paths.runner, name),
+      0o700,
+      undefined,
+    ]),
     [paths.replicas, 0o711, undefined],
     [paths.volumes, 0o711, undefined],
     [paths.runtimes, 0o755, undefined],
@@ -38,7 +46,15 @@ export function layOut(paths: StatePaths, accounts: Accounts | null): void {
       chmodSync(path, mode)
       if (owner !== undefined) chownSync(path, owner, owner)
     } catch (error) {
-      throw new WeirError('E_STATE', { message: `the state folder cannot be used`, cause: error instanceof Error ? error.message : String(error), next: 'set WEIR_HOME to a folder that can be written' }, { cause: error })
+      throw new WeirError(
+        'E_STATE',
+        {
+          message: `the state folder cannot be used`,
+          cause: error instanceof Error ? error.message : String(error),
+          next: 'set WEIR_HOME to a folder that can be written',
+        },
+        { cause: error },
+      )
     }
   }
   if (accounts) {

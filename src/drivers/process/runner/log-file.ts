@@ -1,4 +1,4 @@
-import { closeSync, fchownSync, fstatSync, mkdirSync, openSync, chownSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { chownSync, closeSync, fchownSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { LAST_LINES, readLastRecords } from '../log-records.ts'
 
@@ -46,7 +46,9 @@ export class LogFile {
 
   /** The newest lines that the process wrote, oldest first. */
   lastLines(): readonly string[] {
-    this.#last ??= readLastRecords(this.#path, LAST_LINES).filter((it) => it.stream !== 'weir').map((it) => it.text)
+    this.#last ??= readLastRecords(this.#path, LAST_LINES)
+      .filter((it) => it.stream !== 'weir')
+      .map((it) => it.text)
     return this.#last
   }
 

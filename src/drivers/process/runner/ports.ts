@@ -40,7 +40,11 @@ export class Ports {
       const port = FIRST_PORT + (this.#next++ % PORT_COUNT)
       if (!this.#taken.has(port) && !inUse.has(port)) found.push(port)
     }
-    if (found.length < count) throw new WeirError('E_UNAVAILABLE', { message: 'no port left for another replica', cause: `${FIRST_PORT}–${FIRST_PORT + PORT_COUNT - 1} are all in use` })
+    if (found.length < count)
+      throw new WeirError('E_UNAVAILABLE', {
+        message: 'no port left for another replica',
+        cause: `${FIRST_PORT}–${FIRST_PORT + PORT_COUNT - 1} are all in use`,
+      })
     if (this.#next > this.#writtenDown) {
       this.#writtenDown = this.#next + AHEAD
       writeRecord(this.#file, { next: this.#writtenDown % PORT_COUNT }, { durable: false })

@@ -45,7 +45,9 @@ export function processesWith(variable: string): number[] {
 }
 
 function allProcesses(): number[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number)
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
 }
 
 /** The one that the others come from: its parent is not among them. */

@@ -57,7 +57,11 @@ export class Replica {
   }
 
   /** Accepts it durably, and starts it in the background. */
-  static create(tools: SandboxTools, { secrets, ...what }: Pick<ReplicaRecord, 'spec' | 'token' | 'ports'> & { secrets: Readonly<Record<string, string>> }, events: ReplicaEvents): Replica {
+  static create(
+    tools: SandboxTools,
+    { secrets, ...what }: Pick<ReplicaRecord, 'spec' | 'token' | 'ports'> & { secrets: Readonly<Record<string, string>> },
+    events: ReplicaEvents,
+  ): Replica {
     const record: ReplicaRecord = { ...what, phase: 'starting', everReady: false, restarts: 0, cause: null, exit: null, process: null }
     const replica = new Replica(tools, record, events)
     replica.#sandbox.keepSecrets(secrets)
@@ -130,7 +134,13 @@ export class Replica {
     this.#running = running
     this.#readySince = phase === 'ready' ? performance.now() : null
     this.#health = new HealthWatch(
-      { healthcheck: spec.healthcheck, ports, ready: phase === 'ready', pids: () => running.tree.pids(), run: (argv, timeoutMs) => runCheck(this.#sandbox, ports, argv, timeoutMs) },
+      {
+        healthcheck: spec.healthcheck,
+        ports,
+        ready: phase === 'ready',
+        pids: () => running.tree.pids(),
+        run: (argv, timeoutMs) => runCheck(this.#sandbox, ports, argv, timeoutMs),
+      },
       {
         ready: () => {
           this.#readySince = performance.now()

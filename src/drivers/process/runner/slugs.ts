@@ -46,7 +46,12 @@ export class Slugs {
   async #unpack(hex: string, folder: string): Promise<string> {
     const { paths, accounts } = this.#machine
     const archive = `${folder}.tar`
-    if (!existsSync(archive)) throw new WeirError('E_NOT_FOUND', { message: `the slug ${hex.slice(0, 12)} is not on this machine`, cause: `${archive} is missing`, next: 'deploy again' })
+    if (!existsSync(archive))
+      throw new WeirError('E_NOT_FOUND', {
+        message: `the slug ${hex.slice(0, 12)} is not on this machine`,
+        cause: `${archive} is missing`,
+        next: 'deploy again',
+      })
     mkdirSync(paths.slugs, { recursive: true, mode: 0o711 })
     const { unpackTar } = await import('../../../archive/unpack.ts')
     const fresh = mkdtempSync(join(paths.runner, 'unpack-'))

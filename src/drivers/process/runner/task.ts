@@ -45,7 +45,11 @@ export class Task {
   }
 
   /** Accepts it durably, and runs it in the background. */
-  static create(tools: SandboxTools, { spec, token, secrets }: { spec: TaskSpec; token: string; secrets: Readonly<Record<string, string>> }, changed: () => void): Task {
+  static create(
+    tools: SandboxTools,
+    { spec, token, secrets }: { spec: TaskSpec; token: string; secrets: Readonly<Record<string, string>> },
+    changed: () => void,
+  ): Task {
     const task = new Task(tools, { spec, token, stage: 'accepted', process: null, startedAt: 0, exit: null }, changed)
     task.#sandbox.keepSecrets(secrets)
     writeRecord(task.#file, task.#record, { durable: true })
@@ -116,10 +120,13 @@ export class Task {
   #watch(running: Running): void {
     this.#running = running
     const leftMs = this.spec.timeoutMs - (monotonicMs() - this.#record.startedAt)
-    this.#timer = setTimeout(() => {
-      this.#timedOut = true
-      void running.tree.kill()
-    }, Math.max(0, leftMs))
+    this.#timer = setTimeout(
+      () => {
+        this.#timedOut = true
+        void running.tree.kill()
+      },
+      Math.max(0, leftMs),
+    )
     this.#ending = running.tree.exited.then(async (exit) => {
       await running.tree.kill() // what it left in the background ends with it
       await running.output.drain()

@@ -39,7 +39,9 @@ export function counter(text: string, key: string): number {
 
 export function subgroups(path: string): string[] {
   try {
-    return readdirSync(path, { withFileTypes: true }).filter((it) => it.isDirectory()).map((it) => it.name)
+    return readdirSync(path, { withFileTypes: true })
+      .filter((it) => it.isDirectory())
+      .map((it) => it.name)
   } catch {
     return []
   }

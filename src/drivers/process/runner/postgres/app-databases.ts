@@ -38,7 +38,11 @@ export class AppDatabases {
 
   async ensure(spec: Extract<ResourceSpec, { kind: 'postgres' }>): Promise<void> {
     if (spec.version !== POSTGRES_MAJOR) {
-      throw new WeirError('E_UNSUPPORTED', { message: `PostgreSQL ${spec.version} is not on this machine`, cause: `${POSTGRES_MAJOR} is`, next: `say version: ${POSTGRES_MAJOR}` })
+      throw new WeirError('E_UNSUPPORTED', {
+        message: `PostgreSQL ${spec.version} is not on this machine`,
+        cause: `${POSTGRES_MAJOR} is`,
+        next: `say version: ${POSTGRES_MAJOR}`,
+      })
     }
     const name = databaseName(spec.environment, spec.name)
     const password = this.#password(spec.environment, spec.name)

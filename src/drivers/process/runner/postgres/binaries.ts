@@ -37,6 +37,10 @@ function packagedPostgres(): string {
   try {
     return join(dirname(dirname(createRequire(import.meta.url).resolve(name))), 'native')
   } catch (error) {
-    throw new WeirError('E_UNSUPPORTED', { message: 'PostgreSQL is not there for this kind of machine', cause: `the package ${name} is not installed`, next: 'npm install' }, { cause: error })
+    throw new WeirError(
+      'E_UNSUPPORTED',
+      { message: 'PostgreSQL is not there for this kind of machine', cause: `the package ${name} is not installed`, next: 'npm install' },
+      { cause: error },
+    )
   }
 }
