@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rm, statfs, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { StatePaths } from '../config.ts'
 import type { Artifact } from '../core/model/release.ts'
 import type { Confined } from '../drivers/confined.ts'
 import { isWeirError, WeirError } from '../errors.ts'
 import type { Source } from '../source/source.ts'
+import { followLog } from './build-log.ts'
 import { type BuildTools, runBuild } from './build-run.ts'
 import type { Builder, BuildRequest, ObservedBuild } from './builder.ts'
 import { Interrupted, patiently } from './confined-step.ts'
@@ -18,7 +18,6 @@ import { type KeptSlugs, replaceFile, SlugStore } from './slug-store.ts'
 /** Grows when the same source would become another slug. */
 const BUILDER_VERSION = 1
 const LAST_LINES = 30
-const LOG_LOOK_MS = 100
 const ATTEMPTS = 3
 /** More than any recipe has; jobs are numbered from 0. */
 const MAX_STEPS = 8
@@ -134,27 +133,9 @@ export class SlugBuilder implements Builder {
     if (build) this.#changed(key)
   }
 
-  async *log(key: string, from: number): AsyncIterable<Uint8Array> {
+  log(key: string, from: number): AsyncIterable<Uint8Array> {
     checkKey(key)
-    const folder = this.#logFolder(key)
-    let skip = from
-    for (let n = 0; ; n++) {
-      let at = 0
-      for (;;) {
-        const live = this.#find(key) !== null
-        const names = (await readdir(folder).catch(() => [])).sort()
-        const name = names[n]
-        const chunk = name === undefined ? null : await readFrom(join(folder, name), at)
-        if (chunk && chunk.length > 0) {
-          at += chunk.length
-          const shown = chunk.subarray(Math.min(skip, chunk.length))
-          skip -= chunk.length - shown.length
-          if (shown.length > 0) yield shown
-        } else if (names[n + 1] !== undefined) break
-        else if (!live) return
-        else await sleep(LOG_LOOK_MS)
-      }
-    }
+    return followLog(this.#logFolder(key), from, () => this.#find(key) !== null)
   }
 
   watch(changed: (key: string) => void): () => void {
@@ -309,15 +290,4 @@ function checkKey(key: string): void {
 
 function diskIsFull(error: unknown): boolean {
   return isWeirError(error, 'E_DISK_FULL') || (error as NodeJS.ErrnoException | null)?.code === 'ENOSPC'
-}
-
-async function readFrom(path: string, at: number): Promise<Buffer | null> {
-  const file = await open(path, 'r').catch(() => null)
-  if (!file) return null
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(64 * 1024), 0, 64 * 1024, at)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await file.close()
-  }
 }
