@@ -391,6 +391,13 @@ describe('the request path', () => {
     assert.equal(connections, 1)
   })
 
+  test('a burst beyond what a service can accept at once waits for its turn, and none fails', async () => {
+    const narrow = await target((_request, response) => setTimeout(() => response.end('x'), 20))
+    publish('burst.test', { web: service(group(1, { burst: narrow.port })) })
+    const answer = await speak(it.port, ['GET / HTTP/1.1\r\nhost: burst.test\r\n\r\n'.repeat(299), 'GET / HTTP/1.1\r\nhost: burst.test\r\nconnection: close\r\n\r\n'], 8000)
+    assert.equal(answer.split('HTTP/1.1 200').length - 1, 300)
+  })
+
   test('a HEAD and a 304 have no body but keep their length, and the connection stays usable', async () => {
     const some = await target((request, response) => {
       if (request.url === '/304') response.writeHead(304, { etag: '"x"' })

@@ -169,7 +169,7 @@ async function latencyAt(port: number, seconds: number): Promise<Latency> {
       resolve()
     }, 1)
   })
-  await until(() => taken.length >= sent, 'all requests are answered')
+  await until(() => taken.length >= sent, 'all requests are answered', 30_000)
   for (const lane of lanes) lane.close()
   const settled = taken.slice(RATE / 4).sort((a, b) => a - b)
   return { p50: settled[Math.floor(settled.length * 0.5)] as number, p99: settled[Math.floor(settled.length * 0.99)] as number }
