@@ -1,4 +1,14 @@
-import type { EnvironmentChanges, EnvironmentRecord, FollowedBranch, Journal, Kept, ReleaseChanges, ReleaseKey, ReleaseRecord, RetentionPolicy } from '../controllers/journal.ts'
+import type {
+  EnvironmentChanges,
+  EnvironmentRecord,
+  FollowedBranch,
+  Journal,
+  Kept,
+  ReleaseChanges,
+  ReleaseKey,
+  ReleaseRecord,
+  RetentionPolicy,
+} from '../controllers/journal.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Release } from '../core/model/release.ts'
 import type { CounterBlock } from '../core/model/routing.ts'
@@ -7,7 +17,7 @@ import type { Command, EnvironmentState } from '../core/rollout/state.ts'
 import { WeirError } from '../errors.ts'
 import { storable } from './json.ts'
 import { Lease, type LeaseRow, type LeaseTable, staleEpoch } from './lease.ts'
-import { type EnvironmentRow, type ReleaseDocument, type ReleaseRow, sameEnvironment, type SimulatedStore, type StoreCall } from './simulated-store.ts'
+import { type EnvironmentRow, type ReleaseDocument, type ReleaseRow, type SimulatedStore, type StoreCall, sameEnvironment } from './simulated-store.ts'
 import { releaseOfCommand, releasesNamed } from './summary.ts'
 
 /** One server's view of a `SimulatedStore`. */
@@ -120,6 +130,7 @@ export class SimulatedJournal implements Journal {
         environment,
         status: release.status,
         source,
+        commit,
         configuration,
         graph,
         artifacts,
