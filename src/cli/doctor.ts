@@ -14,6 +14,6 @@ export async function doctor(session: Session): Promise<number> {
 function findingLines({ terminal }: Session, { name, level, text, todo }: Finding): string[] {
   const { colours, unicode } = terminal
   const mark = { ok: colours.green(unicode ? '✓' : '*'), warn: colours.yellow('!'), fail: colours.red(unicode ? '✗' : 'x') }[level]
-  const lines = [`${mark} ${name.padEnd(12)} ${escapeControl(text)}`]
-  return todo === null ? lines : [...lines, `  ${' '.repeat(12)} ${colours.dim(`→ ${escapeControl(todo)}`)}`]
+  const lines = [`${mark} ${name.padEnd(14)} ${escapeControl(text)}`]
+  return todo === null ? lines : [...lines, `  ${' '.repeat(14)} ${colours.dim(`→ ${escapeControl(todo)}`)}`]
 }

@@ -1,17 +1,17 @@
+import type { Client } from '../../packages/client/src/client.ts'
 import type { EventView } from '../../packages/client/src/types.ts'
-import { everyPage } from './frame/pages.ts'
 import type { Session } from './frame/session.ts'
 import { escapeControl } from './output/escape.ts'
 
 const DEFAULT_ROWS = 30
+const PAGE = 200
 
 /** What happened, oldest first; of all apps unless one is named. */
 export async function events(session: Session): Promise<undefined> {
   const client = await session.client()
   const [app, environment] = [session.text('app'), session.text('env')]
   const query = { ...(app === undefined ? {} : { app }), ...(environment === undefined ? {} : { environment }) }
-  const atMost = session.count('lines') ?? DEFAULT_ROWS
-  const past = (await everyPage((cursor) => client.call('events.list', { query: { ...query, limit: Math.min(200, atMost), ...cursor } }), atMost)).reverse()
+  const past = await newest(client, query, session.count('lines') ?? DEFAULT_ROWS)
   if (!session.flag('follow') && (session.format === 'json' || session.format === 'yaml')) return session.print(past, () => []).then(() => undefined)
   for (const event of past) printEvent(session, event)
   if (!session.flag('follow')) return
@@ -26,6 +26,17 @@ export async function events(session: Session): Promise<undefined> {
   } finally {
     release()
   }
+}
+
+/** The list goes forward in time, so the last ones come with its last page. */
+async function newest(client: Client, filter: { readonly app?: string; readonly environment?: string }, atMost: number): Promise<readonly EventView[]> {
+  let kept: EventView[] = []
+  for (let cursor: string | null = '0'; cursor !== null; ) {
+    const page: { items: EventView[]; cursor: string | null } = await client.call('events.list', { query: { ...filter, limit: PAGE, cursor } })
+    kept = [...kept, ...page.items].slice(-atMost)
+    cursor = page.items.length < PAGE ? null : page.cursor
+  }
+  return kept
 }
 
 function printEvent({ terminal, format }: Session, event: EventView): void {

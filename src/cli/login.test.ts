@@ -42,7 +42,7 @@ test('a login keeps a token that only its owner can read, for the server it is f
   assert.deepEqual([exit, out], [0, `logged in to ${server.address} as ann\n`], err)
   assert.equal(statSync(file()).mode & 0o777, 0o600)
   assert.deepEqual(JSON.parse(readFileSync(file(), 'utf8')), { server: server.address, tokens: { [server.address]: 'tok-1' } })
-  assert.match((await run('whoami')).out, /^account {3}ann\n[^]*tenant {4}acme \(meant by default\): app:read\n/)
+  assert.match((await run('whoami')).out, /^account {3}ann\n[^]*tenant {4}acme\nmay in {4}acme: app:read\n/)
   assert.ok(!out.includes('tok-1') && !err.includes('tok-1'))
 })
 

@@ -7,7 +7,8 @@ import { moment } from './frame/wait.ts'
 import { escapeControl, padEnd } from './output/escape.ts'
 
 const DEFAULT_LINES = 100
-const PAGE = 200
+const PAGE = 1000
+const MOST_BACKLOG = 5000
 const MOST_LINES = 100_000
 
 /** What the services printed, merged by time, one colour a service. */
@@ -38,28 +39,29 @@ function filterOf(session: Session): Filter {
   }
 }
 
-/** The last lines, or with `--since` all from then on. */
+/** The last lines, or with `--since` all from then on: the server's pages go back in time. */
 async function earlier(session: Session, client: Client, params: AppContext, filter: Filter): Promise<readonly LogLine[]> {
   const atMost = session.count('lines') ?? (filter.since === undefined ? DEFAULT_LINES : MOST_LINES)
-  const fromEnd = filter.since === undefined || session.count('lines') !== undefined
   const pages: LogLine[][] = []
   let missing = atMost
   let cursor: string | null = null
   do {
-    const query = { ...filter, limit: Math.min(PAGE, missing), tail: fromEnd ? ('last' as const) : ('first' as const), ...(cursor === null ? {} : { cursor }) }
-    const page: { items: LogLine[]; cursor: string | null } = await client.call('logs.list', { params, query })
+    const page: { items: LogLine[]; cursor: string | null } = await client.call('logs.list', {
+      params,
+      query: { ...filter, limit: Math.min(PAGE, missing), ...(cursor === null ? {} : { cursor }) },
+    })
     pages.push(page.items)
     missing -= page.items.length
     cursor = page.cursor
   } while (cursor !== null && missing > 0)
-  return fromEnd ? pages.reverse().flat().slice(-atMost) : pages.flat().slice(0, atMost)
+  return pages.reverse().flat().slice(-atMost)
 }
 
 async function follow(session: Session, client: Client, params: AppContext, filter: Filter, printer: LinePrinter): Promise<void> {
   const stopped = new AbortController()
   const release = session.terminal.onInterrupt(() => stopped.abort())
   const { until: _, ...query } = filter
-  const backlog = Math.min(500, session.count('lines') ?? (filter.since === undefined ? DEFAULT_LINES : 500))
+  const backlog = Math.min(MOST_BACKLOG, session.count('lines') ?? (filter.since === undefined ? DEFAULT_LINES : MOST_BACKLOG))
   try {
     for await (const { data } of client.stream('logs.follow', { params, query: { ...query, backlog } }, { signal: stopped.signal })) printer.print(data)
   } catch (error) {

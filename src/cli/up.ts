@@ -8,6 +8,7 @@ import { timeoutMs } from './frame/wait.ts'
 import { lastWords } from './machine/last-words.ts'
 import { refuseTakenPorts } from './machine/ports.ts'
 import { daemons, ensureServer, runnerPid, sleep, startRunner } from './machine/processes.ts'
+import { programsForAccounts, removeOtherPrograms } from './machine/programs.ts'
 import { isInstalled, systemctl } from './machine/service.ts'
 import { prepareStateFolder } from './machine/state-folder.ts'
 import { UNIT_NAME } from './machine/unit.ts'
@@ -41,6 +42,7 @@ async function start(session: Session, paths: StatePaths): Promise<void> {
   session.note(`starting Weir in ${paths.home}`)
   if ((await runnerPid(paths)) === null) {
     refuseTakenPorts(paths, env)
+    removeOtherPrograms(paths, programsForAccounts(paths, env))
     if (isInstalled(paths)) await systemctl('start', UNIT_NAME)
     else await startRunner(paths, env)
   }

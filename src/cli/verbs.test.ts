@@ -85,8 +85,8 @@ test('logs are merged, escaped, and page from the end', () => {
       assert.equal((await run('logs -n 2')).out, `${AT} web | three\n${AT} api | four\n`)
       assert.equal((JSON.parse((await run('logs -n 1 -o json')).out) as unknown[]).length, 1)
       await run('logs -S 2026-01-31T10:00Z -s api --release v3')
-      const { since, service, release, tail } = server.calls.findLast((it) => it.route === 'logs.list')?.asked.query ?? {}
-      assert.deepEqual([since, service, release, tail], ['2026-01-31T10:00:00.000Z', 'api', '3', 'first'])
+      const { since, service, release } = server.calls.findLast((it) => it.route === 'logs.list')?.asked.query ?? {}
+      assert.deepEqual([since, service, release], ['2026-01-31T10:00:00.000Z', 'api', '3'])
       assert.equal((await run('logs -f')).out, `${AT} web | live\n`)
     },
   )
@@ -362,3 +362,30 @@ test('builds that differ are listed and end with 1', () =>
       assert.deepEqual([exit, out], [1, '≠ web: 1 file differs\n    dist/app.js\n= api: both builds are the same\n'])
     },
   ))
+
+test('events are the newest ones, oldest of them first, and may be followed from there', () => {
+  const event = (id: number) => ({ id, at: AT, kind: 'x', text: `event ${id}`, app: 'shop', environment: 'production', service: null, release: null, data: {} })
+  return against(
+    {
+      'events.list': ({ query }) => {
+        const from = Number(query['cursor']) + 1
+        const items = Array.from({ length: Math.max(0, Math.min(200, 451 - from)) }, (_, at) => event(from + at))
+        return { items, cursor: String(items.at(-1)?.id ?? from) }
+      },
+      'events.follow': async function* () {
+        yield { event: 'x', data: event(451) }
+      },
+    },
+    async (run, server) => {
+      assert.deepEqual(
+        (await run('events -n 2')).out
+          .trim()
+          .split('\n')
+          .map((line) => line.split('  ').at(-1)),
+        ['event 449', 'event 450'],
+      )
+      assert.match((await run('events -n 1 -f')).out, /event 450\n.*event 451\n$/)
+      assert.equal(server.calls.at(-1)?.asked.headers['last-event-id'], '450')
+    },
+  )
+})

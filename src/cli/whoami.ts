@@ -8,7 +8,8 @@ export async function whoami(session: Session): Promise<undefined> {
   await session.print({ ...who, server: address }, () => [
     `account   ${escapeControl(who.account ?? who.name)}${who.admin ? ' (admin of the installation)' : ''}`,
     `server    ${address} (${from})`,
-    ...who.tenants.map(({ tenant, verbs }) => `tenant    ${tenant}${tenant === who.tenant ? ' (meant by default)' : ''}: ${verbs.join(' ')}`),
+    `tenant    ${who.tenant}`,
+    ...who.tenants.map(({ tenant, verbs }) => `may in    ${tenant}: ${verbs.join(' ')}`),
     ...(who.environment === null ? [] : [`only      ${who.environment}`]),
   ])
 }

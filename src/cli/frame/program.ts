@@ -44,6 +44,7 @@ export function buildProgram(terminal: Terminal, call: (verb: Verb, session: Ses
   const program = base(new Command('weir'), terminal)
     .description('Push a change; it goes live safely, at the size it needs, without you watching.')
     .usage('<command> [options]')
+    .helpCommand('help [command]', 'how a command is used')
   for (const [flags, about] of GLOBAL_OPTIONS) program.option(flags, about)
   const parents = new Map<string, Command>()
   for (const verb of VERBS) addVerb(program, parents, terminal, verb, call)

@@ -7,7 +7,10 @@ const LINES = 4
 /** What one of Weir's own processes printed last, from its log: the cause of its end is mostly among it. */
 export function lastWords(paths: StatePaths, daemon: string): string[] {
   try {
-    const lines = readFileSync(join(paths.logs, 'weir', `${daemon}.jsonl`), 'utf8').trimEnd().split('\n').slice(-LINES)
+    const lines = readFileSync(join(paths.logs, 'weir', `${daemon}.jsonl`), 'utf8')
+      .trimEnd()
+      .split('\n')
+      .slice(-LINES)
     return lines.flatMap(textOf)
   } catch {
     return [] // it never said anything, or it is not ours to read

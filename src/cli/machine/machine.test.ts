@@ -110,9 +110,9 @@ test('a state folder is refused with the reason: too long for sockets, a file in
 test('doctor has a line a check, and says what to do about what fails', async () => {
   const { exit, out } = await weir(null, ['doctor'], { env: { WEIR_HOME: join(folder, 'x'.repeat(90)) } })
   assert.equal(exit, 1)
-  assert.match(out, /^✓ node {9}\d+\./)
-  assert.match(out, /\n✗ state {8}.* is too long a path for sockets\n {15}→ set WEIR_HOME to a shorter one\n/)
-  assert.match(out, /\n! runner {7}does not run\n {15}→ weir up\n/)
+  assert.match(out, /^✓ node {11}\d+\./)
+  assert.match(out, /\n✗ state {10}.* is too long a path for sockets\n {17}→ set WEIR_HOME to a shorter one\n/)
+  assert.match(out, /\n! runner {9}does not run\n {17}→ weir up\n/)
 })
 
 test('down where nothing runs changes nothing and says so', async () => {

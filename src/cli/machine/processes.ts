@@ -6,6 +6,7 @@ import { WeirError } from '../../errors.ts'
 import { programFile } from '../../programs.ts'
 import { RpcClient } from '../../rpc/client.ts'
 import { failureOf } from '../output/failure.ts'
+import { programsForAccounts } from './programs.ts'
 
 /** What of the runner's own words the CLI needs; the driver's interface has the rest. */
 export interface DaemonState {
@@ -75,11 +76,12 @@ export async function startRunner(paths: StatePaths, env: NodeJS.ProcessEnv): Pr
 
 /** Has the runner keep the server alive; the same again changes nothing, another version replaces it. */
 export async function ensureServer(paths: StatePaths, env: NodeJS.ProcessEnv): Promise<void> {
+  const { node, weir } = programsForAccounts(paths, env)
   const runner = new RpcClient(paths.runnerSocket)
   try {
     await runner.call('ensureDaemon', {
       name: 'server',
-      argv: [process.execPath, programFile('weir'), 'server'],
+      argv: [node, weir, 'server'],
       env: installationEnvironment(paths, env),
       account: 'server',
       stop: { signal: 'SIGTERM', graceMs: SERVER_GRACE_MS },
