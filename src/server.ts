@@ -27,7 +27,6 @@ import { fileStores } from './server/file-stores.ts'
 import { log } from './server/log.ts'
 import { ReleaseBuilds } from './server/release-builds.ts'
 import { ReleasePlanner } from './server/release-planner.ts'
-import { ReplicaExec } from './server/replica-exec.ts'
 import { openSecrets, repositoryCredentials } from './server/sealed-values.ts'
 import { Sources } from './source/sources.ts'
 import { lockState } from './state-lock.ts'
@@ -82,7 +81,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     planner: new ReleasePlanner({ source, builder, queries: store.queries }),
     builds: new ReleaseBuilds({ source, builder, queries: store.queries }),
     logs: new FileLogs(paths.logs),
-    exec: new ReplicaExec(exec),
+    exec,
     uploads: source.uploads,
     eventsChanged: (changed) => store.onEvents(changed),
     failed: (requestId, error) => log('request failed', { requestId, error: described(error) }),

@@ -85,6 +85,7 @@ export class SimulatedStore {
         artifacts: {},
         fingerprints: {},
         origins: null,
+        commit: null,
         notes: [],
       } satisfies ReleaseDocument),
       by: release.by ?? 'ann',
