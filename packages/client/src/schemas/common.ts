@@ -40,4 +40,3 @@ export const done = z.object({ ok: z.literal(true) })
 
 export const appPath = z.strictObject({ app: name })
 export const environmentPath = z.strictObject({ app: name, environment: name })
-export const nothing = z.strictObject({})
