@@ -38,6 +38,7 @@ export async function up(session: Session): Promise<number> {
 async function start(session: Session, paths: StatePaths): Promise<void> {
   const { env } = session.terminal
   const begun = performance.now()
+  process.umask(0o022) // inherited by all that is started: what the accounts share must not be closed to them
   prepareStateFolder(paths)
   session.note(`starting Weir in ${paths.home}`)
   if ((await runnerPid(paths)) === null) {

@@ -3,6 +3,7 @@ import { chmod, cp, mkdtemp, rename, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { basename, dirname, join, relative } from 'node:path'
 import { WeirError } from '../../../../errors.ts'
+import { openToAll } from '../../../../open-to-all.ts'
 
 export const POSTGRES_MAJOR = 18
 
@@ -23,6 +24,7 @@ export async function installedPostgres(runtimes: string): Promise<string> {
     rmSync(place, { force: true })
     symlinkSync(basename(link.source), place)
   }
+  openToAll(fresh) // a strict umask may have closed the package
   try {
     await rename(fresh, target)
   } catch (error) {
