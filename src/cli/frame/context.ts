@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { Client } from '../../../packages/client/src/client.ts'
-import { nearest } from '../../core/manifest/nearest.ts'
 import { nameProblem } from '../../core/model/names.ts'
 import { WeirError } from '../../errors.ts'
 import type { Terminal } from './terminal.ts'
@@ -80,15 +79,6 @@ async function onlyApp(asked: Asked): Promise<string> {
   if (first !== undefined && second === undefined) return first
   if (first === undefined) throw new WeirError('E_NOT_FOUND', { message: 'there is no app yet', next: 'weir deploy' })
   throw usage('which app?', `there are ${apps.slice(0, 8).join(', ')}${apps.length > 8 ? ', …' : ''}`, `the same with -a ${first}`)
-}
-
-/** For "no app shp": the app that was probably meant, as a hint. */
-export async function nearestApp(client: Client, name: string): Promise<string | null> {
-  const { items } = await client.call('apps.list', { query: { limit: 200 } })
-  return nearest(
-    name,
-    items.map((app) => app.name),
-  )
 }
 
 function parseLink(file: string, text: string): Partial<AppContext> {

@@ -175,10 +175,15 @@ function liveView({ terminal }: Session, elapsed: () => string): View {
   const block = new LiveBlock(terminal)
   let last: Progress | null = null
   let note = ''
+  const linesOf = (progress: Progress) =>
+    progressLines(progress, elapsed(), {
+      width: terminal.width() ?? 80,
+      height: Math.max(3, terminal.height() - 2),
+      unicode: terminal.unicode,
+      colours: terminal.colours,
+    })
   const paint = () => {
-    if (!last) return
-    const style = { width: terminal.width() ?? 80, height: Math.max(3, terminal.height() - 2), unicode: terminal.unicode, colours: terminal.colours }
-    block.show([...progressLines(last, elapsed(), style), ...(note === '' ? [] : [terminal.colours.dim(note)])])
+    if (last) block.show([...linesOf(last), ...(note === '' ? [] : [terminal.colours.dim(note)])])
   }
   return {
     wantsBuildLog: false,
@@ -192,7 +197,8 @@ function liveView({ terminal }: Session, elapsed: () => string): View {
       paint()
     },
     tick: paint,
-    end: () => {}, // the last picture stays
+    // the services stay; how it ended is said below them
+    end: () => last && block.show(linesOf(last).slice(1)),
   }
 }
 

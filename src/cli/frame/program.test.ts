@@ -103,6 +103,20 @@ test('an app that is not there brings the one that was meant', async () => {
   }
 })
 
+test('so does a service that is not there', async () => {
+  const server = await fakeServer({
+    'environments.stop': () => {
+      throw new WeirError('E_NOT_FOUND', { message: 'stop was refused', cause: 'there is no service wbe' })
+    },
+    'environments.show': () => anEnvironment(),
+  })
+  try {
+    assert.match((await weir(server, ['stop', '-a', 'shop', '-s', 'wbe'])).err, /\n {2}next {6}did you mean web\?\n$/)
+  } finally {
+    await server.close()
+  }
+})
+
 test('nobody there is said with where it was looked for', async () => {
   const { exit, err } = await weir(null, ['list'])
   assert.equal(exit, 1)

@@ -3,7 +3,7 @@ import { nearest } from '../../core/manifest/nearest.ts'
 import { WeirError } from '../../errors.ts'
 import { escapeControl } from '../output/escape.ts'
 import { type Failure, failureLines, failureObject, failureOf } from '../output/failure.ts'
-import { nearestApp } from './context.ts'
+import { withNearest } from './nearest-name.ts'
 import { Session } from './session.ts'
 import type { Terminal } from './terminal.ts'
 import { usage } from './usage.ts'
@@ -22,7 +22,7 @@ export async function runProgram(terminal: Terminal, argv: readonly string[]): P
     try {
       exit = (await run(session)) ?? 0
     } catch (error) {
-      throw await withNearestApp(session, error)
+      throw await withNearest(session, error)
     } finally {
       session.close()
     }
@@ -144,20 +144,6 @@ function unknownCommand(typed: readonly string[]): WeirError {
       : VERBS.filter((verb) => !verb.hidden).flatMap((verb) => [verb.path.split(' ')[0] ?? '', ...(verb.aliases ?? [])])
   const meant = nearest(word, known)
   return usage(`unknown command "${parent}${escapeControl(word)}"`, undefined, meant === null ? `weir ${parent}--help` : `did you mean weir ${parent}${meant}?`)
-}
-
-/** "no app shp": the app that was meant is one look away. */
-async function withNearestApp(session: Session, error: unknown): Promise<unknown> {
-  const failure = failureOf(error)
-  const named = failure.code === 'E_NOT_FOUND' ? /\bapp\b[^a-z]*"?([a-z][-a-z0-9]*)/.exec(failure.explanation.message)?.[1] : undefined
-  if (named === undefined) return error
-  try {
-    const meant = await nearestApp(await session.client(), named)
-    if (meant === null || meant === named) return error
-    return new WeirError('E_NOT_FOUND', { ...failure.explanation, next: `did you mean ${meant}?` }, { cause: error })
-  } catch {
-    return error // the first trouble is the one to tell
-  }
 }
 
 function printFailure(terminal: Terminal, failure: Failure, argv: readonly string[]): void {
