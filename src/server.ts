@@ -55,6 +55,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
   await ensureTenant(store.writes)
   await daemons.ensure(gatewayDaemon(paths))
 
+  const runner = new RpcClient(paths.runnerSocket)
   const gatewayRpc = new RpcClient(paths.gatewaySocket)
   const gateway = new GatewayClient(gatewayRpc)
   const driver = new ProcessDriver(paths.runnerSocket, openSecrets(store.sealed))
@@ -102,7 +103,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     force: !join,
     edgeAddress: (environment) => edgeAddress(accountNumber(environment)),
     retention: RETENTION,
-    fileStores: fileStores({ source, builder }),
+    fileStores: fileStores({ source, builder, runner }),
     failed: (key, error, retryInMs) => log('failed', { key, retryInMs: Math.round(retryInMs), error: described(error) }),
     led: (epoch) => log('leads', { epoch }),
     lost: () => log('another server leads', {}),
@@ -114,7 +115,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
       await api.close()
       await plane.stop()
       await store.close()
-      for (const part of [driver, confined, exec, daemons, gatewayRpc]) part.close()
+      for (const part of [driver, confined, exec, daemons, runner, gatewayRpc]) part.close()
       unlock()
     },
   }

@@ -1,8 +1,17 @@
 import type { SlugBuilder } from '../build/slug-builder.ts'
 import type { Kept } from '../controllers/journal.ts'
+import type { RpcClient } from '../rpc/client.ts'
 import type { Sources } from '../source/sources.ts'
 
-/** What fills the disk, each with its way to forget what history no longer needs. */
-export function fileStores({ source, builder }: { source: Sources; builder: SlugBuilder }): readonly { collect(kept: Kept): Promise<void> }[] {
-  return [{ collect: async (kept) => void (await source.collect(kept)) }, { collect: async (kept) => void (await builder.collect(kept)) }]
+/** What fills the disk, each with its way to forget what history no longer needs. Unpacked slugs belong to the runner. */
+export function fileStores({ source, builder, runner }: { source: Sources; builder: SlugBuilder; runner: RpcClient }): readonly { collect(kept: Kept): Promise<void> }[] {
+  return [
+    { collect: async (kept) => void (await source.collect(kept)) },
+    {
+      collect: async (kept) => {
+        const digests = await builder.collect(kept)
+        if (digests.length > 0) await runner.call('removeSlugs', { digests })
+      },
+    },
+  ]
 }
