@@ -3,7 +3,7 @@ import type { SourcedRecord } from '../drivers/logs.ts'
 import { found, labelOf, refOf } from './found.ts'
 import { type LineCursor, lineCursor, nextCursor, skipSent, streamName } from './log-cursor.ts'
 import type { Handler, ServerEvent } from './route.ts'
-import { taskOf } from './tasks.ts'
+import { taskOf } from './task-view.ts'
 
 const LOOK_MS = 250
 /** What a task printed last may come after the word that it ended. */
