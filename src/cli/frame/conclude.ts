@@ -89,10 +89,15 @@ function failure(code: string | undefined, otherwise: ErrorCode, { message, beca
   const known = code !== undefined && code in CATALOGUE ? (code as ErrorCode) : otherwise
   return new WeirError(known, {
     message,
-    ...(because === null ? {} : { cause: [because.text, ...because.lines.map((line) => `  ${line}`)].join('\n') }),
+    ...(because === null ? {} : { cause: causeText(because) }),
     state,
     next,
   })
+}
+
+/** A process that was tried again said the same each time: once is enough. */
+function causeText({ text, lines }: { readonly text: string; readonly lines: readonly string[] }): string {
+  return [text, ...lines.filter((line, at) => line !== lines[at - 1]).map((line) => `  ${line}`)].join('\n')
 }
 
 function nextAfterFailure(code: string | undefined, what: Concluded): string {

@@ -26,6 +26,10 @@ export function installationEnvironment(paths: StatePaths, env: NodeJS.ProcessEn
   return { ...ownEnvironment(env), WEIR_HOME: paths.home, WEIR_HTTP_LISTEN: `${host.includes(':') ? `[${host}]` : host}:${port}` }
 }
 
+/** Where no systemd does it, this starts the runner again when it is killed. */
+const KEEPER = join(import.meta.dirname, '../../../bin/keep-runner')
+/** Its work is in the kernel, and its memory counts on every machine. */
+const RUNNER_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=96']
 const RUNNER_START_MS = 15_000
 const LOOK_MS = 50
 const SERVER_GRACE_MS = 10_000
@@ -45,7 +49,7 @@ export async function startRunner(paths: StatePaths, env: NodeJS.ProcessEnv): Pr
   const log = join(paths.logs, 'weir', 'runner.log')
   mkdirSync(join(paths.logs, 'weir'), { recursive: true, mode: 0o711 })
   const out = openSync(log, 'a', 0o600)
-  const child = spawn(process.execPath, [programFile('runner')], {
+  const child = spawn(KEEPER, [process.execPath, ...RUNNER_FLAGS, programFile('runner')], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', out, out],

@@ -90,6 +90,18 @@ test('going back shows what failed and what is taken back', () => {
   ])
 })
 
+test('once it is taken back, the service that was the reason still shows', () => {
+  const it = snapshot({ rollout: { phase: 'ended', outcome: 'failed', because: { code: 'E_MIGRATION_FAILED', text: 'api/migrate exited with 1', lines: [] } } })
+  assert.deepEqual(
+    progressOf(it).services.map(({ name, state }) => [name, state]),
+    [
+      ['db', 'stopping'],
+      ['api', 'failed'],
+      ['web', 'stopping'],
+    ],
+  )
+})
+
 test('a canary waits for a person, unless one holds it already', () => {
   const splitting = { phase: 'splitting', weight: 5, step: 0 }
   assert.equal(progressOf(snapshot({ rollout: splitting })).outcome, 'approval')

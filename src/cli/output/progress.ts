@@ -104,7 +104,8 @@ function serviceProgress(snapshot: Snapshot, name: string): ServiceProgress {
   const plain = (state: ServiceState, note: string): ServiceProgress => ({ name, state, note, lines: [] })
 
   if (rollout.phase === 'restoring' || (rollout.phase === 'ended' && rollout.outcome !== 'promoted')) {
-    return trouble ? plain('failed', trouble.cause ?? '') : plain('stopping', rollout.phase === 'ended' ? 'taken back' : 'taking back')
+    if (trouble || isBlamed(rollout, name)) return plain('failed', trouble?.cause ?? '')
+    return plain('stopping', rollout.phase === 'ended' ? 'taken back' : 'taking back')
   }
   const stage = stageOf(rollout, name)
   const isTurn = rollout.phase === 'starting' || rollout.phase === 'replacing' || rollout.phase === 'held'
@@ -126,6 +127,11 @@ function buildProgress({ release }: Snapshot, name: string): ServiceProgress {
   if (build?.phase === 'succeeded' || release.status === 'ready')
     return { name, state: 'built', note: build?.cached ? 'unchanged, not built again' : 'built', lines: [] }
   return { name, state: 'queued', note: '', lines: [] }
+}
+
+/** Reasons begin with who it was about: `web: exited with 1`, `web/migrate exited with 1`. */
+function isBlamed({ because }: RolloutView, name: string): boolean {
+  return because !== null && (because.text.startsWith(`${name}: `) || because.text.startsWith(`${name}/`))
 }
 
 function stageOf(rollout: RolloutView, name: string): number | null {
