@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { createHash, randomInt } from 'node:crypto'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,6 +17,7 @@ import type { CrashPoint } from './runner/crash-point.ts'
 import { processStat } from './runner/proc.ts'
 
 const RUNNER = join(import.meta.dirname, 'runner/main.ts')
+const NOBODY = 65534
 const UP_WITHIN_MS = 10_000
 export const SECRET = 'swordfish-7731'
 
@@ -30,15 +31,18 @@ export class TestRunner {
   readonly exec: RunnerExec
   readonly logs: FileLogs
   readonly #env: NodeJS.ProcessEnv
+  readonly #uid: number | null
   #process: ChildProcess | null = null
   stderr = ''
 
-  private constructor() {
+  private constructor(unprivileged: boolean) {
+    this.#uid = unprivileged && process.getuid?.() === 0 ? NOBODY : null
     const home = mkdtempSync(join(tmpdir(), 'weir-test-'))
     chmodSync(home, 0o711)
+    if (this.#uid !== null) chownSync(home, this.#uid, this.#uid)
     this.#env = { PATH: process.env['PATH'], WEIR_HOME: home, WEIR_UID_BASE: String(1_910_000_000 + randomInt(4000) * 20_000) }
     this.paths = statePaths(this.#env)
-    this.accounts = accounts(this.#env)
+    this.accounts = unprivileged ? null : accounts(this.#env)
     this.driver = new ProcessDriver(this.paths.runnerSocket, async (_environment, secrets) => Object.fromEntries(secrets.map(({ name }) => [name, SECRET])))
     this.confined = new RunnerConfined(this.paths.runnerSocket)
     this.daemons = new RunnerDaemons(this.paths.runnerSocket)
@@ -47,8 +51,9 @@ export class TestRunner {
     this.#installNode()
   }
 
-  static async start(): Promise<TestRunner> {
-    const runner = new TestRunner()
+  /** `unprivileged`: as a user without rights, also when the tests run as root. */
+  static async start({ unprivileged } = { unprivileged: false }): Promise<TestRunner> {
+    const runner = new TestRunner(unprivileged)
     await runner.up()
     return runner
   }
@@ -59,14 +64,24 @@ export class TestRunner {
 
   /** Starts the process; with a crash point, it may already be gone when this returns. */
   async up(crashAt?: CrashPoint): Promise<void> {
-    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', RUNNER], { env: { ...this.#env, ...(crashAt ? { WEIR_CRASH_AT: crashAt } : {}) }, stdio: ['ignore', 'ignore', 'pipe'] })
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', RUNNER], {
+      env: { ...this.#env, ...(crashAt ? { WEIR_CRASH_AT: crashAt } : {}) },
+      stdio: ['ignore', 'ignore', 'pipe'],
+      ...(this.#uid === null ? {} : { uid: this.#uid, gid: this.#uid }),
+    })
     child.stderr.on('data', (chunk: Buffer) => {
       this.stderr += chunk.toString()
     })
     this.#process = child
     const deadline = performance.now() + UP_WITHIN_MS
     while (child.exitCode === null && child.signalCode === null) {
-      if (await this.daemons.list().then(() => true, () => false)) return
+      if (
+        await this.daemons.list().then(
+          () => true,
+          () => false,
+        )
+      )
+        return
       if (performance.now() > deadline) throw new Error(`the runner does not answer: ${this.stderr}`)
       await sleep(10)
     }
@@ -113,14 +128,22 @@ export class TestRunner {
 
   /** Waits until it is ready, and says where. */
   async ready(id: string): Promise<{ url: string; port: number }> {
-    await until(async () => (await this.replica(id))?.phase === 'ready', async () => `${id} is ready: ${JSON.stringify(await this.replica(id))}`)
+    await until(
+      async () => (await this.replica(id))?.phase === 'ready',
+      async () => `${id} is ready: ${JSON.stringify(await this.replica(id))}`,
+    )
     const port = (await this.replica(id))?.ports['http'] ?? 0
     return { url: `http://127.0.0.1:${port}`, port }
   }
 
   /** Ends all that it started, in whatever state it is. */
   async close(): Promise<void> {
-    if (!(await this.daemons.list().then(() => true, () => false))) {
+    if (
+      !(await this.daemons.list().then(
+        () => true,
+        () => false,
+      ))
+    ) {
       await this.ended()
       await this.up()
     }
@@ -135,7 +158,9 @@ export class TestRunner {
     const name = `weir-${createHash('sha256').update(this.paths.home).digest('hex').slice(0, 8)}`
     const groups = execFileSync('find', ['/sys/fs/cgroup', '-type', 'd', '-name', `${name}*`], { encoding: 'utf8' })
     const rules = this.accounts ? ['iptables', 'ip6tables'].map((program) => execFileSync(program, ['-w', '-S'], { encoding: 'utf8' })).join('') : ''
-    const processes = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && uidOf(pid) === this.accounts?.app(1) && processStat(Number(pid))?.zombie === false)
+    const processes = readdirSync('/proc').filter(
+      (pid) => /^\d+$/.test(pid) && uidOf(pid) === this.accounts?.app(1) && processStat(Number(pid))?.zombie === false,
+    )
     return [...groups.split('\n').filter(Boolean), ...rules.split('\n').filter((line) => line.includes(name)), ...processes]
   }
 
@@ -145,6 +170,7 @@ export class TestRunner {
     mkdirSync(dirname(node), { recursive: true, mode: 0o755 })
     if (isOpenToAll(process.execPath)) symlinkSync(process.execPath, node)
     else copyFileSync(process.execPath, node)
+    if (this.#uid !== null) chownSync(this.paths.runtimes, this.#uid, this.#uid)
   }
 }
 

@@ -149,3 +149,11 @@ test('the log tells streams apart and keeps order and time', async () => {
   assert.deepEqual(new Set(records.map((it) => `${it.stream} ${it.text}`)), new Set(['out one', 'err two']))
   assert.ok(records.every((it) => Math.abs(it.time - Date.now()) < 60_000))
 })
+
+test('needs a resource that nobody made: it says what it waits for, and can be stopped', async () => {
+  await start('t1-web-v1-19', LISTEN, { uses: ['db'] })
+  await until(async () => (await runner.replica('t1-web-v1-19'))?.cause !== null, 'it says why')
+  assert.equal((await runner.replica('t1-web-v1-19'))?.cause, 'waits for db, which nobody has asked for')
+  await runner.driver.stopReplica('t1-web-v1-19', 1)
+  await until(async () => (await runner.replica('t1-web-v1-19')) === undefined, 'it is gone')
+})

@@ -26,7 +26,10 @@ export async function offerExec(child: ChildProcess, path: string, owner: number
 }
 
 function join(child: ChildProcess, socket: Socket): void {
-  for (const [stream, kind] of [[child.stdout, FRAME.out], [child.stderr, FRAME.err]] as const) {
+  for (const [stream, kind] of [
+    [child.stdout, FRAME.out],
+    [child.stderr, FRAME.err],
+  ] as const) {
     stream?.on('data', (bytes: Buffer) => {
       if (socket.write(frame(kind, bytes))) return
       stream.pause()
@@ -50,7 +53,6 @@ function join(child: ChildProcess, socket: Socket): void {
   socket.on('error', () => {}) // `close` follows
   socket.on('close', () => killGroup(child))
   const end = (exit: ExitStatus) => socket.end(frame(FRAME.exit, Buffer.from(JSON.stringify(exit))))
-  if (child.exitCode !== null && child.stdout?.readableEnded) end({ kind: 'code', code: child.exitCode })
   child.once('close', (code, signal) => end(signal ? { kind: 'signal', signal } : { kind: 'code', code: code ?? 0 }))
 }
 

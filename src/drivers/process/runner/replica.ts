@@ -41,6 +41,7 @@ export class Replica {
   #running: Running | null = null
   #health: HealthWatch | null = null
   #starting: Promise<void> = Promise.resolve()
+  readonly #unwanted = new AbortController()
   #restart: NodeJS.Timeout | null = null
   /** Ends in a row, for the back-off. */
   #ends = 0
@@ -119,7 +120,9 @@ export class Replica {
 
   async #tryStart(): Promise<void> {
     if (this.#record.phase !== 'starting') this.#save({ phase: 'starting' })
-    const place = await this.#sandbox.prepare(this.ports)
+    const missing = this.#sandbox.waitsFor()
+    if (missing !== null) this.#save({ cause: missing })
+    const place = await this.#sandbox.prepare(this.ports, this.#unwanted.signal)
     crashPoint('replica-prepared')
     if (this.#stopping) return
     const running = await this.#sandbox.start(place)
@@ -197,6 +200,7 @@ export class Replica {
   async #end(): Promise<void> {
     if (this.#restart) clearTimeout(this.#restart)
     this.#health?.stop()
+    this.#unwanted.abort()
     await this.#starting
     const { signal, graceMs } = this.spec.stop
     if (this.#running) {

@@ -71,8 +71,18 @@ export class Resources {
     return new Set([...this.#records.values()].filter((it) => it.spec.kind === 'postgres').map((it) => it.spec.account.app))
   }
 
-  /** What is injected for it; waits until it is there. */
-  async fields(environment: string, name: string): Promise<Known> {
+  /** Which of these is not there yet, in words; null: all are. */
+  missing(environment: string, names: readonly string[]): string | null {
+    for (const name of names) {
+      const record = this.#records.get(`${environment}/${name}`)
+      if (record?.phase === 'ready') continue
+      return `waits for ${name}, which ${record ? (record.cause ?? 'is being made') : 'nobody has asked for'}`
+    }
+    return null
+  }
+
+  /** What is injected for it; waits until it is there, or until `signal` says that nobody waits any more. */
+  async fields(environment: string, name: string, signal?: AbortSignal): Promise<Known> {
     const key = `${environment}/${name}`
     for (;;) {
       const record = this.#records.get(key)
@@ -80,7 +90,11 @@ export class Resources {
         const { kind } = record.spec
         return { kind, fields: kind === 'volume' ? { path: this.#volume(environment, name) } : this.#databases.fields(environment, name) }
       }
-      await new Promise<void>((resolve) => this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), resolve]))
+      signal?.throwIfAborted()
+      await new Promise<void>((resolve) => {
+        this.#waiting.set(key, [...(this.#waiting.get(key) ?? []), resolve])
+        signal?.addEventListener('abort', () => resolve(), { once: true })
+      })
     }
   }
 

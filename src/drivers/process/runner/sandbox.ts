@@ -12,7 +12,7 @@ import { OutputReader, openForChild } from './output.ts'
 import type { ProcessIdentity } from './proc.ts'
 import type { Resources } from './resources.ts'
 import type { Slugs } from './slugs.ts'
-import { killTree, ProcessTree, spawnInside, type TreeAccount } from './tree.ts'
+import { killTree, ProcessTree, spawnInside, type TreeAccount, whenSpawned } from './tree.ts'
 
 /** Threads count too; far above what a service needs, far below what stops a machine. */
 const MAX_PIDS = 1024
@@ -75,24 +75,29 @@ export class Sandbox {
     if (this.#uid !== null) chmodSync(folder, 0o500)
   }
 
+  /** Why `prepare` would have to wait; null: it would not. */
+  waitsFor(): string | null {
+    return this.#tools.resources.missing(this.#spec.environment, this.#spec.uses)
+  }
+
   /** Makes what a process needs; can be repeated. Waits for resources that are being made. */
-  async prepare(ports: Readonly<Record<string, number>>): Promise<Place> {
+  async prepare(ports: Readonly<Record<string, number>>, signal?: AbortSignal): Promise<Place> {
     const { machine, slugs } = this.#tools
     mkdirSync(this.#folder, { recursive: true, mode: 0o711 })
     const cwd = await slugs.unpacked(this.#spec.slug)
     machine.cgroups?.create(this.#spec.id, { ...this.#spec.limits, pids: MAX_PIDS })
     await this.#tools.guard()
-    return { cwd, account: this.#uid === null ? null : { uid: this.#uid, groups: [statSync(cwd).gid] }, env: await this.#environment(ports) }
+    return { cwd, account: this.#uid === null ? null : { uid: this.#uid, groups: [statSync(cwd).gid] }, env: await this.#environment(ports, signal) }
   }
 
-  async #environment(ports: Readonly<Record<string, number>>): Promise<Record<string, string>> {
+  async #environment(ports: Readonly<Record<string, number>>, signal?: AbortSignal): Promise<Record<string, string>> {
     const spec = this.#spec
     const secretVariables: Record<string, string> = {}
     for (const { name, environment } of spec.secrets) {
       if (environment !== null) secretVariables[environment] = readFileSync(join(this.#folder, 'secrets', name), 'utf8')
     }
     const resources: Record<string, EnvironmentInput['resources'][string]> = {}
-    for (const name of spec.uses) resources[name] = await this.#tools.resources.fields(spec.environment, name)
+    for (const name of spec.uses) resources[name] = await this.#tools.resources.fields(spec.environment, name, signal)
     return processEnvironment(this.#tools.machine, {
       runtime: spec.runtime,
       environmentVariables: spec.environmentVariables,
@@ -144,8 +149,10 @@ export class Sandbox {
     return this.#beside(argv, await this.prepare(ports))
   }
 
-  #beside(argv: readonly string[], place: Place): ChildProcess {
-    return spawnInside(this.#tools.machine, { id: this.#spec.id, token: this.#token, argv, ...place, stdio: ['pipe', 'pipe', 'pipe'] })
+  async #beside(argv: readonly string[], place: Place): Promise<ChildProcess> {
+    const child = spawnInside(this.#tools.machine, { id: this.#spec.id, token: this.#token, argv, ...place, stdio: ['pipe', 'pipe', 'pipe'] })
+    await whenSpawned(child)
+    return child
   }
 
   kill(): Promise<void> {

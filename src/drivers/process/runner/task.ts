@@ -36,6 +36,7 @@ export class Task {
   #starting: Promise<void> = Promise.resolve()
   #ending: Promise<void> = Promise.resolve()
   #forgotten = false
+  readonly #unwanted = new AbortController()
 
   private constructor(tools: SandboxTools, record: TaskRecord, changed: () => void) {
     this.#record = record
@@ -82,6 +83,7 @@ export class Task {
   /** Kills it if it runs, and leaves nothing but its log. */
   async forget(): Promise<void> {
     this.#forgotten = true
+    this.#unwanted.abort()
     if (this.#timer) clearTimeout(this.#timer)
     await this.#starting
     await this.#sandbox.kill()
@@ -90,8 +92,9 @@ export class Task {
     removeRecord(this.#file)
   }
 
-  /** Kills it if it runs, and keeps its outcome. */
+  /** Kills it if it runs, and keeps its outcome; what has not begun begins with the next runner. */
   async halt(): Promise<void> {
+    this.#unwanted.abort()
     await this.#starting
     await this.#running?.tree.kill()
     await this.#running?.tree.exited
@@ -100,13 +103,14 @@ export class Task {
 
   #start(): void {
     this.#starting = this.#tryStart().catch(async (error: Error) => {
+      if (this.#record.stage === 'accepted' && this.#unwanted.signal.aborted) return
       this.#sandbox.log.write('err', `could not be started: ${error.message}`)
       await this.#end({ kind: 'code', code: 127 })
     })
   }
 
   async #tryStart(): Promise<void> {
-    const place = await this.#sandbox.prepare({})
+    const place = await this.#sandbox.prepare({}, this.#unwanted.signal)
     if (this.#forgotten) return
     this.#save({ stage: 'starting', startedAt: monotonicMs() })
     crashPoint('task-starting')

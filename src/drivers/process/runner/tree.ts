@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ExitStatus } from '../../../core/model/replica.ts'
+import { WeirError } from '../../../errors.ts'
 import type { Machine } from './machine.ts'
 import { isAlive, type ProcessIdentity, processesWith, processStat, rootOf } from './proc.ts'
 
@@ -54,10 +55,9 @@ export class ProcessTree {
     const ended = new Promise<ExitStatus>((resolve) => {
       child.once('exit', (code, signal) => resolve(signal ? { kind: 'signal', signal } : { kind: 'code', code: code ?? 0 }))
     })
-    if (child.pid === undefined) throw await new Promise((resolve) => child.once('error', resolve))
-    child.on('error', () => {}) // only a failed start or a failed signal, both seen elsewhere
-    const startTime = processStat(child.pid)?.startTime ?? 0
-    return new ProcessTree(machine, spec, { pid: child.pid, startTime }, ended)
+    const pid = await whenSpawned(child)
+    const startTime = processStat(pid)?.startTime ?? 0
+    return new ProcessTree(machine, spec, { pid, startTime }, ended)
   }
 
   /** What is left of a tree that another runner started; null when nothing runs. */
@@ -115,10 +115,30 @@ export function spawnInside(machine: Machine, spec: TreeSpec): ChildProcess {
   }
 }
 
+/** Its pid; throws when the program could not be executed at all. (As another account that shows as exit 127 of setpriv.) */
+export async function whenSpawned(child: ChildProcess): Promise<number> {
+  if (child.pid === undefined) {
+    const error = await new Promise<NodeJS.ErrnoException>((resolve) => child.once('error', resolve))
+    throw new WeirError('E_START_FAILED', { message: `failed to execute ${error.path ?? child.spawnfile}: ${error.code ?? error.message}` }, { cause: error })
+  }
+  child.on('error', () => {}) // a signal that could not be sent: its exit says the rest
+  return child.pid
+}
+
 /** What stands before the argv of a program that must not be able to become anybody else. */
 export function asAccount(machine: Machine, { uid, groups }: TreeAccount): string[] {
   const group = groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups'
-  return [machine.programs.setpriv, `--reuid=${uid}`, `--regid=${uid}`, group, '--no-new-privs', '--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--']
+  return [
+    machine.programs.setpriv,
+    `--reuid=${uid}`,
+    `--regid=${uid}`,
+    group,
+    '--no-new-privs',
+    '--inh-caps=-all',
+    '--ambient-caps=-all',
+    '--bounding-set=-all',
+    '--',
+  ]
 }
 
 async function lookUntilGone(process: ProcessIdentity): Promise<ExitStatus> {

@@ -65,19 +65,28 @@ export class PostgresInstance {
     this.#options = options
   }
 
-  /** Returns when it answers. */
-  ensure(): Promise<void> {
+  /** Returns when it answers; also when it had to be restarted meanwhile. */
+  async ensure(): Promise<void> {
     this.#ready ??= this.#bringUp().catch((error: unknown) => {
       this.#ready = null
       throw error
     })
-    return this.#ready
+    await this.#ready
+    await this.#untilItAnswers()
   }
 
   /** Runs `work` with a superuser's connection to `database`. */
   async withClient<T>(database: string, work: (client: Client) => Promise<T>): Promise<T> {
     const { default: pg } = await import('pg') // only here: most runners never need it
-    const client = new pg.Client({ host: this.#options.socketDir, port: this.#options.port ?? SOCKET_PORT, user: 'postgres', password: this.#superuserPassword(), database, connectionTimeoutMillis: 5_000, options: UNLOGGED })
+    const client = new pg.Client({
+      host: this.#options.socketDir,
+      port: this.#options.port ?? SOCKET_PORT,
+      user: 'postgres',
+      password: this.#superuserPassword(),
+      database,
+      connectionTimeoutMillis: 5_000,
+      options: UNLOGGED,
+    })
     client.on('error', () => {}) // the query in flight fails too, and says it
     await client.connect()
     try {
@@ -103,7 +112,6 @@ export class PostgresInstance {
       stop: { signal: 'SIGINT', graceMs: 10_000 }, // fast: ends the sessions, then writes everything
       leftovers: 'kill',
     })
-    await this.#untilItAnswers()
   }
 
   #settings(): string[] {
@@ -132,7 +140,18 @@ export class PostgresInstance {
       chownSync(fresh, NAMED_UID, NAMED_UID)
       chownSync(passwordFile, NAMED_UID, NAMED_UID)
     }
-    const initdb = [join(binaries, 'bin/initdb'), '--pgdata', fresh, '--username=postgres', `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C.UTF-8', '--no-instructions', '--sync-method=syncfs']
+    const initdb = [
+      join(binaries, 'bin/initdb'),
+      '--pgdata',
+      fresh,
+      '--username=postgres',
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C.UTF-8',
+      '--no-instructions',
+      '--sync-method=syncfs',
+    ]
     await this.#run(accounts ? [...asAccount(this.#machine, { uid: NAMED_UID, groups: [] }), ...initdb] : initdb, binaries)
     rmSync(passwordFile)
     if (accounts) await this.#run([programs.chown, '-R', '-h', `${accounts.postgres}:${accounts.postgres}`, fresh], binaries)
@@ -140,8 +159,17 @@ export class PostgresInstance {
   }
 
   async #run(argv: string[], binaries: string): Promise<void> {
-    const result = await runCommand({ argv: argv as [string, ...string[]], cwd: '/', env: { LD_LIBRARY_PATH: join(binaries, 'lib'), LC_ALL: 'C.UTF-8' }, timeoutMs: 120_000 })
-    if (result.code !== 0) throw new WeirError('E_RESOURCE_FAILED', { message: 'PostgreSQL could not be set up', cause: result.stderr.trim().split('\n').at(-1) ?? `exited with ${result.code}` })
+    const result = await runCommand({
+      argv: argv as [string, ...string[]],
+      cwd: '/',
+      env: { LD_LIBRARY_PATH: join(binaries, 'lib'), LC_ALL: 'C.UTF-8' },
+      timeoutMs: 120_000,
+    })
+    if (result.code !== 0)
+      throw new WeirError('E_RESOURCE_FAILED', {
+        message: 'PostgreSQL could not be set up',
+        cause: result.stderr.trim().split('\n').at(-1) ?? `exited with ${result.code}`,
+      })
   }
 
   async #untilItAnswers(): Promise<void> {
@@ -150,7 +178,12 @@ export class PostgresInstance {
       try {
         return await this.withClient('postgres', async () => {})
       } catch (error) {
-        if (performance.now() > deadline) throw new WeirError('E_RESOURCE_FAILED', { message: 'PostgreSQL does not answer', cause: error instanceof Error ? error.message : String(error) }, { cause: error })
+        if (performance.now() > deadline)
+          throw new WeirError(
+            'E_RESOURCE_FAILED',
+            { message: 'PostgreSQL does not answer', cause: error instanceof Error ? error.message : String(error) },
+            { cause: error },
+          )
         await sleep(20)
       }
     }

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { isWeirError } from '../../../errors.ts'
+import { firewallRules } from './firewall-rules.ts'
+import { findProgram, missing } from './machine.ts'
+
+const STATE = {
+  chain: 'weir-0',
+  uids: { gateway: 102, build: 103 },
+  apps: [{ app: 1, uid: 1001, database: true }],
+  ports: Array.from({ length: 16 }, (_, n) => 20_000 + n),
+  databasePort: 21_000,
+}
+
+test('rules come in an order in which what is allowed stands before what is refused', () => {
+  const lines = firewallRules(STATE, 4).split('\n')
+  const at = (part: string) => {
+    const found = lines.findIndex((line) => line.includes(part))
+    assert.notEqual(found, -1, part)
+    return found
+  }
+  assert.ok(at('--uid-owner 102 -j RETURN') < at('--dports'))
+  assert.ok(at('-d 127.64.1.0/32') < at('-p tcp -m owner --uid-owner 1001 -j REJECT'))
+  assert.ok(at('--dport 21000 -m owner --uid-owner 1001 -j RETURN') < at('-p tcp -m owner --uid-owner 1001 -j REJECT'))
+  assert.equal(lines.at(-2), 'COMMIT')
+})
+
+test('more ports than a rule can hold are in several', () => {
+  const rules = firewallRules(STATE, 4)
+    .split('\n')
+    .filter((line) => line.startsWith('-A weir-0 ') && line.includes('--dports'))
+  assert.deepEqual(
+    rules.map((rule) => /--dports (\S+)/.exec(rule)?.[1]?.split(',').length),
+    [15, 1],
+  )
+})
+
+test('an app without a database cannot reach the port of the databases', () => {
+  const rules = firewallRules({ ...STATE, apps: [{ app: 1, uid: 1001, database: false }] }, 4)
+  assert.ok(!rules.includes('--dport 21000 -m owner --uid-owner 1001 -j RETURN'))
+})
+
+test('over IPv6 an app reaches nothing but name servers', () => {
+  const returns = firewallRules(STATE, 6)
+    .split('\n')
+    .filter((line) => line.endsWith('RETURN'))
+  assert.ok(returns.every((line) => !line.includes('1001')))
+})
+
+test('a program that is missing is refused with the package that has it', () => {
+  assert.equal(findProgram('no-such-program', '/usr/bin'), null)
+  assert.throws(
+    () => missing('iptables', 'iptables'),
+    (error) => isWeirError(error, 'E_STATE') && error.explanation.next === 'apt-get install iptables',
+  )
+})
