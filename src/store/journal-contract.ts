@@ -290,6 +290,30 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     assert.equal((await journal.loadRelease(must(refused)))?.status, 'queued', 'a refused claim leaves the release as it was')
   })
 
+  contract('a release made from one of another environment gets that one, and retention keeps it until then', async (fixture) => {
+    const { journal, epoch } = await leader(fixture)
+    const staging = { ...SHOP, environment: 'staging' }
+    for (const ref of [SHOP, staging]) await fixture.ensureEnvironment(ref)
+    for (const _ of [1, 2, 3]) await ready(fixture, journal, epoch)
+    await journal.commitEnvironment(epoch, await fixture.ensureEnvironment(SHOP), {
+      ...changes({ current: 3 }),
+      consumed: must(await journal.loadEnvironment(await fixture.ensureEnvironment(SHOP))).commands.map((stored) => ({
+        id: stored.id,
+        refused: null,
+        rollout: null,
+      })),
+    })
+    const key = await fixture.createRelease(staging, { kind: 'release', number: 1, environment: SHOP.environment }, 'wait')
+    const nowhere = await fixture.createRelease(staging, { kind: 'release', number: 1 }, 'wait')
+    await journal.collect(epoch, { releases: 1, eventsMs: 3_600_000, countersMs: 3_600_000 })
+    assert.deepEqual(must(await journal.loadRelease(key)).previous?.artifacts, { web: ARTIFACT })
+    assert.equal(must(await journal.loadRelease(nowhere)).previous, null)
+    await journal.commitRelease(epoch, key, { status: 'failed', events: [] })
+    const { slugs } = await journal.collect(epoch, { releases: 1, eventsMs: 3_600_000, countersMs: 3_600_000 })
+    assert.equal(slugs.size, 1)
+    assert.equal(await journal.loadRelease({ environment: await fixture.ensureEnvironment(SHOP), number: 1 }), null)
+  })
+
   contract('a followed branch makes one release of a commit, however often it is seen', async (fixture) => {
     const { journal, epoch } = await leader(fixture)
     const id = await fixture.ensureEnvironment(SHOP)

@@ -159,7 +159,8 @@ export class SimulatedStore {
       graph: graph ?? before.graph,
       artifacts: artifacts ?? before.artifacts,
       fingerprints: fingerprints ?? before.fingerprints,
-      commit: changes.commit?.commit ?? before.commit, notes: [...before.notes, ...(notes ?? [])],
+      commit: changes.commit?.commit ?? before.commit,
+      notes: [...before.notes, ...(notes ?? [])],
     }
     if (changes.status === 'ready') {
       if (!after.graph) throw new WeirError('E_INTERNAL', { message: `release v${key.number} is ready without a graph` })
