@@ -8,7 +8,7 @@ import { runCommand } from '../../spawn.ts'
 import { weir } from '../testing.ts'
 import { belongsTo, portHolder } from './port-holder.ts'
 import { refuseTakenPorts } from './ports.ts'
-import { stateFolderProblem } from './state-folder.ts'
+import { refuseHiddenPrograms, stateFolderProblem } from './state-folder.ts'
 import { runnerUnit } from './unit.ts'
 
 let folder = ''
@@ -105,6 +105,22 @@ test('a state folder is refused with the reason: too long for sockets, a file in
   const hidden = stateFolderProblem(statePaths({ WEIR_HOME: join(folder, 'private/state') }))
   if (process.getuid?.() === 0) assert.match(hidden ?? '', new RegExp(`cannot pass through ${join(folder, 'private')}`))
   else assert.equal(hidden, null)
+})
+
+test('a program that accounts of apps could not read is refused with where the way ends', () => {
+  mkdirSync(join(folder, 'hidden/bin'), { recursive: true })
+  chmodSync(join(folder, 'hidden'), 0o700)
+  const refuse = () => refuseHiddenPrograms([process.execPath, join(folder, 'hidden/bin/weir.js')])
+  if (process.getuid?.() === 0)
+    assert.throws(refuse, {
+      code: 'E_STATE',
+      explanation: {
+        message: 'Weir cannot run from where it is installed',
+        cause: `its unprivileged accounts cannot pass through ${join(folder, 'hidden')} to ${join(folder, 'hidden/bin/weir.js')}`,
+        next: `install it where all may read (/opt/weir), or chmod o+x ${join(folder, 'hidden')}`,
+      },
+    })
+  else refuse()
 })
 
 test('doctor has a line a check, and says what to do about what fails', async () => {

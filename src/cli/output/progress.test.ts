@@ -59,6 +59,21 @@ test('while it is built, each service shows its build, callees first, and the lo
   ])
 })
 
+test("the order is that of the release's own graph as soon as it is known", () => {
+  const graph = {
+    services: { web: { dependsOn: { auth: {} } }, auth: { dependsOn: { db: {}, users: {} } }, users: { dependsOn: {} }, songs: { dependsOn: {} } },
+  }
+  const release = {
+    status: 'building' as const,
+    graph,
+    services: ['auth', 'songs', 'users', 'web'].map((name) => ({ name, origin: null, artifact: null, command: null, build: null })),
+  }
+  assert.deepEqual(
+    progressOf(snapshot({ release })).services.map((it) => it.name),
+    ['songs', 'users', 'auth', 'web'],
+  )
+})
+
 test('stages start one after the other, in release order', () => {
   const it = snapshot({
     rollout: { phase: 'starting', stage: 1 },

@@ -78,19 +78,24 @@ function headlineOf({ release, environment, rollout }: Snapshot, outcome: Outcom
   }
 }
 
-/** Stages of the rollout while it runs; before, callees ahead of callers by what they depend on. */
+/** Callees ahead of callers, as the stages of the rollout will be: the order stays the same from the first build to the end. */
 function orderOf({ release, environment, rollout }: Snapshot): readonly string[] {
   if (rollout?.stages) return rollout.stages.flat().map((it) => it.service)
-  const dependsOn = new Map(environment.services.map((service) => [service.name, service.dependsOn]))
-  const ordered: string[] = []
-  const visit = (name: string, path: readonly string[]): void => {
-    if (ordered.includes(name) || path.includes(name)) return
-    for (const other of dependsOn.get(name) ?? []) if (release.services.some((it) => it.name === other)) visit(other, [...path, name])
-    ordered.push(name)
+  const changed = release.services.filter((it) => rollout === null || it.origin === null || it.origin > (rollout.base ?? 0)).map((it) => it.name)
+  const needs = needsOf(release, environment)
+  const level = (name: string, path: readonly string[]): number => {
+    const callees = (needs.get(name) ?? []).filter((callee) => changed.includes(callee) && !path.includes(callee))
+    return callees.reduce((highest, callee) => Math.max(highest, 1 + level(callee, [...path, callee])), 0)
   }
-  const changed = release.services.filter((it) => rollout === null || it.origin === null || it.origin > (rollout.base ?? 0))
-  for (const service of changed) visit(service.name, [])
-  return ordered.filter((name) => changed.some((it) => it.name === name))
+  const levels = new Map(changed.map((name) => [name, level(name, [name])]))
+  return changed.sort((one, other) => (levels.get(one) ?? 0) - (levels.get(other) ?? 0) || (one < other ? -1 : 1))
+}
+
+/** By the release's own graph where it is known; before, as the services that run depend on each other. */
+function needsOf(release: ReleaseView, environment: Environment): ReadonlyMap<string, readonly string[]> {
+  const services = (release.graph as { readonly services?: Readonly<Record<string, { readonly dependsOn: object }>> } | null)?.services
+  if (services) return new Map(Object.entries(services).map(([name, service]) => [name, Object.keys(service.dependsOn)]))
+  return new Map(environment.services.map((service) => [service.name, service.dependsOn]))
 }
 
 function serviceProgress(snapshot: Snapshot, name: string): ServiceProgress {
@@ -120,7 +125,7 @@ function serviceProgress(snapshot: Snapshot, name: string): ServiceProgress {
 
 function buildProgress({ release }: Snapshot, name: string): ServiceProgress {
   const build = release.services.find((it) => it.name === name)?.build ?? null
-  if (build?.phase === 'running') return { name, state: 'building', note: '', lines: build.lastLines }
+  if (build?.phase === 'running') return { name, state: 'building', note: '', lines: build.lastLines.filter((line) => line.trim() !== '') }
   if (build?.phase === 'failed') return { name, state: 'failed', note: build.cause ?? '', lines: [] }
   if (build?.phase === 'queued')
     return { name, state: 'queued', note: build.position !== null && build.position > 1 ? `build ${build.position} in line` : '', lines: [] }
