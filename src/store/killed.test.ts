@@ -116,7 +116,7 @@ test('after a kill -9 of PostgreSQL everything acknowledged is there, callers me
   const until = performance.now() + 5_000
   while (acknowledged.length < before + 10 && performance.now() < until) await delay(10)
   running = false
-  await commits
+  await Promise.all([commits, reads])
   const stored = (await database.rows<{ kind: string }>("select kind from events where kind like 'pass-%' order by seq")).map((row) => row.kind)
   assert.deepEqual(
     acknowledged.filter((kind) => !stored.includes(kind)),
