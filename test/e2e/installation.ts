@@ -1,7 +1,8 @@
-import { chmodSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CommandResult, runCommand } from '../../src/spawn.ts'
 
@@ -21,9 +22,13 @@ export interface Installation {
   ): Promise<CommandResult>
   /** The same, which must succeed; the answer is the parsed `--json` result (its last line). */
   json<T = Record<string, unknown>>(args: readonly string[], options?: { readonly cwd?: string }): Promise<T>
+  /** One request to the API by the server's socket, as the user who started it, or with a token as that account. */
+  api<T = Record<string, unknown>>(method: string, path: string, body?: unknown, token?: string): Promise<ApiAnswer<T>>
   /** A copy of an example in a folder of its own. */
-  example(name: string): string
+  example(name: string, into?: string): string
   folder(name: string): string
+  /** A folder with these files; the same again replaces and adds. */
+  write(name: string, files: Readonly<Record<string, string>>): string
   /** Ends everything and says what was left behind: nothing. */
   remove(): Promise<void>
 }
@@ -70,12 +75,24 @@ export async function installation(more: Readonly<Record<string, string>> = {}):
       if (code !== 0) throw new Error(`weir ${args.join(' ')} ended with ${code}\n${stdout}\n${stderr}`)
       return JSON.parse(stdout.trim().split('\n').at(-1) ?? 'null') as T
     },
-    example(name) {
-      const into = join(home, name)
-      cpSync(join(EXAMPLES, name), into, { recursive: true, filter: (path) => !path.includes('node_modules') })
-      return into
+    async api<T>(method: string, path: string, body?: unknown, token?: string) {
+      const answer = await send({ socketPath: join(env['WEIR_HOME'] ?? home, 'run/server/api.sock'), path }, method, body, token)
+      return answer as ApiAnswer<T>
+    },
+    example(name, into = name) {
+      const folder = join(home, into)
+      cpSync(join(EXAMPLES, name), folder, { recursive: true, filter: (path) => !path.includes('node_modules') })
+      return folder
     },
     folder: (name) => join(home, name),
+    write(name, files) {
+      const folder = join(home, name)
+      for (const [file, text] of Object.entries(files)) {
+        mkdirSync(dirname(join(folder, file)), { recursive: true })
+        writeFileSync(join(folder, file), text)
+      }
+      return folder
+    },
     async remove() {
       const down = await weir(['down'])
       const left = leftovers(env['WEIR_HOME'] ?? home, Number(env['WEIR_UID_BASE']))
@@ -84,6 +101,36 @@ export async function installation(more: Readonly<Record<string, string>> = {}):
       if (left.length > 0) throw new Error(`left behind: ${left.join('; ')}`)
     },
   }
+}
+
+export interface ApiAnswer<T> {
+  readonly status: number
+  readonly headers: Record<string, string | string[] | undefined>
+  readonly body: T
+}
+
+async function send(to: { readonly socketPath: string; readonly path: string }, method: string, body: unknown, token?: string): Promise<ApiAnswer<unknown>> {
+  const text = body === undefined ? undefined : JSON.stringify(body)
+  const headers = {
+    ...(text === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(text)) }),
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    ...(method === 'GET' ? {} : { 'idempotency-key': randomUUID() }),
+  }
+  return new Promise((resolve, reject) => {
+    const sent = request({ ...to, method, headers, agent: false, timeout: 10_000 }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('end', () => {
+        const answer = Buffer.concat(chunks).toString()
+        const json = /json/.test(response.headers['content-type'] ?? '')
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: json ? JSON.parse(answer) : answer })
+      })
+      response.on('error', reject)
+    })
+    sent.on('timeout', () => sent.destroy(new Error('timeout')))
+    sent.on('error', reject)
+    sent.end(text)
+  })
 }
 
 /** Processes that name the state folder or run as one of its accounts, and cgroups named after it. */

@@ -47,6 +47,8 @@ export class Runner {
   readonly #firewall: Firewall | null
   readonly #events: RunnerEvents
   #execs = 0
+  /** Everything is being ended: nothing new begins, whatever the server still asks for. */
+  #shuttingDown = false
 
   /** Reads the records and takes over what still runs. */
   static async open(machine: Machine, events: RunnerEvents): Promise<Runner> {
@@ -97,6 +99,7 @@ export class Runner {
 
   startReplica({ spec, secrets, epoch }: { spec: ReplicaSpec; secrets: SecretValues; epoch: number }): void {
     this.#epoch.admit(epoch)
+    this.#refuseAtTheEnd()
     checkId(spec.id)
     if (this.#replicas.has(spec.id)) return
     const numbers = this.#ports.allocate(spec.ports.length)
@@ -113,6 +116,7 @@ export class Runner {
 
   startTask({ spec, secrets, epoch }: { spec: TaskSpec; secrets: SecretValues; epoch: number }): void {
     this.#epoch.admit(epoch)
+    this.#refuseAtTheEnd()
     checkId(spec.id)
     if (this.#tasks.has(spec.id)) return
     this.#tasks.set(
@@ -133,6 +137,7 @@ export class Runner {
 
   ensureResource({ spec, epoch }: { spec: ResourceSpec; epoch: number }): void {
     this.#epoch.admit(epoch)
+    this.#refuseAtTheEnd()
     const problem = nameProblem(spec.name)
     if (problem) throw new WeirError('E_NAME', { message: `the resource's name ${problem}` })
     checkId(spec.environment)
@@ -165,6 +170,7 @@ export class Runner {
   }
 
   startJob(job: ConfinedJob): void {
+    this.#refuseAtTheEnd()
     checkId(job.id)
     if (this.#jobs.has(job.id)) return
     this.#jobs.set(
@@ -206,6 +212,7 @@ export class Runner {
 
   /** Ends everything and leaves nothing in the kernel; data, logs and the outcome of tasks stay. */
   async shutdown(): Promise<void> {
+    this.#shuttingDown = true
     await Promise.all([
       ...[...this.#replicas.values()].map((it) => it.stop().ended),
       ...[...this.#tasks.values()].map((it) => it.halt()),
@@ -214,6 +221,10 @@ export class Runner {
     await this.daemons.stopAll()
     await this.#firewall?.remove()
     this.#machine.cgroups?.removeAll()
+  }
+
+  #refuseAtTheEnd(): void {
+    if (this.#shuttingDown) throw new WeirError('E_UNAVAILABLE', { message: 'everything on this machine is being stopped', next: 'weir up' })
   }
 
   #firewallState(): FirewallState {

@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { get } from './installation.ts'
+
+export interface Traffic {
+  readonly requests: number
+  /** What a person behind a browser would have noticed: no answer, or one that says that something is broken. */
+  readonly failures: readonly string[]
+  stop(): Promise<Traffic>
+}
+
+/** Asks `url` again and again in the background, each time over a new connection, until it is stopped. */
+export function traffic(url: string, everyMs = 20): Traffic {
+  const failures: string[] = []
+  let requests = 0
+  let running = true
+  const ended = (async () => {
+    while (running) {
+      requests++
+      try {
+        const { status, body } = await get(url)
+        if (status >= 500) failures.push(`${status} ${body.slice(0, 200)}`)
+      } catch (error) {
+        failures.push((error as Error).message)
+      }
+      await sleep(everyMs)
+    }
+  })()
+  const self: Traffic = {
+    get requests() {
+      return requests
+    },
+    failures,
+    async stop() {
+      running = false
+      await ended
+      return self
+    },
+  }
+  return self
+}
