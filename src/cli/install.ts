@@ -5,7 +5,7 @@ import { WeirError } from '../errors.ts'
 import { programFile } from '../programs.ts'
 import type { Session } from './frame/session.ts'
 import { usage } from './frame/usage.ts'
-import { installationEnvironment } from './machine/processes.ts'
+import { installationEnvironment, RUNNER_FLAGS } from './machine/processes.ts'
 import { retireRunner, stopEverything, systemctl, unitFile } from './machine/service.ts'
 import { prepareStateFolder } from './machine/state-folder.ts'
 import { runnerUnit, UNIT_NAME } from './machine/unit.ts'
@@ -16,6 +16,7 @@ export async function install(session: Session): Promise<undefined> {
   const paths = statePaths(env)
   const unit = runnerUnit({
     node: process.execPath,
+    flags: RUNNER_FLAGS,
     runner: programFile('runner'),
     weir: programFile('weir'),
     home: paths.home,

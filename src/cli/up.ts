@@ -1,6 +1,5 @@
 import { type StatePaths, statePaths } from '../config.ts'
 import { WeirError } from '../errors.ts'
-import { programFile } from '../programs.ts'
 import { deploy } from './deploy.ts'
 import { connectClient } from './frame/connect.ts'
 import { isDeployable } from './frame/deploy-source.ts'
@@ -11,7 +10,7 @@ import { refuseTakenPorts } from './machine/ports.ts'
 import { daemons, ensureServer, runnerPid, sleep, startRunner } from './machine/processes.ts'
 import { programsForAccounts, removeOtherPrograms } from './machine/programs.ts'
 import { isInstalled, systemctl } from './machine/service.ts'
-import { prepareStateFolder, refuseHiddenPrograms } from './machine/state-folder.ts'
+import { prepareStateFolder } from './machine/state-folder.ts'
 import { UNIT_NAME } from './machine/unit.ts'
 
 /** Making the databases takes seconds, the first time. */
@@ -41,7 +40,6 @@ async function start(session: Session, paths: StatePaths): Promise<void> {
   const begun = performance.now()
   process.umask(0o022) // inherited by all that is started: what the accounts share must not be closed to them
   prepareStateFolder(paths)
-  refuseHiddenPrograms([process.execPath, programFile('weir')])
   session.note(`starting Weir in ${paths.home}`)
   if ((await runnerPid(paths)) === null) {
     refuseTakenPorts(paths, env)

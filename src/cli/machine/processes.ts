@@ -29,7 +29,7 @@ export function installationEnvironment(paths: StatePaths, env: NodeJS.ProcessEn
 /** Where no systemd does it, this starts the runner again when it is killed. */
 const KEEPER = join(import.meta.dirname, '../../../bin/keep-runner')
 /** Its work is in the kernel, and its memory counts on every machine. */
-const RUNNER_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=96']
+export const RUNNER_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=96']
 const RUNNER_START_MS = 15_000
 const LOOK_MS = 50
 const SERVER_GRACE_MS = 10_000

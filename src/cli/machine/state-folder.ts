@@ -27,20 +27,6 @@ export function stateFolderProblem(paths: StatePaths): string | null {
   return hidden === null ? null : `apps run as accounts of their own, and these cannot pass through ${hidden} (chmod o+x ${hidden})`
 }
 
-/** As root, server and gateway run as accounts of their own, and have to read the programs that they are. */
-export function refuseHiddenPrograms(programs: readonly string[]): void {
-  if (process.getuid?.() !== 0) return
-  for (const program of programs) {
-    const hidden = hiddenFolder(dirname(program))
-    if (hidden === null) continue
-    throw new WeirError('E_STATE', {
-      message: 'Weir cannot run from where it is installed',
-      cause: `its unprivileged accounts cannot pass through ${hidden} to ${program}`,
-      next: `install it where all may read (/opt/weir), or chmod o+x ${hidden}`,
-    })
-  }
-}
-
 /** The first folder on the way to `path` that others may not pass; null: the way is free. */
 export function hiddenFolder(path: string): string | null {
   if (dirname(path) === path) return null

@@ -1,5 +1,7 @@
 export interface UnitOptions {
   readonly node: string
+  /** Node's own, for the runner. */
+  readonly flags: readonly string[]
   /** The runner's program and that of `weir`. */
   readonly runner: string
   readonly weir: string
@@ -15,7 +17,7 @@ export const UNIT_NAME = 'weir-runner.service'
  * KillMode=process: a new runner (an update, a crash) takes over what runs, so nothing but the runner may be killed with it.
  * ExecStartPost writes down with the runner which server is wanted, which is also how an update reaches it.
  */
-export function runnerUnit({ node, runner, weir, home, environment }: UnitOptions): string {
+export function runnerUnit({ node, flags, runner, weir, home, environment }: UnitOptions): string {
   const variables = Object.entries({ ...environment, WEIR_HOME: home }).sort(([a], [b]) => (a < b ? -1 : 1))
   return [
     '[Unit]',
@@ -27,7 +29,7 @@ export function runnerUnit({ node, runner, weir, home, environment }: UnitOption
     '[Service]',
     'Type=exec',
     ...variables.map(([name, value]) => `Environment=${quoted(`${name}=${value}`)}`),
-    `ExecStart=${command(node, runner)}`,
+    `ExecStart=${command(node, ...flags, runner)}`,
     `ExecStartPost=-${command(node, weir, 'up', '--no-deploy', '--quiet')}`,
     'KillMode=process',
     'Restart=always',
