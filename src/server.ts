@@ -23,6 +23,7 @@ import { programFile } from './programs.ts'
 import { RpcClient } from './rpc/client.ts'
 import { AesSealer } from './secrets/aes-sealer.ts'
 import { readOrMakeKey } from './secrets/key-file.ts'
+import { crashFile } from './server/crash-file.ts'
 import { fileStores } from './server/file-stores.ts'
 import { log } from './server/log.ts'
 import { ReleaseBuilds } from './server/release-builds.ts'
@@ -107,6 +108,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     failed: (key, error, retryInMs) => log('failed', { key, retryInMs: Math.round(retryInMs), error: described(error) }),
     led: (epoch) => log('leads', { epoch }),
     lost: () => log('another server leads', {}),
+    ...crashFile(),
   })
   log('listens', { api: `${config.api.host}:${config.api.port}`, http: `${config.http.host}:${config.http.port}` })
 
