@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { WeirError } from '../../../errors.ts'
+import { isWeirError, WeirError } from '../../../errors.ts'
 
 /**
  * Replaces the file in one step: whoever reads it after a crash sees the old or the new text, never a part.
@@ -20,9 +20,38 @@ export function replaceFile(path: string, text: string, { durable, mode }: { dur
   if (durable) syncFolder(dirname(path))
 }
 
-/** @example writeRecord('/var/lib/weir/runner/epoch.json', { epoch: 7 }, { durable: true }) */
+/**
+ * On a full disk a durable record is refused; one that only follows what happened is left as it was, because what runs must go on and
+ * a later runner finds the rest by looking.
+ *
+ * @example writeRecord('/var/lib/weir/runner/epoch.json', { epoch: 7 }, { durable: true })
+ */
 export function writeRecord(path: string, value: unknown, { durable }: { durable: boolean }): void {
-  replaceFile(path, JSON.stringify(value), { durable, mode: 0o600 })
+  try {
+    replaceFile(path, JSON.stringify(value), { durable, mode: 0o600 })
+  } catch (error) {
+    if (!isDiskFull(error)) throw error
+    rmSync(`${path}.new`, { force: true })
+    if (durable)
+      throw new WeirError(
+        'E_DISK_FULL',
+        { message: 'the disk under the state folder is full', cause: `${path} could not be written`, next: 'weir doctor' },
+        { cause: error },
+      )
+  }
+}
+
+/** Writes what has already happened and cannot be taken back: durable if the disk allows, kept in memory if not. */
+export function recordOutcome(path: string, value: unknown): void {
+  try {
+    writeRecord(path, value, { durable: true })
+  } catch (error) {
+    if (!isWeirError(error, 'E_DISK_FULL')) throw error
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
 }
 
 export function removeRecord(path: string): void {

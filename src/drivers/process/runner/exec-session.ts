@@ -38,7 +38,7 @@ function join(child: ChildProcess, socket: Socket): void {
     stream?.resume()
   }
   const read = frameReader((kind, bytes) => {
-    if (kind === FRAME.input) child.stdin?.write(Buffer.from(bytes)) || pauseUntilDrained(socket, child)
+    if (kind === FRAME.input && child.stdin?.write(Buffer.from(bytes)) === false) pauseUntilDrained(socket, child)
     if (kind === FRAME.endOfInput) child.stdin?.end()
     if (kind === FRAME.signal) killGroup(child, bytes.toString() as NodeJS.Signals)
   })

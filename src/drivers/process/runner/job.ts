@@ -6,7 +6,7 @@ import { runCommand } from '../../../spawn.ts'
 import type { ConfinedJob, ObservedJob } from '../../confined.ts'
 import { LAST_LINES } from '../log-records.ts'
 import { DiskWatch } from './disk-watch.ts'
-import { removeRecord, writeRecord } from './durable.ts'
+import { recordOutcome, removeRecord, writeRecord } from './durable.ts'
 import type { Machine } from './machine.ts'
 import { monotonicMs, type ProcessIdentity } from './proc.ts'
 import { killTree, ProcessTree } from './tree.ts'
@@ -150,7 +150,7 @@ export class Job {
     this.#record = { ...this.#record, process: null, outcome: { exit, limit } }
     if (this.#forgotten) return
     this.#machine.cgroups?.remove(this.#group)
-    writeRecord(this.#file, this.#record, { durable: true })
+    recordOutcome(this.#file, this.#record)
     this.#ended()
   }
 

@@ -184,7 +184,7 @@ export class Replica {
     const hopeless = this.#verdict !== null
     this.#verdict = null
     if (!everReady && (hopeless || restarts >= this.spec.healthcheck.retries)) {
-      this.#save({ phase: 'failed' }, { durable: true })
+      this.#save({ phase: 'failed' })
       return
     }
     if (this.#readySince !== null && performance.now() - this.#readySince > BACKOFF.forgottenAfterMs) this.#ends = 0

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { ObservedResource } from '../../../core/model/replica.ts'
 import type { ResourceSpec } from '../../driver.ts'
 import { crashPoint } from './crash-point.ts'
-import { readRecords, removeRecord, writeRecord } from './durable.ts'
+import { readRecords, recordOutcome, removeRecord, writeRecord } from './durable.ts'
 import type { ResourceFields } from './environment.ts'
 import type { Machine } from './machine.ts'
 import type { AppDatabases } from './postgres/app-databases.ts'
@@ -123,8 +123,9 @@ export class Resources {
   }
 
   #save(record: ResourceRecord): void {
+    if (record.phase === 'creating') writeRecord(this.#file(record.spec), record, { durable: true })
+    else recordOutcome(this.#file(record.spec), record)
     this.#records.set(keyOf(record.spec), record)
-    writeRecord(this.#file(record.spec), record, { durable: true })
     this.#changed(record.spec.environment)
   }
 

@@ -247,6 +247,7 @@ export class Runner {
       gone: () => {
         this.#ports.release(Object.values(this.#replicas.get(spec.id)?.ports ?? {}))
         this.#replicas.delete(spec.id)
+        this.#tools.guard().catch(() => {}) // a rule too many harms nobody; the next start says what is wrong
         this.#events.changed(spec.environment)
       },
     }

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { ExitStatus, ObservedTask } from '../../../core/model/replica.ts'
 import type { TaskSpec } from '../../driver.ts'
 import { crashPoint } from './crash-point.ts'
-import { removeRecord, writeRecord } from './durable.ts'
+import { recordOutcome, removeRecord, writeRecord } from './durable.ts'
 import { monotonicMs, type ProcessIdentity } from './proc.ts'
 import { type Running, Sandbox, type SandboxTools } from './sandbox.ts'
 
@@ -116,7 +116,8 @@ export class Task {
     crashPoint('task-starting')
     const running = await this.#sandbox.start(place)
     crashPoint('task-spawned')
-    this.#save({ stage: 'running', process: running.tree.main })
+    this.#record = { ...this.#record, stage: 'running', process: running.tree.main }
+    recordOutcome(this.#file, this.#record)
     crashPoint('task-running')
     this.#watch(running)
   }
@@ -143,7 +144,8 @@ export class Task {
     if (this.#timer) clearTimeout(this.#timer)
     if (this.#forgotten) return
     this.#sandbox.rest()
-    this.#save({ stage: 'ended', exit, process: null })
+    this.#record = { ...this.#record, stage: 'ended', exit, process: null }
+    recordOutcome(this.#file, this.#record)
     crashPoint('task-ended')
     this.#changed()
   }
