@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type CommandResult, runCommand } from '../../src/spawn.ts'
+import { leftovers } from './leftovers.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
 export const WEIR = join(ROOT, 'bin/weir')
@@ -95,7 +96,7 @@ export async function installation(more: Readonly<Record<string, string>> = {}):
     },
     async remove() {
       const down = await weir(['down'])
-      const left = leftovers(env['WEIR_HOME'] ?? home, Number(env['WEIR_UID_BASE']))
+      const left = await leftovers({ home: env['WEIR_HOME'] ?? home, uidBase: process.getuid?.() === 0 ? Number(env['WEIR_UID_BASE']) : null })
       rmSync(home, { recursive: true, force: true })
       if (down.code !== 0) throw new Error(`weir down ended with ${down.code}: ${down.stderr}`)
       if (left.length > 0) throw new Error(`left behind: ${left.join('; ')}`)
@@ -131,24 +132,6 @@ async function send(to: { readonly socketPath: string; readonly path: string }, 
     sent.on('error', reject)
     sent.end(text)
   })
-}
-
-/** Processes that name the state folder or run as one of its accounts, and cgroups named after it. */
-function leftovers(home: string, uidBase: number): string[] {
-  const left: string[] = []
-  for (const pid of readdirSync('/proc').filter((it) => /^\d+$/.test(it))) {
-    try {
-      const environ = readFileSync(`/proc/${pid}/environ`, 'utf8')
-      const uid = Number(/^Uid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
-      const zombie = readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z ')
-      if (!zombie && ((uid > uidBase && uid < uidBase + 100_000) || environ.includes(`WEIR_HOME=${home}`)) && Number(pid) !== process.pid) {
-        left.push(`process ${pid}: ${readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')}`)
-      }
-    } catch {
-      // it ended while we looked
-    }
-  }
-  return left
 }
 
 export async function freePort(): Promise<number> {
