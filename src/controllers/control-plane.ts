@@ -7,13 +7,11 @@ import type { Gateway } from '../gateway/gateway.ts'
 import type { Source } from '../source/source.ts'
 import { type EnvironmentPorts, reconcileEnvironment } from './environment.ts'
 import { followBranches } from './follow.ts'
-import type { Journal, Kept, ReleaseKey, RetentionPolicy } from './journal.ts'
+import { type Journal, type Kept, RENEW_MS, type ReleaseKey, type RetentionPolicy } from './journal.ts'
 import { Loop } from './loop.ts'
 import { reconcileRelease } from './release.ts'
 import { collect, sweep, takeCounters } from './upkeep.ts'
 
-/** Renewed several times within the lease, so that one slow commit loses nothing. */
-const RENEW_EVERY_MS = 1_000
 const ACQUIRE_EVERY_MS = 500
 const ENVIRONMENTS_AT_ONCE = 16
 const RELEASES_AT_ONCE = 4
@@ -76,9 +74,9 @@ export function startControlPlane(world: World, options: ControlPlaneOptions): C
       } else if (!(await world.journal.renew(term.epoch))) await lose()
     } catch (error) {
       if (isWeirError(error, 'E_STALE_EPOCH')) await lose()
-      else options.failed('lease', error, term ? RENEW_EVERY_MS : ACQUIRE_EVERY_MS)
+      else options.failed('lease', error, term ? RENEW_MS : ACQUIRE_EVERY_MS)
     }
-    if (!stopped) cancel = world.clock.after(term ? RENEW_EVERY_MS : ACQUIRE_EVERY_MS, () => void tick())
+    if (!stopped) cancel = world.clock.after(term ? RENEW_MS : ACQUIRE_EVERY_MS, () => void tick())
   }
 
   const lose = async (): Promise<void> => {

@@ -88,7 +88,7 @@ async function ready(ports: ReleasePorts, record: ReleaseRecord, graph: AppGraph
     .flatMap((service) => service.secrets.map((it) => it.name))
     .filter((name) => record.configuration.secrets[name] === undefined)
   if (missing.length > 0) {
-    throw new WeirError('E_MANIFEST', {
+    throw new WeirError('E_SECRET_MISSING', {
       message: `secret ${missing[0]} is not set`,
       cause: `the manifest names ${[...new Set(missing)].join(', ')}`,
       next: `weir secrets set ${missing[0]} < FILE`,

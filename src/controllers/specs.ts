@@ -1,5 +1,6 @@
 import type { Service } from '../core/model/app-graph.ts'
 import { fillTemplates, literal } from '../core/model/expand.ts'
+import { variablesSet } from '../core/plan/fingerprint.ts'
 import type { Operation } from '../core/plan/operations.ts'
 import type { EdgeRecord } from '../core/rollout/state.ts'
 import type { Account, ReplicaSpec, ResourceSpec, SecretMount, TaskSpec } from '../drivers/driver.ts'
@@ -102,10 +103,8 @@ function variablesOf(
       variables[`${callee.toUpperCase().replaceAll('-', '_')}_URL`] = `http://${address}`
     }
   }
-  const { environment } = release.configuration
-  for (const [name, value] of Object.entries(environment['*'] ?? {})) variables[name] = literal(value)
   for (const [name, value] of Object.entries(service.environment)) variables[name] = fillTemplates(value, (path) => urls.get(path))
-  for (const [name, value] of Object.entries(environment[service.name] ?? {})) variables[name] = literal(value)
+  for (const [name, value] of Object.entries(variablesSet(release.configuration, service.name))) variables[name] = literal(value)
   return variables
 }
 

@@ -1,6 +1,6 @@
 import { type AppGraph, isWorker, type Service } from '../model/app-graph.ts'
 import type { Release } from '../model/release.ts'
-import { canonical } from './fingerprint.ts'
+import { canonical, variablesSet } from './fingerprint.ts'
 
 export interface ServiceChange {
   readonly service: string
@@ -71,7 +71,7 @@ const LABELS = {
 } as const
 
 function environmentOf(release: Release, service: Service): Record<string, string> {
-  return { ...release.configuration.environment['*'], ...service.environment, ...release.configuration.environment[service.name] }
+  return { ...service.environment, ...variablesSet(release.configuration, service.name) }
 }
 
 function namesThatDiffer(a: Record<string, string>, b: Record<string, string>): readonly string[] {

@@ -14,13 +14,18 @@ export function replicaInputs(graph: AppGraph, service: Service, artifact: Artif
     calls: [...service.calls].sort(),
     uses: [...service.uses].sort().map((name) => graph.resources[name] ?? name),
     healthcheck: service.healthcheck,
-    environment: { ...configuration.environment['*'], ...service.environment, ...configuration.environment[service.name] },
+    environment: { ...service.environment, ...variablesSet(configuration, service.name) },
     secrets: service.secrets.map((secret) => ({ ...secret, version: configuration.secrets[secret.name] ?? 0 })),
     limits: service.limits,
     stop: service.stop,
     volumes: service.volumes,
     preStart: service.preStart,
   })
+}
+
+/** What `env set` says for a service: it stands above the manifest, and what was said for the service alone above what was said for all. */
+export function variablesSet({ environment }: Configuration, service: string): Readonly<Record<string, string>> {
+  return { ...environment['*'], ...environment[service] }
 }
 
 /** JSON with sorted keys: equal values, equal text. */

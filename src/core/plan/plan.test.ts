@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { graph, release, service } from '../testing.ts'
 import { changesBetween, originsOf } from './changes.ts'
-import { canonical } from './fingerprint.ts'
+import { canonical, variablesSet } from './fingerprint.ts'
 import { stagesOf } from './order.ts'
 import { planFor } from './plan.ts'
 
@@ -86,4 +86,11 @@ test('a plan of 1,000 services is the same however the manifest orders them', ()
   const plan = planFor(null, release(1, graph(services)))
   assert.equal(plan.stages.flatMap((it) => it.services).length, 1000)
   assert.deepEqual(planFor(null, release(1, graph([...services].reverse()))), plan)
+})
+
+test('what was set outside the manifest stands above it, and for one service above all', () => {
+  const configuration = { environment: { '*': { A: 'all', B: 'all' }, web: { B: 'web' } }, secrets: {} }
+  assert.deepEqual({ A: 'manifest', ...variablesSet(configuration, 'web') }, { A: 'all', B: 'web' })
+  const set = { ...release(2, shop), configuration: { environment: { '*': { A: 'x' } }, secrets: {} }, fingerprints: {} }
+  assert.deepEqual(changesBetween(release(1, shop), set).map((it) => it.reasons), [['environment: A'], ['environment: A']])
 })

@@ -73,10 +73,10 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
       const release = state.current === null ? undefined : releases[state.current]
       if (!release?.graph.services[command.service]) return { refused: unknownService(state, releases, command.service) ?? because('E_CONFLICT', 'nothing has been released yet') }
       const record = {
-        kind: 'run' as const,
+        kind: command.job === undefined ? ('run' as const) : ('job' as const),
         service: command.service,
         release: release.number,
-        name: 'run',
+        name: command.job ?? 'run',
         argv: command.argv,
         since: now,
         timeoutMs: command.timeoutMs,

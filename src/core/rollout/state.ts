@@ -142,7 +142,7 @@ export type Command =
   | { readonly kind: 'promote' | 'abort' | 'pause' | 'resume' }
   | { readonly kind: 'scale'; readonly service: string; readonly replicas: number | null }
   | { readonly kind: 'stop' | 'start' | 'restart'; readonly service: string | null }
-  | { readonly kind: 'run'; readonly task: string; readonly service: string; readonly argv: readonly string[]; readonly timeoutMs: number }
+  | { readonly kind: 'run'; readonly task: string; readonly service: string; readonly argv: readonly string[]; readonly timeoutMs: number; readonly job?: string }
   | { readonly kind: 'remove'; readonly withData: boolean }
 
 export const INITIAL_STATE: EnvironmentState = {
