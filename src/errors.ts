@@ -6,6 +6,7 @@ export const CATALOGUE = {
   E_INTERNAL: { status: 500, exit: 1, about: 'Weir itself failed; the request id finds the log line.' },
   E_USAGE: { status: 400, exit: 64, about: 'The request or command line is not of the right form.' },
   E_MANIFEST: { status: 422, exit: 64, about: 'The manifest has problems; each is listed with file, line and column.' },
+  E_SECRET_MISSING: { status: 422, exit: 64, about: 'The manifest names a secret that is not set.' },
   E_UNSUPPORTED: { status: 422, exit: 64, about: 'Valid, but not yet supported by this version or on this machine.' },
   E_NAME: { status: 422, exit: 64, about: 'A name that cannot be used.' },
   E_UNAUTHENTICATED: { status: 401, exit: 4, about: 'No token, or one that is unknown, revoked or expired.' },

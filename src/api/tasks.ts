@@ -32,7 +32,7 @@ export const tasks: Handlers<'jobs.list' | 'jobs.run' | 'tasks.create' | 'tasks.
       const ref = refOf(call)
       const detail = found(await call.ports.queries.environment(ref), labelOf(ref))
       const job = found(detail.graph?.jobs[call.params.job], `job ${call.params.job} in ${ref.app}/${ref.environment}`, 'weir jobs')
-      const command = runCommand(call, detail, job.service, job.command, job.timeoutMs)
+      const command: RunCommand = { ...runCommand(call, detail, job.service, job.command, job.timeoutMs), job: job.name }
       return { task: command.task, command: await writer.addCommand(ref, command) }
     }),
   'tasks.create': (call) =>

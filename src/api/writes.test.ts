@@ -120,7 +120,7 @@ test('a command is accepted and can be followed, in its own environment only', a
 test('a job run now carries the command of the manifest, and is found while it waits', async () => {
   const { world, send } = await start()
   const { body } = await send('POST', `${BASE}/jobs/nightly/run`)
-  assert.deepEqual(world.commands[0]?.command, { kind: 'run', task: body['task'], service: 'web', argv: ['node', 'report.js'], timeoutMs: 1000 })
+  assert.deepEqual(world.commands[0]?.command, { kind: 'run', task: body['task'], service: 'web', argv: ['node', 'report.js'], timeoutMs: 1000, job: 'nightly' })
   assert.equal((await send('GET', `${BASE}/tasks/${body['task']}`)).body['phase'], 'waiting')
   assert.equal((await send('GET', `${BASE}/tasks/e1-run-zzzzzzzz-000000000000`)).status, 404)
 })

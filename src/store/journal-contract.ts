@@ -336,6 +336,19 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     assert.equal((await fixture.createRelease(SHOP, { kind: 'git', ...BRANCH, commit: 'a'.repeat(40) }, 'wait')).number, 4, 'by hand always makes one')
   })
 
+  contract('a branch that is followed from a deploy on has the release of that commit already', async (fixture) => {
+    const { journal, epoch } = await leader(fixture)
+    await fixture.ensureEnvironment(SHOP)
+    const key = await fixture.createRelease(SHOP, { kind: 'git', ...BRANCH, commit: null }, 'wait')
+    await fixture.follow(SHOP, BRANCH)
+    const look = async (letter: string) => journal.commitFollowed(epoch, must((await journal.followedBranches())[0]), { commit: letter.repeat(40) })
+    assert.equal(await look('a'), null, 'which commit was meant is not known yet')
+    await journal.commitRelease(epoch, key, { status: 'building', commit: { commit: 'a'.repeat(40), ref: BRANCH.ref, subject: '', author: '' }, events: [] })
+    assert.equal(await look('a'), null)
+    assert.equal((await look('b'))?.number, 2)
+    assert.equal((await look('a'))?.number, 3, 'a branch that went back is released again')
+  })
+
   contract('a block of counters counts once', async (fixture) => {
     const { journal, epoch } = await leader(fixture)
     const id = await fixture.ensureEnvironment(SHOP)

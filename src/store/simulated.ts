@@ -156,7 +156,10 @@ export class SimulatedJournal implements Journal {
       const at = row?.follows.findIndex((it) => it.id === branch.id) ?? -1
       if (!row || at === -1 || 'problem' in seen) return null
       const { url, ref, path } = branch
+      const first = row.follows[at]?.lastCommit === null ? askedFor(row, branch) : null
+      if (first?.status === 'queued') return null
       row.follows[at] = { ...branch, lastCommit: seen.commit }
+      if (first?.commit === seen.commit) return null
       const followed = [url, ref, path, seen.commit].join('\n')
       if ([...row.releases.values()].some((release) => release.followed === followed)) return null
       return this.#store.createRelease(branch.environment, {
@@ -318,6 +321,17 @@ function collectReleases(row: EnvironmentRow, keep: number, inUse: readonly numb
     const finished = status === 'ready' || status === 'failed'
     if (row.removed || (finished && !newest.has(number) && !promotedLast.has(number) && !named.has(number))) row.releases.delete(number)
   }
+}
+
+/** See follows.ts: the same rule. */
+function askedFor(row: EnvironmentRow, { url, ref, path }: FollowedBranch): { readonly status: ReleaseRow['status']; readonly commit: string | null } | null {
+  const newest = [...row.releases.values()].sort((a, b) => b.number - a.number)
+  for (const { status, document, followed } of newest) {
+    const { source, commit } = JSON.parse(document) as ReleaseDocument
+    if (followed !== null || source.kind !== 'git' || source.url !== url || source.ref !== ref || source.path !== path || source.commit !== null) continue
+    return { status, commit }
+  }
+  return null
 }
 
 function lost(cause: string): WeirError {

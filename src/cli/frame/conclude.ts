@@ -102,6 +102,8 @@ function causeText({ text, lines }: { readonly text: string; readonly lines: rea
 
 function nextAfterFailure(code: string | undefined, what: Concluded): string {
   if (code?.startsWith('E_BUILD_')) return 'correct it, then weir deploy'
+  if (code === 'E_SECRET_MISSING') return 'weir secrets set NAME < FILE, then weir deploy'
+  if (code === 'E_MANIFEST' || code === 'E_UNSUPPORTED' || code === 'E_NAME') return 'correct the manifest, then weir deploy'
   if (code?.startsWith('E_SOURCE_')) return 'weir doctor, or another source'
   return `weir logs --release v${what.release}, then weir deploy`
 }
