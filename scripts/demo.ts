@@ -22,6 +22,8 @@ const APP = 'playlist'
 const LISTEN_MS = 3000
 const LIVE_MS = 1000
 const HEARTBEAT_MS = 60_000
+/** Of which the p95 is, while it is up. */
+const WINDOW_MS = 10_000
 
 const live = process.stdout.isTTY === true && process.env['TERM'] !== 'dumb'
 const colours = createColors(wantsColour(process.env, [], process.stdout.isTTY === true))
@@ -48,10 +50,10 @@ async function demo(here: Place): Promise<void> {
     return weir(args, { env, cwd: here.repository, signal })
   }
 
-  say(colours.bold('Weir takes a git repository of seven services live, and replaces one of them under load.'))
+  say(colours.bold('A repository of seven services goes live, and is changed under load.'))
   say(`everything is kept in ${home}; Ctrl-C stops and removes it`)
   for (const moved of here.moved) say(`${colours.yellow('!')} ${moved}`)
-  if (process.getuid?.() !== 0) say(`${colours.yellow('!')} not root: one tenant, and apps run as you, without limits or firewall rules of their own`)
+  if (process.getuid?.() !== 0) say(`${colours.yellow('!')} not root: one tenant, and apps run as you, without limits and firewall`)
 
   step('Start Weir', 'server, runner, gateway and PostgreSQL, in the background')
   say(colours.dim('$ weir up --no-deploy'))
@@ -66,7 +68,7 @@ async function demo(here: Place): Promise<void> {
   const [first, second, third] = commits as [Commit, Commit, Commit]
   const source = `file://${repository}`
 
-  step('Deploy the first commit', 'each service is built, then started after those that it needs')
+  step('Deploy the first commit', 'each service starts after those that it needs')
   await shown('deploy', source, '--commit', short(first.id))
   const url = await appUrl(here)
 
@@ -76,14 +78,14 @@ async function demo(here: Place): Promise<void> {
   await sleep(LISTEN_MS, undefined, { signal })
   say(figuresText(load.lap()))
 
-  step('Deploy the second commit', 'it changes one service: the others are not touched')
+  step('Deploy the second commit', 'it changes one service, so one is released')
   await shown('plan', source, '--commit', short(second.id))
   say('')
-  load.lap()
+  load.lap() // the planning is over: from here on it is the release's
   await shown('deploy', source, '--commit', short(second.id))
   say(`meanwhile: ${figuresText(load.lap())}`)
 
-  step('What runs now', 'v1 of web stays warm for a while: going back is a change of routes')
+  step('What runs now', 'web v1 stays warm: going back only changes routes')
   await shown('ps', '--app', APP)
   say('')
   await shown('releases', '--app', APP)
@@ -112,13 +114,19 @@ function invite({ home, apiUrl }: Place, { url, source, third }: { readonly url:
 
 /** Until Ctrl-C. */
 async function stayUp(load: Load): Promise<void> {
+  const windowMs = live ? WINDOW_MS : HEARTBEAT_MS
   let failed = load.total.failed
-  while (!stopped.signal.aborted) {
-    const { total } = load
-    if (live) process.stdout.write(`\r${figuresText(total)}\u001b[K`)
-    else say(figuresText(total))
-    if (total.failed > failed) say(`${live ? '\n' : ''}${colours.red('✗')} ${load.lastFailure}`)
-    failed = total.failed
+  let { p95Ms } = load.total
+  for (let at = performance.now(); !stopped.signal.aborted; ) {
+    if (performance.now() - at >= windowMs) {
+      p95Ms = load.lap().p95Ms
+      at = performance.now()
+    }
+    const figures = { ...load.total, p95Ms }
+    if (figures.failed > failed) say(`${live ? '\r\u001b[K' : ''}${colours.red('✗')} ${load.lastFailure}`)
+    failed = figures.failed
+    if (live) process.stdout.write(`\r${figuresText(figures)}\u001b[K`)
+    else say(figuresText(figures))
     await sleep(live ? LIVE_MS : HEARTBEAT_MS, undefined, { signal: stopped.signal }).catch(() => {})
   }
 }
