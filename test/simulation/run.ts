@@ -234,7 +234,7 @@ function interfere(simulation: Simulation): void {
       return void store.addCommand(environment, { kind: 'weight', weight: random.below(101) })
     case 2:
     case 3:
-      return void store.addCommand(environment, { kind: 'promote' })
+      return void store.addCommand(environment, { kind: random.next() < 0.7 ? 'resume' : 'promote' })
     case 4:
       return void store.addCommand(environment, { kind: 'abort' })
     case 5:

@@ -141,7 +141,7 @@ export const VERBS: readonly Verb[] = [
   { path: 'canary promote', about: 'all traffic to the new release', group: 'Deliver', load: async () => (await import('../canary.ts')).promote },
   { path: 'canary abort', about: 'all traffic back, take the new release away', group: 'Deliver', load: async () => (await import('../canary.ts')).abort },
   { path: 'canary pause', about: 'hold the rollout where it is', group: 'Deliver', load: async () => (await import('../canary.ts')).pause },
-  { path: 'canary resume', about: 'let it go on', group: 'Deliver', load: async () => (await import('../canary.ts')).resume },
+  { path: 'canary resume', about: 'approve the next step, or let a paused rollout go on', group: 'Deliver', load: async () => (await import('../canary.ts')).resume },
 
   { path: 'list', aliases: ['ls'], about: 'apps and where they answer', group: 'Look', load: async () => (await import('../list.ts')).list },
   {

@@ -174,7 +174,7 @@ function releaseOf(document: ReleaseDocument, hasVolume: boolean, path: Path, ch
     ['shadow', 'shadow traffic'],
   ] as const) {
     if (document[key] !== undefined)
-      check.unsupported([...path, key], `\`${key}\`, ${what}`, 'leave it out: each step of a canary waits for `weir canary promote`')
+      check.unsupported([...path, key], `\`${key}\`, ${what}`, 'leave it out: each step of a canary waits for `weir canary resume`')
   }
   const wanted = document.strategy ?? (hasVolume ? 'recreate' : 'rolling')
   if (wanted === 'blue-green' || wanted === 'shadow')

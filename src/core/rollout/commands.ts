@@ -29,16 +29,12 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
       return takeRollback(state, command, by, known, releases, now)
     case 'weight': {
       if (rollout?.phase.name !== 'splitting') return { refused: noCanary(rollout) }
-      if (command.weight >= 100) return { state: withRollout(state, { ...rollout, paused: false, phase: { name: 'replacing', stage: 0, since: now } }) }
+      if (command.weight >= 100) return { state: withRollout(state, everything(rollout, now)) }
       return { state: withRollout(state, { ...rollout, phase: { ...rollout.phase, weight: command.weight, since: now } }) }
     }
-    case 'promote': {
+    case 'promote':
       if (rollout?.phase.name !== 'splitting') return { refused: noCanary(rollout) }
-      const step = rollout.phase.step + 1
-      const weight = rollout.steps[step]
-      const phase = weight === undefined ? ({ name: 'replacing', stage: 0, since: now } as const) : ({ name: 'splitting', step, weight, since: now } as const)
-      return { state: withRollout(state, { ...rollout, paused: false, phase }) }
-    }
+      return { state: withRollout(state, everything(rollout, now)) }
     case 'abort': {
       if (!rollout) return { refused: because('E_NOT_FOUND', 'no rollout is running') }
       if (!canGoBack(rollout)) return { refused: because('E_CONFLICT', `v${rollout.target} has taken over already; use rollback`) }
@@ -47,10 +43,10 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
     case 'pause':
       if (!rollout) return { refused: because('E_NOT_FOUND', 'no rollout is running') }
       return { state: withRollout(state, { ...rollout, paused: true }) }
-    case 'resume': {
+    case 'resume':
       if (!rollout) return { refused: because('E_NOT_FOUND', 'no rollout is running') }
-      return { state: rollout.phase.name === 'held' ? releaseHeld(state, rollout, now) : withRollout(state, { ...rollout, paused: false }) }
-    }
+      if (rollout.phase.name === 'held') return { state: releaseHeld(state, rollout, now) }
+      return { state: withRollout(state, rollout.phase.name === 'splitting' && !rollout.paused ? nextStep(rollout, rollout.phase.step + 1, now) : { ...rollout, paused: false }) }
     case 'scale': {
       const unknown = unknownService(state, releases, command.service)
       if (unknown) return { refused: unknown }
@@ -89,6 +85,16 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
     case 'remove':
       return { state: { ...state, removing: { withData: command.withData || (state.removing?.withData ?? false) }, rollout: null, waiting: [], warm: null } }
   }
+}
+
+/** A person approves: the next weight, or past the last one everything. */
+function nextStep(rollout: Rollout, step: number, now: number): Rollout {
+  const weight = rollout.steps[step]
+  return weight === undefined ? everything(rollout, now) : { ...rollout, phase: { name: 'splitting', step, weight, since: now } }
+}
+
+function everything(rollout: Rollout, now: number): Rollout {
+  return { ...rollout, paused: false, phase: { name: 'replacing', stage: 0, since: now } }
 }
 
 /** Until the target has taken over, the base is whole: going back is always possible. */
