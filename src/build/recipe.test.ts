@@ -118,6 +118,8 @@ test('version ranges mean what npm means by them', () => {
     ['0.0.4', '^0.0.3', false],
     ['24.21.0', 'latest', null],
     ['24.21.0', '>=a.b', null],
+    ['24.21.0', '1-a/b', null],
+    ['24.21.0', '24.21.0-https://x.test/a.tgz', null],
   ]
   for (const [version, range, expected] of table) assert.equal(satisfies(version, range), expected, `${version} in ${range}`)
 })

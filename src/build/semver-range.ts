@@ -33,6 +33,8 @@ function everyComparator(at: Version, part: string): boolean | null {
 /** `from` ≤ version < `below`. */
 function boundsOf(comparator: string): { readonly from: Version; readonly below: Version | null } | null {
   const [, operator = '', text = ''] = /^(\^|~>?|>=|<=|>|<|=)?v?(.*)$/.exec(comparator) ?? []
+  // A range is handed to npm, which would take `1-a/b` for a repository.
+  if (!/^[\w.+*-]*$/.test(text)) return null
   const given = text === '' ? [] : (text.split(/[-+]/)[0]?.split('.') ?? [])
   if (given.length > 3 || !given.every((it) => /^(\d+|[xX*])$/.test(it))) return null
   const wild = given.findIndex((it) => !/^\d+$/.test(it))
