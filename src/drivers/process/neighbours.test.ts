@@ -24,6 +24,12 @@ require('node:http').createServer(async (ask, answer) => {
     write: () => attempt(() => fs.writeFileSync(value, 'x')),
     list: () => attempt(() => fs.readdirSync(value)),
     kill: () => attempt(() => process.kill(Number(value))),
+    replace: () => attempt(() => {
+      const file = process.env.SECRETS_DIR + '/key'
+      try { fs.chmodSync(process.env.SECRETS_DIR, 0o700) } catch {}
+      fs.rmSync(file)
+      fs.symlinkSync(value, file)
+    }),
     uid: () => attempt(() => process.setuid(0)),
     id: () => JSON.stringify({ pid: process.pid, uid: process.getuid(), groups: process.getgroups(), env: process.env }),
   }[what]
@@ -109,6 +115,14 @@ describe('an app of one tenant tries what belongs to another', { skip: root ? fa
       assert.equal(await ask(`read=${path}`), 'EACCES', path)
     for (const path of [HOME, SECRETS_DIR, DATA_PATH, runner.paths.slugs, runner.paths.replicas, runner.paths.builds])
       assert.equal(await ask(`list=${path}`), 'EACCES', path)
+  })
+
+  test('its own secrets are not its to replace: root would read on its behalf what a link there names', async () => {
+    const secrets = [{ name: 'key', version: 1, environment: 'KEY' }]
+    await runner.driver.startReplica(replicaSpec('n3-spy-v1-1', runner.slug({ 'app.js': SPY }), { environment: 'n3', account: { app: 3 }, secrets }), 1)
+    const { url } = await runner.ready('n3-spy-v1-1')
+    assert.equal(await ask(`replace=${join(runner.paths.runner, 'epoch.json')}`, url), 'EACCES')
+    assert.equal((JSON.parse(await ask('id', url)) as { env: Record<string, string> }).env['KEY'], SECRET)
   })
 
   test('its code, even when the digest is known: refused, and nobody can change code', async () => {

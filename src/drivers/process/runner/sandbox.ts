@@ -42,7 +42,8 @@ export interface SandboxTools {
  * It stays over restarts of the process and of the runner.
  *
  *   replicas/<id>/            root, entered by all
- *     home/ tmp/ secrets/     the app's alone
+ *     home/ tmp/              the app's alone
+ *     secrets/                root's, read by the app
  *     out err                 pipes
  */
 export class Sandbox {
@@ -63,16 +64,24 @@ export class Sandbox {
     this.log = new LogFile(join(machine.paths.logs, spec.environment, `${spec.id}.jsonl`), machine.accounts?.server ?? null)
   }
 
-  /** Keeps the secrets where only the app (and root) can read them; they are nowhere else on this machine in clear. */
+  /**
+   * Keeps the secrets where only the app (and root) can read them; they are nowhere else on this machine in clear. They stay root's: in a
+   * folder of its own the app could put a link in a secret's place, and root, who reads it at the next start, would follow.
+   */
   keepSecrets(values: Readonly<Record<string, string>>): void {
+    const folder = join(this.#folder, 'secrets')
     mkdirSync(this.#folder, { recursive: true, mode: 0o711 })
-    const folder = this.#private('secrets', 0o700)
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
     for (const { name } of this.#spec.secrets) {
       const file = join(folder, name)
       replaceFile(file, values[name] ?? '', { durable: true, mode: 0o400 })
-      this.#give(file)
+      if (this.#uid === null) continue
+      chownSync(file, 0, this.#uid)
+      chmodSync(file, 0o440)
     }
-    if (this.#uid !== null) chmodSync(folder, 0o500)
+    if (this.#uid === null) return
+    chownSync(folder, 0, this.#uid)
+    chmodSync(folder, 0o550)
   }
 
   /** Why `prepare` would have to wait; null: it would not. */
@@ -178,12 +187,8 @@ export class Sandbox {
   #private(name: string, mode: number): string {
     const path = join(this.#folder, name)
     mkdirSync(path, { recursive: true, mode })
-    this.#give(path)
-    return path
-  }
-
-  #give(path: string): void {
     if (this.#uid !== null) chownSync(path, this.#uid, this.#uid)
+    return path
   }
 }
 
