@@ -31,6 +31,8 @@ const stopped = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stopped.abort())
 process.stdout.on('error', () => stopped.abort()) // the terminal was closed, or the reader of the pipe
 
+stopped.signal.addEventListener('abort', () => say('', 'stopping')) // at once, even if a step has to end first
+
 const place = makePlace()
 try {
   await demo(place)
@@ -132,7 +134,6 @@ async function stayUp(load: Load): Promise<void> {
 }
 
 async function leave({ home, repository, env, remove }: Place): Promise<void> {
-  say('', 'stopping')
   try {
     await weir(['down', '--quiet'], { env, cwd: repository, quiet: true })
     remove()
