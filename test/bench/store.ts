@@ -10,6 +10,8 @@ export interface Seed {
   /** Per app, all ready and promoted, the last one current. */
   readonly releases: number
   readonly events: number
+  /** A person stopped all of them: a server that finds them starts nothing. */
+  readonly stopped?: boolean
 }
 
 /**
@@ -19,7 +21,7 @@ export interface Seed {
  */
 export async function seedApps(database: Database, seed: Seed): Promise<void> {
   const { tenant, apps, releases, events } = seed
-  const state = stateAt(releases)
+  const state = seed.stopped === true ? { ...INITIAL_STATE, current: releases, stopped: ['*'], nextRollout: releases + 1 } : stateAt(releases)
   const summary = summarise(state)
   await database.transaction(async (query) => {
     await query.rows('set local statement_timeout = 0')
