@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { after, before, test } from 'node:test'
 import { TestRunner, until } from './testing.ts'
 
@@ -33,6 +34,29 @@ test('a daemon goes on without the runner, is taken over, and is restarted when 
   await runner.daemons.stop('sleeper')
   assert.deepEqual(await runner.daemons.list(), [])
 })
+
+test('the gateway may listen on port 80 and the server may not; neither has another right', { skip: process.getuid?.() !== 0 && 'as a user there are no accounts' }, async () => {
+  const pids = new Map<string, number>()
+  for (const account of ['gateway', 'server'] as const) {
+    const name = `as-${account}`
+    const argv = [process.execPath, '-e', 'setInterval(() => {}, 1000)']
+    await runner.daemons.ensure({ name, argv, env: {}, account, stop: { signal: 'SIGTERM', graceMs: 1000 }, leftovers: 'kill' })
+    await until(async () => {
+      const pid = (await runner.daemons.list()).find((it) => it.name === name)?.pid ?? 0
+      pids.set(account, pid)
+      return pid > 0 && statusOf(pid).includes('node')
+    }, `${name} runs`)
+  }
+  const rights = (account: string) => /CapEff:\s*(\w+)/.exec(statusOf(pids.get(account) ?? 0))?.[1]
+  const NET_BIND_SERVICE = (1 << 10).toString(16)
+  assert.equal(rights('gateway'), NET_BIND_SERVICE.padStart(16, '0'))
+  assert.equal(rights('server'), '0'.repeat(16))
+  for (const account of pids.keys()) await runner.daemons.stop(`as-${account}`)
+})
+
+function statusOf(pid: number): string {
+  return readFileSync(`/proc/${pid}/status`, 'latin1')
+}
 
 for (const point of ['daemon-recorded', 'daemon-spawned'] as const) {
   test(`killed at ${point}: exactly one daemon runs afterwards`, async () => {

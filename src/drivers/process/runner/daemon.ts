@@ -129,7 +129,7 @@ export class Daemon {
         argv,
         env: { PATH: this.#machine.path, ...env },
         cwd: this.#machine.paths.home,
-        account: uid === null ? null : { uid, groups: [] },
+        account: uid === null ? null : { uid, groups: [], lowPorts: account === 'gateway' },
         stdio: ['ignore', child.out, child.err],
       })
       crashPoint('daemon-spawned')

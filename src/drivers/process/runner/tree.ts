@@ -26,6 +26,8 @@ export interface TreeAccount {
   readonly uid: number
   /** Further groups, beside the one with the uid's number. */
   readonly groups: readonly number[]
+  /** The one right that it keeps: to listen on ports below 1024, as the gateway does on 80. */
+  readonly lowPorts?: boolean
 }
 
 /**
@@ -126,17 +128,18 @@ export async function whenSpawned(child: ChildProcess): Promise<number> {
 }
 
 /** What stands before the argv of a program that must not be able to become anybody else. */
-export function asAccount(machine: Machine, { uid, groups }: TreeAccount): string[] {
+export function asAccount(machine: Machine, { uid, groups, lowPorts = false }: TreeAccount): string[] {
   const group = groups.length > 0 ? `--groups=${groups.join(',')}` : '--clear-groups'
+  const capabilities = lowPorts ? '-all,+net_bind_service' : '-all'
   return [
     machine.programs.setpriv,
     `--reuid=${uid}`,
     `--regid=${uid}`,
     group,
     '--no-new-privs',
-    '--inh-caps=-all',
-    '--ambient-caps=-all',
-    '--bounding-set=-all',
+    `--inh-caps=${capabilities}`,
+    `--ambient-caps=${capabilities}`,
+    `--bounding-set=${capabilities}`,
     '--',
   ]
 }
