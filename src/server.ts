@@ -29,6 +29,7 @@ import { log } from './server/log.ts'
 import { ReleaseBuilds } from './server/release-builds.ts'
 import { ReleasePlanner } from './server/release-planner.ts'
 import { openSecrets, repositoryCredentials } from './server/sealed-values.ts'
+import { silentParts } from './server/silent-parts.ts'
 import { Sources } from './source/sources.ts'
 import { lockState } from './state-lock.ts'
 import { openStore } from './store/open-store.ts'
@@ -85,6 +86,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     logs: new FileLogs(paths.logs),
     exec,
     uploads: source.uploads,
+    silentParts: () => silentParts({ runner: () => daemons.list(), gateway: () => gateway.environments() }),
     eventsChanged: (changed) => store.onEvents(changed),
     failed: (requestId, error) => log('request failed', { requestId, error: described(error) }),
     now: () => systemClock.wall(),
@@ -153,10 +155,12 @@ async function ensureTenant(writes: Writes): Promise<void> {
 function gatewayDaemon(paths: StatePaths): DaemonSpec {
   // Where root started the runner, the gateway has an account of its own, and reaches us through our group.
   const apart = statSync(paths.home).uid !== process.getuid?.()
+  // Only what concerns the gateway: in the words of several servers it must be the same, or each would replace the other's.
+  const { DATABASE_URL: _database, WEIR_API_LISTEN: _api, ...env } = ownEnvironment()
   return {
     name: 'gateway',
     argv: [process.execPath, '--max-semi-space-size=1', '--disable-warning=ExperimentalWarning', programFile('gateway')],
-    env: { ...ownEnvironment(), WEIR_HOME: paths.home, ...(apart ? { WEIR_GATEWAY_PEERS: String(process.getgid?.()) } : {}) },
+    env: { ...env, WEIR_HOME: paths.home, ...(apart ? { WEIR_GATEWAY_PEERS: String(process.getgid?.()) } : {}) },
     account: 'gateway',
     stop: { signal: 'SIGTERM', graceMs: 10_000 },
     leftovers: 'keep',
