@@ -7,6 +7,11 @@ import { type ProbeResult, probeNetwork } from './probe.ts'
 const EAGER = { firstMs: 20, growth: 1.3, mostMs: 250 }
 /** Without a check: ready when it has run for this long. */
 const SETTLED_MS = 1_000
+/**
+ * Where a process listens is looked up this often at most, and not in the first moments of a start, when nobody listens yet as a matter of
+ * course: the kernel walks over all connections of the machine for it.
+ */
+const EXPLAIN_EVERY_MS = 1_000
 /** Once ready, then unready for this long (at least as many checks again as made it unready): it is restarted. */
 const PATIENCE_MS = 30_000
 
@@ -51,6 +56,7 @@ export class HealthWatch {
   #failures = 0
   #unreadySince = 0
   #eagerMs = EAGER.firstMs
+  #explanation: { readonly cause: string | null; readonly at: number } = { cause: null, at: performance.now() }
   #timer: NodeJS.Timeout | null = null
   #stopped = false
 
@@ -100,9 +106,10 @@ export class HealthWatch {
   #bad(result: Extract<ProbeResult, { ok: false }>): void {
     const { retries, intervalMs } = this.#input.healthcheck
     if (!this.#eager()) this.#failures++
+    if (this.#ready && this.#failures < retries) return
     const cause = this.#explain(result)
+    if (cause === null) return
     if (this.#ready) {
-      if (this.#failures < retries) return
       this.#ready = false
       this.#unreadySince = performance.now()
       this.#events.unready(cause)
@@ -130,11 +137,16 @@ export class HealthWatch {
     }
   }
 
-  #explain(result: Extract<ProbeResult, { ok: false }>): string {
+  /** null: it is starting, and too early to say anything. */
+  #explain(result: Extract<ProbeResult, { ok: false }>): string | null {
     const { healthcheck, ports, pids } = this.#input
     if (!result.nobodyListens || (healthcheck.kind !== 'http' && healthcheck.kind !== 'tcp')) return result.cause
+    const now = performance.now()
+    if (this.#eager() && now - this.#explanation.at < EXPLAIN_EVERY_MS) return this.#explanation.cause
     const first = Object.keys(ports)[0] === healthcheck.port
     const variable = first ? 'PORT' : portVariable(healthcheck.port)
-    return whyNotListening(listenersOf(pids()), variable, ports[healthcheck.port] ?? 0) ?? result.cause
+    const cause = whyNotListening(listenersOf(pids()), variable, ports[healthcheck.port] ?? 0) ?? result.cause
+    this.#explanation = { cause, at: now }
+    return cause
   }
 }

@@ -8,6 +8,8 @@ export const FIRST_PORT = 20_000
 export const PORT_COUNT = 10_000
 /** How often the place is written down: after a crash at most so many numbers are skipped. */
 const AHEAD = 100
+/** The kernel walks over all connections of the machine to list ports in use: once for replicas that start together. */
+const LOOK_EVERY_MS = 1_000
 
 /**
  * Gives out port numbers in a ring, so that one which was just left is the last to come again: a late request of the gateway
@@ -18,6 +20,7 @@ export class Ports {
   readonly #taken = new Set<number>()
   #next: number
   #writtenDown: number
+  #inUse: { readonly ports: ReadonlySet<number>; readonly at: number } | null = null
 
   constructor(folder: string, installation: string) {
     this.#file = join(folder, 'ports.json')
@@ -34,7 +37,7 @@ export class Ports {
 
   allocate(count: number): number[] {
     if (count === 0) return []
-    const inUse = portsInUse()
+    const inUse = this.#portsInUse()
     const found: number[] = []
     for (let tried = 0; tried < PORT_COUNT && found.length < count; tried++) {
       const port = FIRST_PORT + (this.#next++ % PORT_COUNT)
@@ -51,6 +54,12 @@ export class Ports {
     }
     this.keep(found)
     return found
+  }
+
+  #portsInUse(): ReadonlySet<number> {
+    const now = performance.now()
+    if (this.#inUse === null || now - this.#inUse.at > LOOK_EVERY_MS) this.#inUse = { ports: portsInUse(), at: now }
+    return this.#inUse.ports
   }
 
   release(ports: readonly number[]): void {
