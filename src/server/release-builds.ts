@@ -1,6 +1,7 @@
 import type { Builds } from '../api/ports.ts'
 import type { Builder, BuildRequest, ObservedBuild } from '../build/builder.ts'
 import { buildsOf, type DraftPorts, draft } from '../controllers/draft.ts'
+import { isWeirError } from '../errors.ts'
 import type { EnvironmentRef, Queries } from '../store/queries.ts'
 
 const LOOK_AGAIN_MS = 200
@@ -51,8 +52,14 @@ export class ReleaseBuilds implements Builds {
     if (!detail || detail.status === 'queued' || detail.source.kind === 'release') return new Map()
     if (detail.status === 'ready') return new Map(Object.entries(detail.artifacts).map(([service, { key }]) => [service, key]))
     const source = detail.source.kind === 'git' && detail.commit ? { ...detail.source, commit: detail.commit.commit } : detail.source
-    const drafted = await draft(this.#ports, { ...ref, source, manifest: detail.manifest })
-    const keys = await Promise.all(buildsOf(ref, drafted).map(async (build: BuildRequest) => [build.service, await this.#ports.builder.key(build)] as const))
-    return new Map(keys)
+    try {
+      const drafted = await draft(this.#ports, { ...ref, source, manifest: detail.manifest })
+      const keys = await Promise.all(buildsOf(ref, drafted).map(async (build: BuildRequest) => [build.service, await this.#ports.builder.key(build)] as const))
+      return new Map(keys)
+    } catch (error) {
+      // A source that cannot be read is why the release fails, and no reason not to show it.
+      if (isWeirError(error)) return new Map()
+      throw error
+    }
   }
 }

@@ -155,6 +155,7 @@ test('a repository is released by branch, tag, commit and path', async () => {
   ])
 })
 
+let pushed = ''
 test('a branch is followed from a deploy on, whose commit is not released again', async () => {
   const repo = await repository(weir.folder('followed'))
   weir.example('hello', 'followed')
@@ -165,26 +166,6 @@ test('a branch is followed from a deploy on, whose commit is not released again'
 
   pushed = await repo.commit('pushed', { 'note.txt': 'new' })
 })
-
-// The branch is looked at every half a minute; meanwhile the other tests run. This one is the last.
-let pushed = ''
-const thePushedCommit = async () => {
-  const url = `file://${weir.folder('followed')}`
-  const made = await eventually('the pushed commit is released', async () => (await releases('followed')).find((it) => it.source.commit === pushed), 40_000)
-  assert.equal(made.followed, true)
-  assert.equal(made.number, 3)
-  await eventually('it serves', async () => (await status('followed')).release === 3)
-  await succeeds(['deploy', url, '-a', 'followed', '--branch', 'main'])
-  assert.deepEqual(
-    (await releases('followed')).map((it) => [it.number, it.followed]),
-    [
-      [4, false],
-      [3, true],
-      [2, false],
-      [1, false],
-    ],
-  )
-}
 
 const SHOP = (services: string) => `version: 1\napp: shop\nservices:\n${services}`
 const service = (name: string, more = '') => `  ${name}:
@@ -373,4 +354,21 @@ test('stopped, it answers with the reason; started, it is back at the same URL',
   assert.deepEqual((await running.stop()).failures, [])
 })
 
-test('a pushed commit has made exactly one release, and a deploy by hand makes one more', () => thePushedCommit())
+// A branch is looked at every half a minute: the tests before this one have used the time.
+test('a pushed commit has made exactly one release, and a deploy by hand makes one more', async () => {
+  const url = `file://${weir.folder('followed')}`
+  const made = await eventually('the pushed commit is released', async () => (await releases('followed')).find((it) => it.source.commit === pushed), 40_000)
+  assert.equal(made.followed, true)
+  assert.equal(made.number, 3)
+  await eventually('it serves', async () => (await status('followed')).release === 3)
+  await succeeds(['deploy', url, '-a', 'followed', '--branch', 'main'])
+  assert.deepEqual(
+    (await releases('followed')).map((it) => [it.number, it.followed]),
+    [
+      [4, false],
+      [3, true],
+      [2, false],
+      [1, false],
+    ],
+  )
+})

@@ -217,11 +217,11 @@ test('a changed caller reaches the callee of its own release without any header'
 })
 
 test('a service with a volume is replaced: never two at once, and its data stays', async () => {
-  const server = `const fs = require('fs'), file = '/data/starts'
-const alone = !fs.existsSync('/data/alive')
-fs.writeFileSync('/data/alive', String(process.pid))
+  const server = `const fs = require('fs'), data = process.env.FILES_PATH, file = data + '/starts', alive = data + '/alive'
+const alone = !fs.existsSync(alive)
+fs.writeFileSync(alive, String(process.pid))
 fs.appendFileSync(file, (alone ? 'alone' : 'TWO') + '\\n')
-process.on('SIGTERM', () => setTimeout(() => { fs.unlinkSync('/data/alive'); process.exit(0) }, 500))
+process.on('SIGTERM', () => setTimeout(() => { fs.unlinkSync(alive); process.exit(0) }, 500))
 require('http').createServer((q, s) => s.end(fs.readFileSync(file, 'utf8'))).listen(process.env.PORT, process.env.HOST)
 `
   const manifest = `version: 1

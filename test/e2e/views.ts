@@ -27,6 +27,7 @@ export interface ReplicaView {
   readonly phase: string
   readonly ports: Readonly<Record<string, number>>
   readonly restarts: number
+  readonly cause: string | null
   readonly retired: boolean
 }
 export interface RolloutView {
