@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { chmodSync, chownSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { edgeAddress } from '../../config.ts'
@@ -24,6 +25,10 @@ require('node:http').createServer(async (ask, answer) => {
     write: () => attempt(() => fs.writeFileSync(value, 'x')),
     list: () => attempt(() => fs.readdirSync(value)),
     kill: () => attempt(() => process.kill(Number(value))),
+    squat: () => new Promise((done) => {
+      const at = value.lastIndexOf(':')
+      net.createServer((socket) => socket.end('squatter')).on('error', (error) => done(error.code)).listen(Number(value.slice(at + 1)), value.slice(0, at), () => done('listens'))
+    }),
     replace: () => attempt(() => {
       const file = process.env.SECRETS_DIR + '/key'
       try { fs.chmodSync(process.env.SECRETS_DIR, 0o700) } catch {}
@@ -46,6 +51,15 @@ describe('an app of one tenant tries what belongs to another', { skip: root ? fa
 
   async function ask(what: string, at = spy): Promise<string> {
     return (await fetch(`${at}/?${encodeURIComponent(what)}`)).text()
+  }
+  /** What somebody who may connect to anything hears at once. */
+  async function said(place: string): Promise<string> {
+    const socket = connect({ host: place.split(':')[0] ?? '', port: Number(place.split(':')[1]) })
+    let text = ''
+    socket.on('data', (chunk) => (text += chunk.toString())).on('error', () => {})
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    socket.destroy()
+    return text
   }
   async function listen(host: string): Promise<number> {
     const server = createServer((_, answer) => answer.end('edge'))
@@ -91,6 +105,18 @@ describe('an app of one tenant tries what belongs to another', { skip: root ? fa
     const own = await listen(edgeAddress(2))
     assert.equal(await ask(`connect=${edgeAddress(1)}:${other}`), 'ECONNREFUSED')
     assert.equal(await ask(`connect=${edgeAddress(2)}:${own}`), 'connected')
+  })
+
+  test('who sits on a port or an edge of another is given nothing of what was meant for it', async () => {
+    const silent = runner.slug({ 'app.js': 'setInterval(() => {}, 1000)' })
+    await runner.driver.startReplica(replicaSpec('n4-web-v1-1', silent, { environment: 'n4', account: { app: 4 } }), 1)
+    const port = (await runner.replica('n4-web-v1-1'))?.ports['http'] ?? 0
+    await until(async () => (await runner.replica('n4-web-v1-1'))?.cause?.includes('no port') === true, 'it runs and does not listen')
+    for (const place of [`127.0.0.1:${port}`, `${edgeAddress(4)}:10000`]) {
+      assert.equal(await ask(`squat=${place}`), 'listens', place)
+      assert.equal(await said(place), '', place)
+    }
+    assert.notEqual((await runner.replica('n4-web-v1-1'))?.phase, 'ready')
   })
 
   test('what listens on loopback for the machine itself (an API, a database): refused', async () => {

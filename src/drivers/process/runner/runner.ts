@@ -231,12 +231,13 @@ export class Runner {
     const { accounts, name } = this.#machine
     if (!accounts) throw new Error('there is no firewall without accounts')
     const withDatabase = this.#tools.resources.databaseApps()
-    const apps = new Set([...this.#replicas.values(), ...this.#tasks.values()].map((it) => it.spec.account.app))
+    const replicas = [...this.#replicas.values()]
+    const apps = new Set([...replicas, ...this.#tasks.values()].map((it) => it.spec.account.app))
+    const portsOf = (app: number) => replicas.flatMap((it) => (it.spec.account.app === app ? Object.values(it.ports) : [])).sort((a, b) => a - b)
     return {
       chain: name,
-      uids: { gateway: accounts.gateway, build: accounts.build },
-      apps: [...apps].sort((a, b) => a - b).map((app) => ({ app, uid: accounts.app(app), database: withDatabase.has(app) })),
-      ports: [...this.#replicas.values()].flatMap((it) => Object.values(it.ports)).sort((a, b) => a - b),
+      uids: { gateway: accounts.gateway, build: accounts.build, postgres: accounts.postgres },
+      apps: [...apps].sort((a, b) => a - b).map((app) => ({ app, uid: accounts.app(app), database: withDatabase.has(app), ports: portsOf(app) })),
       databasePort: withDatabase.size > 0 ? this.#databases.port : null,
     }
   }
