@@ -30,6 +30,8 @@ export function installationEnvironment(paths: StatePaths, env: NodeJS.ProcessEn
 const KEEPER = join(import.meta.dirname, '../../../bin/keep-runner')
 /** Its work is in the kernel, and its memory counts on every machine. */
 export const RUNNER_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=96']
+/** Most of what it makes lives as long as a request: room for 16 MiB of that would stay taken for ever. */
+const SERVER_FLAGS = ['--max-semi-space-size=1']
 const RUNNER_START_MS = 15_000
 const LOOK_MS = 50
 const SERVER_GRACE_MS = 10_000
@@ -85,7 +87,7 @@ export async function ensureServer(paths: StatePaths, env: NodeJS.ProcessEnv): P
   try {
     await runner.call('ensureDaemon', {
       name: 'server',
-      argv: [node, weir, 'server'],
+      argv: [node, ...SERVER_FLAGS, weir, 'server'],
       env: installationEnvironment(paths, env),
       account: 'server',
       stop: { signal: 'SIGTERM', graceMs: SERVER_GRACE_MS },
@@ -98,8 +100,29 @@ export async function ensureServer(paths: StatePaths, env: NodeJS.ProcessEnv): P
 
 /** Ends everything that the runner keeps, and the runner; data stays. Returns when it has gone. */
 export async function shutDownRunner(paths: StatePaths): Promise<void> {
+  const pid = await runnerPid(paths)
+  const last = pid === null ? [] : [pid, ...keeperOf(pid)]
   await askRunner(paths, 'shutdown')
-  while ((await runnerPid(paths)) !== null) await sleep(LOOK_MS)
+  while ((await runnerPid(paths)) !== null || last.some(isThere)) await sleep(LOOK_MS)
+}
+
+/** The script that would start this runner again; none under systemd. */
+function keeperOf(runner: number): number[] {
+  const parent = Number(/^PPid:\s+(\d+)/m.exec(readIfThere(`/proc/${runner}/status`))?.[1])
+  return readIfThere(`/proc/${parent}/cmdline`).split('\0').includes(KEEPER) ? [parent] : []
+}
+
+/** What has ended and is not yet reaped is no longer there. */
+function isThere(pid: number): boolean {
+  return /^State:\s+[^ZX]/m.test(readIfThere(`/proc/${pid}/status`))
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
 }
 
 async function askRunner(paths: StatePaths, call: string): Promise<unknown> {
@@ -114,12 +137,9 @@ async function askRunner(paths: StatePaths, call: string): Promise<unknown> {
   }
 }
 
+/** Empty where it could not even write. */
 function lastLine(file: string): string {
-  try {
-    return readFileSync(file, 'utf8').trimEnd().split('\n').at(-1) ?? ''
-  } catch {
-    return '' // it could not even write
-  }
+  return readIfThere(file).trimEnd().split('\n').at(-1) ?? ''
 }
 
 export function sleep(ms: number): Promise<void> {

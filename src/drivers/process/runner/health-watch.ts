@@ -11,7 +11,7 @@ const SETTLED_MS = 1_000
  * Where a process listens is looked up this often at most, and not in the first moments of a start, when nobody listens yet as a matter of
  * course: the kernel walks over all connections of the machine for it.
  */
-const EXPLAIN_EVERY_MS = 1_000
+const EXPLAIN_EVERY_MS = 2_000
 /** Once ready, then unready for this long (at least as many checks again as made it unready): it is restarted. */
 const PATIENCE_MS = 30_000
 
