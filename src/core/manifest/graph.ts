@@ -33,7 +33,8 @@ export function graphOf(tree: Tree, app: string, format: AppGraph['format'], pre
   const resources = resourcesOf(document, tree, check, notes)
   const own = Object.entries(documents).map(([name, service]) => serviceOf(name, service, check))
   const jobs = jobsOf(document, names, check)
-  const services = own.map((service) => related(service, own, documents[service.name]!, resources, names, check))
+  const ownByName = new Map(own.map((service) => [service.name, service]))
+  const services = own.map((service) => related(service, ownByName, documents[service.name]!, resources, names, check))
   if (services.length === 0 && !check.broken(['services'])) check.problem(['services'], 'the app has no service', 'add `services: { web: { build: . } }`')
   if (document.kubernetes !== undefined) check.unsupported(['kubernetes'], '`kubernetes`, manifests applied as they are', 'leave it out')
   environmentsOf(document, check)
@@ -119,7 +120,7 @@ function jobsOf(document: ManifestDocument, names: Names, check: Check): Record<
 /** Adds what needs the whole app: whom the service waits for, whom it may call, which resources it uses. */
 function related(
   own: OwnService,
-  all: readonly OwnService[],
+  all: ReadonlyMap<string, OwnService>,
   document: ServiceDocument,
   resources: Readonly<Record<string, Resource>>,
   names: Names,
@@ -163,11 +164,11 @@ function dependenciesOf(document: ServiceDocument, service: Path, own: string, n
   return dependsOn
 }
 
-function templateTarget(template: Template, own: string, all: readonly OwnService[], names: Names, check: Check): void {
+function templateTarget(template: Template, own: string, all: ReadonlyMap<string, OwnService>, names: Names, check: Check): void {
   const { root, name, port, path } = template
   if (root === 'services' && name === own) check.problem(path, `\`${own}\` cannot be its own service to call`, 'reach it at `http://127.0.0.1:$PORT`')
   else if (!names[root].has(name) && !check.broken([root, name])) unknown(name, names[root], root === 'services' ? 'service' : 'resource', path, check)
-  const target = root === 'services' ? all.find((service) => service.name === name) : undefined
+  const target = root === 'services' ? all.get(name) : undefined
   if (!target || check.broken([root, name, 'ports'])) return
   if (Object.keys(target.ports).length === 0) check.problem(path, `\`${name}\` has no port to call`, `add \`ports: { http: ${DEFAULTS.port} }\` to it`)
   else if (port !== null && !target.ports[port]) unknown(port, Object.keys(target.ports), `port of \`${name}\` called`, path, check)

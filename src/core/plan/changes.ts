@@ -89,7 +89,7 @@ export function isReplaced(graph: AppGraph, name: string): boolean {
 }
 
 /**
- * Why the service's replicas of `base` cannot stay warm after `target` has taken over, or null when they can.
+ * Why the service's replicas of `base` cannot stay warm after a release with these `breakingMigrations` has taken over, or null when they can.
  *
  * | service                                    | warm | because                                             |
  * |--------------------------------------------|------|-----------------------------------------------------|
@@ -98,10 +98,9 @@ export function isReplaced(graph: AppGraph, name: string): boolean {
  * | any service, a pre_start not `compatible`  | no   | the old code may not fit the schema any more        |
  * | else                                       | yes  |                                                     |
  */
-export function notWarmBecause(base: AppGraph, target: AppGraph, changed: readonly string[], name: string): string | null {
+export function notWarmBecause(base: AppGraph, breaking: readonly string[], name: string): string | null {
   if (isReplaced(base, name)) return 'is replaced, not run side by side (volume or strategy recreate)'
   if (isWorker(base, name)) return 'is a worker: two versions would take work off the same queue'
-  const breaking = breakingMigrations(target, changed)
   if (breaking.length > 0) return `${breaking.join(', ')} is not declared \`compatible: true\``
   return null
 }

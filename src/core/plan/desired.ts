@@ -1,7 +1,7 @@
 import { isWorker } from '../model/app-graph.ts'
 import type { Release } from '../model/release.ts'
 import type { EnvironmentState, Rollout } from '../rollout/state.ts'
-import { notWarmBecause } from './changes.ts'
+import { breakingMigrations, notWarmBecause } from './changes.ts'
 
 /** A release that has run: every service has an origin. */
 export interface RunningRelease extends Release {
@@ -100,8 +100,8 @@ export function servicesGoneFromBase(rollout: Rollout): ReadonlySet<string> {
 /** The services of the previous release that can stay warm beside `current`. */
 export function warmServices(previous: RunningRelease, current: RunningRelease): readonly string[] {
   const changed = Object.keys(current.origins).filter((it) => current.origins[it] !== previous.origins[it])
+  const breaking = breakingMigrations(current.graph, changed)
   return Object.keys(previous.graph.services).filter(
-    (it) =>
-      previous.origins[it] !== current.origins[it] && !isWorker(previous.graph, it) && notWarmBecause(previous.graph, current.graph, changed, it) === null,
+    (it) => previous.origins[it] !== current.origins[it] && !isWorker(previous.graph, it) && notWarmBecause(previous.graph, breaking, it) === null,
   )
 }

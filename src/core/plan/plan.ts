@@ -1,6 +1,6 @@
 import type { AppGraph } from '../model/app-graph.ts'
 import type { Release } from '../model/release.ts'
-import { changesBetween, isReplaced, notWarmBecause, type ServiceChange } from './changes.ts'
+import { breakingMigrations, changesBetween, isReplaced, notWarmBecause, type ServiceChange } from './changes.ts'
 import { stagesOf } from './order.ts'
 import { shapeOf } from './strategy.ts'
 
@@ -67,8 +67,9 @@ function plannedService(graph: AppGraph, service: string, hasBase: boolean): Pla
 function notWarm(base: Release, target: Release, changes: readonly ServiceChange[]): Plan['notWarm'] {
   const changed = changes.filter((it) => it.kind === 'changed').map((it) => it.service)
   const started = changes.filter((it) => it.kind !== 'removed').map((it) => it.service)
+  const breaking = breakingMigrations(target.graph, started)
   return changed.flatMap((service) => {
-    const because = notWarmBecause(base.graph, target.graph, started, service)
+    const because = notWarmBecause(base.graph, breaking, service)
     return because ? [{ service, because }] : []
   })
 }

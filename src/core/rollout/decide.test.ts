@@ -332,3 +332,36 @@ test('whoever asks learns the rollout at once, and its end even when another tak
   )
   assert.equal(decision.consumed[0]?.rollout, 'r4')
 })
+
+test('a rollout paused beyond its deadline is not looked at again and again', () => {
+  const world = new TinyWorld().add(release(1, shop), release(2, shop, { web: 'new' })).deploy(1)
+  world.behaviour.set('web@2', 'starting')
+  world.deploy(2)
+  world.ask({ kind: 'pause' })
+  world.settle()
+  world.now += 60 * 60 * 1000
+  assert.notEqual(world.pass().wakeInMs, 0)
+})
+
+test('a rollback to the warm release that is given up leaves it warm, and ends', () => {
+  const world = new TinyWorld().add(release(1, shop), release(2, shop, { web: 'new', api: 'new' }), release(3, shop, { web: 'newer' })).deploy(1).deploy(2)
+  world.behaviour.set('worker@1', 'starting')
+  const worker = [...world.replicas].find(([id]) => id.includes('-worker-')) as [string, never]
+  world.replicas.set(worker[0], { ...(worker[1] as object), phase: 'starting' } as never)
+  world.ask({ kind: 'rollback', to: 1, acceptSchema: false })
+  world.ask({ kind: 'pause' })
+  world.ask({ kind: 'deploy', release: 3, whenBusy: 'supersede' })
+  world.settle()
+  assert.notEqual(world.state.rollout?.phase.name, 'restoring')
+})
+
+test('warm replicas leave in time although another rollout waits', () => {
+  const world = new TinyWorld().add(release(1, split), release(2, split, { web: 'a' }), release(3, split, { web: 'b' })).deploy(1).deploy(2)
+  world.ask({ kind: 'weight', weight: 100 })
+  world.settle()
+  world.deploy(3)
+  assert.equal(world.state.rollout?.phase.name, 'splitting')
+  world.now += 60_001
+  world.settle()
+  assert.equal(world.state.warm, null)
+})

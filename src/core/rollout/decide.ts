@@ -117,7 +117,8 @@ export function decide(input: DecideInput): Decision {
   state = { ...state, table: table.table, replicas: table.replicas }
 
   const operations = [...resources(state, releases, seen), ...tasks.operations, ...table.operations, ...replicas.operations]
-  const wakes = [wakeAt, replicas.wakeAt].flatMap((it) => (it === null ? [] : [Math.max(0, it - now)])).concat(jobs.inMs === null ? [] : [jobs.inMs])
+  // What was due has been decided just now; a moment that has passed is none to wait for (a rollout paused beyond its deadline).
+  const wakes = [wakeAt, replicas.wakeAt].flatMap((it) => (it === null || it <= now ? [] : [it - now])).concat(jobs.inMs === null ? [] : [jobs.inMs])
   const switching = state.rollout?.phase.name === 'switching' && table.operations.length === 0
   return {
     state,

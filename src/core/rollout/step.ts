@@ -31,9 +31,10 @@ export interface Stepped {
  * Moves the rollout as far as what is seen allows; the table above RolloutPhase (state.ts) says where each phase leads.
  * Called every pass: a phase that is satisfied at once (everything warm, nothing to replace) costs no second pass.
  */
-export function step({ state, releases, seen, now }: StepInput): Stepped {
+export function step({ state: before, releases, seen, now }: StepInput): Stepped {
+  const state = expireWarm(before, now)
   let rollout = state.rollout
-  if (!rollout) return expireWarm(state, now)
+  if (!rollout) return { state, ended: null, wakeAt: state.warm?.until ?? null }
   const target = releases[rollout.target]
   if (!target) return { state, ended: null, wakeAt: null }
 
@@ -58,7 +59,7 @@ export function step({ state, releases, seen, now }: StepInput): Stepped {
       : phase.name === 'starting' || phase.name === 'replacing'
         ? phase.since + STAGE_DEADLINE_MS
         : null
-  return { state: { ...state, rollout }, ended: null, wakeAt: deadline }
+  return { state: { ...state, rollout }, ended: null, wakeAt: earliest(deadline, state.warm?.until ?? null) }
 }
 
 function advance(rollout: Rollout, target: RunningRelease, input: StepInput): Rollout {
@@ -175,14 +176,19 @@ function isRestored(rollout: Rollout, { state, releases, seen, now }: StepInput)
   if (phase.name !== 'restoring') return false
   const base = rollout.base === null ? undefined : releases[rollout.base]
   const target = releases[rollout.target]
-  const left = Object.values(state.replicas).some((it) => target?.origins[it.service] === it.origin && base?.origins[it.service] !== it.origin)
+  // A target that was warm before a rollback to it was given up is warm again.
+  const staysWarm = state.warm?.release === rollout.target
+  const left = !staysWarm && Object.values(state.replicas).some((it) => target?.origins[it.service] === it.origin && base?.origins[it.service] !== it.origin)
   if (left || !isAcknowledged(state, seen)) return false
   if (now >= phase.since + RESTORE_DEADLINE_MS || !base) return true
   return Object.keys(base.graph.services).every((service) => isReady({ service, manner: 'beside' }, base, { state, releases, seen, now }))
 }
 
-function expireWarm(state: EnvironmentState, now: number): Stepped {
-  if (!state.warm) return { state, ended: null, wakeAt: null }
-  if (now >= state.warm.until) return { state: { ...state, warm: null }, ended: null, wakeAt: null }
-  return { state, ended: null, wakeAt: state.warm.until }
+/** Warm replicas leave in time, whatever else is going on; only a rollback to them keeps them. */
+function expireWarm(state: EnvironmentState, now: number): EnvironmentState {
+  return state.warm && now >= state.warm.until && state.rollout?.target !== state.warm.release ? { ...state, warm: null } : state
+}
+
+function earliest(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? (a ?? b) : Math.min(a, b)
 }
