@@ -3,7 +3,7 @@ import type { EventView } from '../../packages/client/src/types.ts'
 import { WeirError } from '../errors.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { EventFilter, StoredEvent } from '../store/queries.ts'
-import { found } from './found.ts'
+import { found, pageRequest } from './found.ts'
 import type { Call, Handlers, ServerEvent } from './route.ts'
 
 /** Hints may be lost: it is looked anyway this often. */
@@ -13,9 +13,8 @@ const BATCH = 200
 export const events: Handlers<'events.list' | 'events.follow'> = {
   'events.list': async (call) => {
     const filter = await filterOf(call)
-    const rows = await call.ports.queries.events(filter, sequenceOf(call.query.cursor) ?? 0, call.query.limit)
-    const last = rows[rows.length - 1]
-    return { items: rows.map(eventView), cursor: last ? String(last.seq) : null }
+    const { items, cursor } = await call.ports.queries.newestEvents(filter, pageRequest(call.query))
+    return { items: items.map(eventView), cursor }
   },
   'events.follow': async (call) => {
     const filter = await filterOf(call)
@@ -77,7 +76,8 @@ async function filterOf({
 
 function sequenceOf(text: string | string[] | undefined): number | null {
   if (text === undefined || text === '') return null
-  if (!/^\d{1,15}$/.test(String(text))) throw new WeirError('E_USAGE', { message: 'the cursor is none of these events', cause: String(text).slice(0, 50) })
+  if (!/^\d{1,15}$/.test(String(text)))
+    throw new WeirError('E_USAGE', { message: 'the Last-Event-ID is none of these events', cause: String(text).slice(0, 50) })
   return Number(text)
 }
 

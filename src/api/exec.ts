@@ -67,6 +67,10 @@ function runOn(call: Call<'exec.open'>, replica: string, socket: Duplex, head: B
   const open = async (text: string) => {
     clearTimeout(timer)
     const { argv, tty } = checked('body', opening, JSON.parse(text) as unknown) as z.output<typeof opening>
+    await call.write(async (writer) => {
+      await writer.recordExec(refOf(call), { service: call.query.service, replica, argv })
+      return { exit: { kind: 'unknown' } }
+    })
     session = await call.ports.exec.open(replica, argv)
     if (socket.destroyed) return session.close()
     input = tty === null ? plainInput(session) : typedInput(session, (echo) => socket.write(frame('stdout', echo)))

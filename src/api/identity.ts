@@ -12,6 +12,7 @@ type Ids =
   | 'identity.login'
   | 'accounts.create'
   | 'accounts.list'
+  | 'accounts.password'
   | 'tokens.create'
   | 'tokens.list'
   | 'tokens.revoke'
@@ -81,6 +82,22 @@ export const identity: Handlers<Ids> = {
   'accounts.list': async ({ query, ports }) => {
     const { items, cursor } = await ports.queries.accounts(pageRequest(query))
     return { items: items.map((it) => ({ ...it, tenants: [...it.tenants] })), cursor }
+  },
+  'accounts.password': async ({ principal, params, body, ports, write }) => {
+    const who = found(principal, 'principal')
+    const isOwn = who.account === params.account
+    const isAdmin = who.admin && who.environment === null
+    if (!isOwn && !isAdmin) throw new WeirError('E_NOT_FOUND', { message: `no account ${params.account}`, next: 'weir whoami' })
+    if (isOwn) {
+      if (body.current === undefined) throw new WeirError('E_USAGE', { message: 'the present password is needed', cause: '`current` is missing' })
+      if (!(await ports.identity.verifyPassword(params.account, body.current)))
+        throw new WeirError('E_FORBIDDEN', { message: 'the present password is another', state: 'the password stays as it was' })
+    }
+    const passwordHash = await ports.identity.hashPassword(body.password)
+    return write(async (writer) => {
+      await writer.setPassword(params.account, passwordHash)
+      return { ok: true }
+    })
   },
 
   'tokens.create': async ({ principal, tenant, body, ports, write }) => {

@@ -7,7 +7,7 @@ import { FakeWorld, testOptions, VERBS_OF } from './testing.ts'
 
 /** What each asker may do, written down by hand: the matrix below compares every route of the contract with it. */
 const VIEW: readonly Verb[] = ['self', 'app:read', 'logs:read']
-const DEVELOP: readonly Verb[] = [...VIEW, 'app:deploy', 'app:operate', 'app:exec', 'config:write', 'secret:write', 'token:manage']
+const DEVELOP: readonly Verb[] = [...VIEW, 'app:deploy', 'app:operate', 'app:scale', 'app:exec', 'config:write', 'secret:write', 'token:manage']
 const MANAGE: readonly Verb[] = [...DEVELOP, 'app:remove', 'credential:write', 'member:manage', 'audit:read']
 const INSTALLATION: readonly Verb[] = [...MANAGE, 'account:manage', 'tenant:manage', 'installation:read', 'installation:write']
 
@@ -83,6 +83,7 @@ const BODIES: Partial<Record<RouteId, unknown>> = {
   'settings.update': { registration: 'closed' },
   'identity.login': { name: 'ann', password: 'correct horse' },
   'accounts.create': { name: 'new', password: 'long enough it is' },
+  'accounts.password': { password: 'long enough it is' },
   'tokens.create': { label: 'ci', verbs: ['app:read'] },
   'tenants.create': { name: 'fresh' },
   'members.set': { role: 'viewer' },

@@ -20,6 +20,8 @@ export interface ApiPorts {
   readonly uploads: { receive(tar: AsyncIterable<Uint8Array>): Promise<{ readonly digest: string; readonly files: number }> }
   /** Called when an event may have been stored: a hint. Returns the way to stop. */
   readonly eventsChanged: (changed: () => void) => () => void
+  /** Runner and gateway, as far as they do not answer now; takes a second at most. */
+  readonly silentParts: () => Promise<readonly { readonly part: string; readonly cause: string }[]>
   /** What failed inside Weir, for its own log. Never shown to the asker. */
   readonly failed: (requestId: string, error: unknown) => void
   /** Milliseconds since 1970, for records and displays. */

@@ -49,7 +49,7 @@ const NEXT: Partial<Record<ErrorCode, string>> = {
   E_LOCKED: 'weir status',
 }
 
-/** Errors that the HTTP library itself raises, in Weir's words. */
+/** Errors that the HTTP library and the file system raise, in Weir's words. */
 export function asWeirError(error: unknown): unknown {
   const { code, statusCode, message } = error as { code?: string; statusCode?: number; message?: string }
   if (isWeirError(error) || typeof code !== 'string') return error
@@ -57,6 +57,12 @@ export function asWeirError(error: unknown): unknown {
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE')
     return new WeirError('E_USAGE', { message: 'the body is of a kind that this route does not take', next: 'send content-type: application/json' })
   if (code === 'FST_ERR_BAD_URL') return new WeirError('E_NOT_FOUND', { message: 'no such route', cause: 'the path is not well formed' })
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new WeirError('E_DISK_FULL', {
+      message: 'the disk is full',
+      cause: 'there is no room for it under the state folder',
+      next: 'make room, then the same again',
+    })
   if (typeof statusCode === 'number' && statusCode < 500) return new WeirError('E_USAGE', { message: 'the request cannot be read', cause: message ?? code })
   return error
 }

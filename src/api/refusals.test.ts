@@ -115,6 +115,16 @@ test('while the store is away the answer is 503 with Retry-After, and livez stay
   assert.equal((await app.inject({ url: '/livez' })).statusCode, 200)
 })
 
+test('readyz names the parts that do not answer', async () => {
+  const { world: halved, app } = await start()
+  assert.equal((await app.inject({ url: '/readyz' })).statusCode, 200)
+  halved.silent = [{ part: 'gateway', cause: 'nobody answers' }]
+  const { statusCode, headers, body } = await app.inject({ url: '/readyz' })
+  assertProblem({ status: statusCode, headers, body: JSON.parse(body) }, 503, 'E_UNAVAILABLE')
+  assert.match(body, /gateway does not answer/)
+  assert.equal((await app.inject({ url: '/livez' })).statusCode, 200)
+})
+
 test('a token that asks too often waits, others do not', async () => {
   const { world: busy, app, token } = await start({ rate: { perSecond: 1, burst: 3 } })
   const other = busy.addToken({ tenants: { acme: VERBS_OF.viewer } })

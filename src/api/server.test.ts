@@ -255,6 +255,7 @@ test('exec joins input, output and exit', async () => {
   assert.deepEqual(await outputOf(session), { stdout: 'hello', stderr: 'cat -n' })
   assert.deepEqual(await session.exit, { kind: 'code', code: 5 })
   assert.equal(world.execs[0]?.replica, 'e1-web-v1-1')
+  assert.deepEqual(world.recordedExecs, [{ service: 'web', replica: 'e1-web-v1-1', argv: ['cat', '-n'] }])
 })
 
 test('keys typed on a terminal are shown, sent by line, and Ctrl-C interrupts', async () => {
@@ -333,4 +334,20 @@ test("the platform's numbers are for the admin", async () => {
   await local.call('identity.whoami', {})
   assert.match(await local.call('system.metrics', {}), /weir_api_requests_total\{route="identity.whoami",status="2xx"\} 1/)
   await assert.rejects(remote.call('system.metrics', {}), (error: ClientError) => error.status === 403)
+})
+
+test('nobody is let into a replica when that cannot be written down', async () => {
+  const { world } = await start()
+  world.replicas.push(READY)
+  const ports = world.ports()
+  const broken = { ...ports, writes: { transaction: async () => Promise.reject(new WeirError('E_UNAVAILABLE', { message: 'the store does not answer' })) } }
+  const socketPath = join(folder, 'unwritten.sock')
+  const api = await createApi(broken, { ...testOptions(), socketPath })
+  await api.listen()
+  const client = createClient({ address: `unix:${socketPath}` })
+  const refused = await client.exec({ params: PLACE, query: { service: 'web' } }, { argv: ['ls'], tty: null })
+  await assert.rejects(refused.exit, (error: ClientError) => error.code === 'E_UNAVAILABLE')
+  assert.equal(world.execs.length, 0)
+  client.close()
+  await api.close()
 })

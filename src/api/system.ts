@@ -1,3 +1,4 @@
+import { WeirError } from '../errors.ts'
 import type { Handlers } from './route.ts'
 
 type Ids = 'system.livez' | 'system.readyz' | 'system.metrics' | 'system.openapi' | 'system.version' | 'system.health' | 'settings.show' | 'settings.update'
@@ -5,7 +6,14 @@ type Ids = 'system.livez' | 'system.readyz' | 'system.metrics' | 'system.openapi
 export const system: Handlers<Ids> = {
   'system.livez': async () => ({ ok: true }),
   'system.readyz': async ({ ports }) => {
-    await ports.queries.health()
+    const [silent] = await Promise.all([ports.silentParts(), ports.queries.health()])
+    if (silent.length > 0)
+      throw new WeirError('E_UNAVAILABLE', {
+        message: `${silent.map(({ part }) => part).join(' and ')} ${silent.length > 1 ? 'do' : 'does'} not answer`,
+        cause: silent.map(({ part, cause }) => `${part}: ${cause}`).join('; '),
+        state: 'what runs goes on',
+        next: 'weir doctor',
+      })
     return { ok: true }
   },
   'system.metrics': async ({ metrics }) => metrics.text(),

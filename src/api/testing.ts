@@ -25,6 +25,9 @@ export class FakeWorld {
   readonly replicas: ObservedReplica[] = []
   readonly audit: string[] = []
   readonly failures: unknown[] = []
+  readonly passwords = new Map<string, string>()
+  silent: { part: string; cause: string }[] = []
+  readonly recordedExecs: { readonly service: string; readonly replica: string; readonly argv: readonly string[] }[] = []
   readonly execs: { replica: string; argv: readonly string[] }[] = []
   readonly listeners = new Set<() => void>()
   uploaded = 0
@@ -158,6 +161,7 @@ export class FakeWorld {
         this.listeners.add(changed)
         return () => this.listeners.delete(changed)
       },
+      silentParts: async () => this.silent,
       failed: (_id, error) => this.failures.push(error),
       now: () => Date.parse(AT),
       random: (bytes) => (++this.#number).toString(16).padStart(bytes * 2, '0'),
@@ -198,6 +202,10 @@ export class FakeWorld {
               it.seq > after && it.tenant === filter.tenant && (filter.app ?? it.app) === it.app && (filter.environment ?? it.environment) === it.environment,
           )
           .slice(0, limit),
+      newestEvents: async ({ tenant, app, environment }, page) => {
+        const own = this.events.filter((it) => it.tenant === tenant && (app ?? it.app) === it.app && (environment ?? it.environment) === it.environment)
+        return pageOf(own.reverse(), page)
+      },
       lastEvent: async () => this.events.length,
       audit: async (_tenant, page) => pageOf([], page),
       configuration: async (ref) => {
@@ -265,7 +273,7 @@ export class FakeWorld {
     return {
       createTenant: async () => {},
       createAccount: async () => {},
-      setPassword: async () => {},
+      setPassword: async (account, hash) => void this.passwords.set(account, hash),
       setRole: async () => {},
       setRegistration: async (open) => void (this.registrationOpen = open),
       createToken: async () => 99,
@@ -281,6 +289,10 @@ export class FakeWorld {
       addCommand: async (ref, command) => {
         there(ref)
         return this.commands.push({ ref, command })
+      },
+      recordExec: async (ref, session) => {
+        there(ref)
+        this.recordedExecs.push(session)
       },
       setVariables: async (ref, service, changes) => {
         there(ref)
@@ -394,5 +406,6 @@ function keyOf({ tenant, app, environment }: EnvironmentRef): string {
 
 function pageOf<T>(items: readonly T[], { limit, cursor }: PageRequest): Page<T> {
   const from = Number(cursor ?? 0)
+  if (!Number.isSafeInteger(from)) throw new WeirError('E_USAGE', { message: 'the cursor is not one that a list gave' })
   return { items: items.slice(from, from + limit), cursor: from + limit < items.length ? String(from + limit) : null }
 }

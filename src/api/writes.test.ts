@@ -120,7 +120,14 @@ test('a command is accepted and can be followed, in its own environment only', a
 test('a job run now carries the command of the manifest, and is found while it waits', async () => {
   const { world, send } = await start()
   const { body } = await send('POST', `${BASE}/jobs/nightly/run`)
-  assert.deepEqual(world.commands[0]?.command, { kind: 'run', task: body['task'], service: 'web', argv: ['node', 'report.js'], timeoutMs: 1000, job: 'nightly' })
+  assert.deepEqual(world.commands[0]?.command, {
+    kind: 'run',
+    task: body['task'],
+    service: 'web',
+    argv: ['node', 'report.js'],
+    timeoutMs: 1000,
+    job: 'nightly',
+  })
   assert.equal((await send('GET', `${BASE}/tasks/${body['task']}`)).body['phase'], 'waiting')
   assert.equal((await send('GET', `${BASE}/tasks/e1-run-zzzzzzzz-000000000000`)).status, 404)
 })
@@ -204,4 +211,43 @@ test('log pages lead back in time without a line lost or doubled', async () => {
     texts,
     Array.from({ length: 10 }, (_, i) => `line ${i}`),
   )
+})
+
+test('events are listed newest first, page by page, and no page is larger than the store gives', async () => {
+  const { world, send } = await start()
+  for (let n = 1; n <= 5; n++) world.addEvent(SHOP, `event ${n}`)
+  const first = await send('GET', '/api/v1/events?limit=3')
+  const texts = (body: Record<string, never>) => (body['items'] as unknown as { text: string }[]).map((it) => it.text)
+  assert.deepEqual(texts(first.body), ['event 5', 'event 4', 'event 3'])
+  const second = await send('GET', `/api/v1/events?limit=3&cursor=${String(first.body['cursor'])}`)
+  assert.deepEqual([texts(second.body), second.body['cursor']], [['event 2', 'event 1'], null])
+  assert.equal((await send('GET', '/api/v1/events?limit=200')).status, 200)
+  assert.equal((await send('GET', '/api/v1/events?limit=201')).status, 400)
+})
+
+test('an outside scaler needs app:scale and nothing else', async () => {
+  const { world, send } = await start()
+  const scaler = world.addToken({ tenants: { acme: ['app:scale'] }, environment: 'shop/production' })
+  assert.equal((await send('PUT', `${BASE}/services/web/scale`, { replicas: 3 }, {}, scaler)).status, 202)
+  assert.deepEqual(world.commands.at(-1)?.command, { kind: 'scale', service: 'web', replicas: 3 })
+  assert.equal((await send('POST', `${BASE}/stop`, {}, {}, scaler)).status, 403)
+  const operator = world.addToken({ tenants: { acme: ['app:operate'] } })
+  assert.equal((await send('PUT', `${BASE}/services/web/scale`, { replicas: 3 }, {}, operator)).status, 403)
+})
+
+test('a password is changed by whoever knows the present one, or by an admin of the installation', async () => {
+  const { world, send } = await start()
+  const ann = world.addToken({ tenants: { acme: VERBS_OF.viewer }, account: 'ann' })
+  const admin = world.addToken({ tenants: {}, admin: true })
+  const url = '/api/v1/accounts/ann/password'
+  const wanted = { password: 'battery staple' }
+  assert.equal((await send('PUT', url, wanted, {}, ann)).status, 400)
+  assert.equal((await send('PUT', url, { ...wanted, current: 'wrong' }, {}, ann)).status, 403)
+  assert.equal((await send('PUT', url, { ...wanted, current: 'correct horse' })).status, 404, 'an admin of a tenant is none of the installation')
+  assert.equal((await send('PUT', url, { password: 'short', current: 'correct horse' }, {}, ann)).status, 400)
+  assert.equal(world.passwords.size, 0)
+  assert.equal((await send('PUT', url, { ...wanted, current: 'correct horse' }, {}, ann)).status, 200)
+  assert.equal(world.passwords.get('ann'), 'hash of battery staple')
+  assert.equal((await send('PUT', url, { password: 'given by an admin' }, {}, admin)).status, 200)
+  assert.equal(world.passwords.get('ann'), 'hash of given by an admin')
 })

@@ -8,12 +8,12 @@ import { ignores, parseIgnore } from './ignore-rules.ts'
 import { type FileToPack, listFolder, TAR_END, writeTar } from './tar-write.ts'
 
 const GIT_TIMEOUT_MS = 30_000
-/** Never sent: history, and what is installed again where it is built. */
-const ALWAYS_LEFT_OUT = new Set(['.git', 'node_modules', '.DS_Store', '__pycache__', '.venv'])
+/** Never sent: history, what the folder is linked to, and what is installed again where it is built. */
+const ALWAYS_LEFT_OUT = new Set(['.git', '.weir', 'node_modules', '.DS_Store', '__pycache__', '.venv'])
 
 /**
  * The folder as a tar.gz stream, as `weir deploy` sends it: in a git work tree what git knows or would add (so `.gitignore` holds), else
- * everything; less what `.weirignore` names (git's pattern language), and never `.git` or `node_modules`.
+ * everything; less what `.weirignore` names (git's pattern language), and never `.git`, `.weir` or `node_modules`.
  *
  * @example const { stream, files } = await packFolder('/home/me/shop')
  */

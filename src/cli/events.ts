@@ -1,5 +1,6 @@
 import type { Client } from '../../packages/client/src/client.ts'
 import type { EventView } from '../../packages/client/src/types.ts'
+import { everyPage } from './frame/pages.ts'
 import type { Session } from './frame/session.ts'
 import { escapeControl } from './output/escape.ts'
 
@@ -28,15 +29,10 @@ export async function events(session: Session): Promise<undefined> {
   }
 }
 
-/** The list goes forward in time, so the last ones come with its last page. */
 async function newest(client: Client, filter: { readonly app?: string; readonly environment?: string }, atMost: number): Promise<readonly EventView[]> {
-  let kept: EventView[] = []
-  for (let cursor: string | null = '0'; cursor !== null; ) {
-    const page: { items: EventView[]; cursor: string | null } = await client.call('events.list', { query: { ...filter, limit: PAGE, cursor } })
-    kept = [...kept, ...page.items].slice(-atMost)
-    cursor = page.items.length < PAGE ? null : page.cursor
-  }
-  return kept
+  const limit = Math.min(PAGE, atMost)
+  const newestFirst = await everyPage((cursor) => client.call('events.list', { query: { ...filter, limit, ...cursor } }), atMost)
+  return newestFirst.reverse()
 }
 
 function printEvent({ terminal, format }: Session, event: EventView): void {

@@ -29,6 +29,7 @@ before(async () => {
       }
     },
     'tokens.revoke': () => ({ ok: true }),
+    'accounts.password': () => ({ ok: true }),
     'accounts.create': ({ body }) => ({ name: (body as { name: string }).name, tenant: 'ann', role: 'admin', admin: false }),
   })
 })
@@ -100,4 +101,20 @@ test('an account is made with a password that stands on no command line', async 
   const { exit, out } = await run('create_account ann --role viewer', 'a long password\n')
   assert.deepEqual([exit, out], [0, 'account ann is made in tenant ann; next: weir login --user ann\n'])
   assert.deepEqual(server.calls.at(-1)?.asked.body, { name: 'ann', password: 'a long password', role: 'viewer' })
+})
+
+const AS_ANN = { WEIR_TOKEN: 'tok-1' }
+
+test("one's own password is changed with the present one, another's without", async () => {
+  const bodies = () => server.calls.filter((it) => it.route === 'accounts.password').map((it) => [it.asked.params['account'], it.asked.body])
+  assert.equal((await run('account password', 'the present one\nthe next one\n', AS_ANN)).exit, 0)
+  assert.equal((await run('account password bob', 'the next one\n', AS_ANN)).exit, 0)
+  assert.deepEqual(bodies(), [
+    ['ann', { current: 'the present one', password: 'the next one' }],
+    ['bob', { password: 'the next one' }],
+  ])
+  const { exit, err } = await run('account password', 'only one\n', AS_ANN)
+  assert.equal(exit, 64)
+  assert.match(err, /two lines/)
+  assert.equal(bodies().length, 2)
 })

@@ -368,9 +368,9 @@ test('events are the newest ones, oldest of them first, and may be followed from
   return against(
     {
       'events.list': ({ query }) => {
-        const from = Number(query['cursor']) + 1
-        const items = Array.from({ length: Math.max(0, Math.min(200, 451 - from)) }, (_, at) => event(from + at))
-        return { items, cursor: String(items.at(-1)?.id ?? from) }
+        const [newest, limit] = [Number(query['cursor'] ?? 450), Number(query['limit'])]
+        const items = Array.from({ length: Math.min(limit, newest) }, (_, at) => event(newest - at))
+        return { items, cursor: newest > limit ? String(newest - limit) : null }
       },
       'events.follow': async function* () {
         yield { event: 'x', data: event(451) }
@@ -384,6 +384,9 @@ test('events are the newest ones, oldest of them first, and may be followed from
           .map((line) => line.split('  ').at(-1)),
         ['event 449', 'event 450'],
       )
+      assert.equal(server.calls.filter((it) => it.route === 'events.list').length, 1, 'the whole history is not read for it')
+      const many = (await run('events -n 430')).out.trim().split('\n')
+      assert.deepEqual([many.length, many[0]?.split('  ').at(-1)], [430, 'event 21'])
       assert.match((await run('events -n 1 -f')).out, /event 450\n.*event 451\n$/)
       assert.equal(server.calls.at(-1)?.asked.headers['last-event-id'], '450')
     },

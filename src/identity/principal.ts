@@ -6,6 +6,7 @@ export const TENANT_VERBS = [
   'logs:read',
   'app:deploy',
   'app:operate',
+  'app:scale',
   'app:exec',
   'app:remove',
   'config:write',

@@ -1,7 +1,7 @@
 import { type Principal, type Role, TENANT_VERBS, type TenantVerb, type TokenRecord } from './principal.ts'
 
 const VIEWER: readonly TenantVerb[] = ['app:read', 'logs:read']
-const DEVELOPER: readonly TenantVerb[] = [...VIEWER, 'app:deploy', 'app:operate', 'app:exec', 'config:write', 'secret:write', 'token:manage']
+const DEVELOPER: readonly TenantVerb[] = [...VIEWER, 'app:deploy', 'app:operate', 'app:scale', 'app:exec', 'config:write', 'secret:write', 'token:manage']
 
 /**
  * | role      | may                                                                                    |

@@ -3,8 +3,19 @@ import type { Kept } from '../controllers/journal.ts'
 import type { RpcClient } from '../rpc/client.ts'
 import type { Sources } from '../source/sources.ts'
 
-/** What fills the disk, each with its way to forget what history no longer needs. Unpacked slugs belong to the runner. */
-export function fileStores({ source, builder, runner }: { source: Sources; builder: SlugBuilder; runner: RpcClient }): readonly { collect(kept: Kept): Promise<void> }[] {
+/** Logs of what ended longer ago than this go. */
+const LOGS_MS = 7 * 86_400_000
+
+/** What fills the disk, each with its way to forget what history no longer needs. Unpacked slugs and logs belong to the runner. */
+export function fileStores({
+  source,
+  builder,
+  runner,
+}: {
+  source: Sources
+  builder: SlugBuilder
+  runner: RpcClient
+}): readonly { collect(kept: Kept): Promise<void> }[] {
   return [
     { collect: async (kept) => void (await source.collect(kept)) },
     {
@@ -13,5 +24,6 @@ export function fileStores({ source, builder, runner }: { source: Sources; build
         if (digests.length > 0) await runner.call('removeSlugs', { digests })
       },
     },
+    { collect: async () => void (await runner.call('removeLogs', { silentForMs: LOGS_MS })) },
   ]
 }

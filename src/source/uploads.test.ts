@@ -103,6 +103,7 @@ test('a git work tree is packed as git sees it, with what is new and without wha
     'node_modules/x/i.js': '5',
     'docs/big.pdf': '6',
     '.weirignore': 'docs/\n',
+    '.weir/context.json': '{}',
   })
   execFileSync('git', ['init', '--quiet', from])
   execFileSync('git', ['-C', from, 'add', 'app.js'])

@@ -118,6 +118,7 @@ const QUERIES: {
   operations: (queries, ref) => queries.operations(ref, PAGE),
   command: (queries, ref) => queries.command(ref, 1),
   events: (queries, ref) => queries.events(ref, 0, 50),
+  newestEvents: (queries, ref) => queries.newestEvents(ref, PAGE),
   audit: (queries, ref) => queries.audit(ref.tenant, PAGE),
   configuration: (queries, ref) => queries.configuration(ref),
   follows: (queries, ref) => queries.follows(ref),
@@ -158,7 +159,9 @@ test('lists and details show what they should', async () => {
   assert.deepEqual([detail?.state.current, detail?.graph?.app, detail?.pendingCommands], [1, 'shop', 1])
   assert.deepEqual((await queries.traffic(OURS, 60_000))[0]?.latency, [3, 6, 4, 4])
   assert.equal((await queries.configuration(OURS))?.secrets[0]?.version, 1)
-  assert.equal(await queries.lastEvent(), (await queries.events(OURS, 0, 100)).at(-1)?.seq)
+  const events = await queries.events(OURS, 0, 100)
+  assert.equal(await queries.lastEvent(), events.at(-1)?.seq)
+  assert.deepEqual((await queries.newestEvents(OURS, PAGE)).items, events.toReversed())
 })
 
 test('every change asked for with another tenant finds nothing, and changes nothing', async () => {
@@ -166,6 +169,7 @@ test('every change asked for with another tenant finds nothing, and changes noth
   const attempts: readonly ((writer: Writer) => Promise<unknown>)[] = [
     (writer) => writer.createRelease(THEIRS, { source: { kind: 'upload', digest: 'd', label: 'x' }, manifest: null, whenBusy: 'wait' }),
     (writer) => writer.addCommand(THEIRS, { kind: 'remove', withData: true }),
+    (writer) => writer.recordExec(THEIRS, { service: 'web', replica: 'e1-web-v1-1', argv: ['sh'] }),
     (writer) => writer.setVariables(THEIRS, '*', { A: '2' }),
     (writer) => writer.setSecret(THEIRS, 'key', Buffer.from('x')),
     (writer) => writer.removeSecret(THEIRS, 'key'),
@@ -240,6 +244,18 @@ test('a token works until it is revoked or over, and follows what its account ma
   assert.equal(await identity.authenticate(login.secret), null)
   assert.equal(await identity.authenticate(short.secret), null)
   assert.equal(await identity.authenticate('weir_nonsense'), null)
+})
+
+test('a new password ends the log-ins of its account, and no token that was made for a program', async () => {
+  const identity = new Identity(new PostgresIdentity(database))
+  const write = writerFor(database)
+  const [login, program] = [identity.mintToken(), identity.mintToken()]
+  const token = { label: 'x', account: 'ann', environment: null, verbs: null, expiresInMs: 60_000 }
+  await write((writer) => writer.createToken({ ...token, tenant: null, hash: login.hash }))
+  await write((writer) => writer.createToken({ ...token, tenant: 'acme', hash: program.hash }))
+  await write((writer) => writer.setPassword('ann', 'scrypt$new'))
+  assert.equal(await identity.authenticate(login.secret), null)
+  assert.equal((await identity.authenticate(program.secret))?.account, 'ann')
 })
 
 test('an account has ten attempts to log in a minute, over all servers', async () => {

@@ -7,6 +7,7 @@ import {
   readCommand,
   readEvents,
   readLastEvent,
+  readNewestEvents,
   readOperations,
   readRelease,
   readReleases,
@@ -49,6 +50,9 @@ export class PostgresQueries implements Queries {
   }
   command(ref: EnvironmentRef, id: number) {
     return readCommand(this.#database, ref, id)
+  }
+  newestEvents(filter: EventFilter, page: PageRequest) {
+    return readNewestEvents(this.#database, filter, page)
   }
   events(filter: EventFilter, after: number, limit: number) {
     return readEvents(this.#database, filter, after, limit)

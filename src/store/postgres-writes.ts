@@ -6,7 +6,7 @@ import type { Database } from './database.ts'
 import { claimKey, keepAnswer } from './idempotency.ts'
 import { createAccount, createTenant, createToken, revokeToken, setPassword, setRegistration, setRole } from './write-accounts.ts'
 import { removeSecret, setCredential, setSecret, setVariables } from './write-configuration.ts'
-import { addCommand, createRelease, ensureEnvironment, follow, unfollow } from './write-environments.ts'
+import { addCommand, createRelease, ensureEnvironment, follow, recordExec, unfollow } from './write-environments.ts'
 import type { Answer, WriteRequest, Writer, Writes } from './writes.ts'
 
 export const PUBLIC_PORTS: PublicPorts = { first: 8_100, last: 9_999 }
@@ -53,6 +53,7 @@ function writerOf(change: Change): Writer {
     ensureEnvironment: (ref) => ensureEnvironment(change, ref),
     createRelease: (ref, release) => createRelease(change, ref, release),
     addCommand: (ref, command) => addCommand(change, ref, command),
+    recordExec: (ref, session) => recordExec(change, ref, session),
     setVariables: (ref, service, variables) => setVariables(change, ref, service, variables),
     setSecret: (ref, name, value) => setSecret(change, ref, name, value),
     removeSecret: (ref, name) => removeSecret(change, ref, name),

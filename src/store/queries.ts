@@ -25,6 +25,8 @@ export interface Queries {
   /** What became of a command; null: no such command in this environment. */
   command(ref: EnvironmentRef, id: number): Promise<CommandDetail | null>
 
+  /** Newest first. */
+  newestEvents(filter: EventFilter, page: PageRequest): Promise<Page<StoredEvent>>
   /** Oldest first, after a sequence number. `environment: null` of the filter: the whole app; `app: null`: the whole tenant. */
   events(filter: EventFilter, after: number, limit: number): Promise<readonly StoredEvent[]>
   /** Sequence number of the newest event of the installation, 0 without one: where a stream that wants only what is new begins. */

@@ -78,6 +78,14 @@ export async function readEvents(query: Query, filter: EventFilter, after: numbe
   return query.prepared<StoredEvent>(name, text, [filter.tenant, filter.app, filter.environment, after, Math.min(Math.max(limit, 1), MOST_EVENTS)])
 }
 
+export async function readNewestEvents(query: Query, filter: EventFilter, page: PageRequest): Promise<Page<StoredEvent>> {
+  const [name, app] = filter.app === null ? ['newest-events-of-tenant', '$2::text is null'] : ['newest-events-of-app', 'app = $2']
+  const text = `select seq, at, tenant, app, environment, kind, text, service, release, data from events
+    where tenant = $1 and ${app} and ($3::text is null or environment = $3) and seq < $4 order by seq desc limit $5`
+  const rows = await query.prepared<StoredEvent>(name, text, [filter.tenant, filter.app, filter.environment, beforeNumber(page), askFor(page)])
+  return pageOf(rows, page, (row) => row.seq)
+}
+
 export async function readLastEvent(query: Query): Promise<number> {
   const [row] = await query.rows<{ last: number }>('select coalesce(max(seq), 0) as last from events')
   return row?.last ?? 0

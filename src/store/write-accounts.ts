@@ -25,6 +25,7 @@ export async function createAccount(
 export async function setPassword(change: Change, account: string, passwordHash: string): Promise<void> {
   const rows = await change.query.rows('update accounts set password_hash = $2 where name = $1 returning 1', [account, passwordHash])
   if (rows.length === 0) throw notFound(`account "${account}"`)
+  await change.query.rows('update tokens set revoked_at = now() where account = $1 and tenant is null and revoked_at is null', [account])
   change.audit({ tenant: null, action: 'account.password', target: account, detail: {} })
 }
 

@@ -89,6 +89,15 @@ export async function addCommand(change: Change, ref: EnvironmentRef, command: C
   return row?.id ?? 0
 }
 
+export async function recordExec(
+  change: Change,
+  ref: EnvironmentRef,
+  session: { readonly service: string; readonly replica: string; readonly argv: readonly string[] },
+): Promise<void> {
+  await environmentId(change, ref)
+  change.audit({ tenant: ref.tenant, action: 'exec.open', target: labelOf(ref), detail: { ...session } })
+}
+
 export async function follow(
   change: Change,
   ref: EnvironmentRef,

@@ -44,6 +44,7 @@ export interface Writer {
   createTenant(name: string): Promise<void>
   /** `passwordHash` from identity/password.ts; null: it cannot log in by password. */
   createAccount(account: { readonly name: string; readonly passwordHash: string | null; readonly admin: boolean }): Promise<void>
+  /** Ends the account's log-ins too; tokens made for programs stay. */
   setPassword(account: string, passwordHash: string): Promise<void>
   /** null takes the account out of the tenant; its tokens lose what they could do there at once. */
   setRole(tenant: string, account: string, role: Role | null): Promise<void>
@@ -60,6 +61,9 @@ export interface Writer {
   createRelease(ref: EnvironmentRef, release: NewRelease): Promise<ReleaseKey>
   /** `deploy` commands are made by Weir itself when the release is ready; all others come from here. Returns the id for `queries.command`. */
   addCommand(ref: EnvironmentRef, command: Exclude<Command, { kind: 'deploy' }>): Promise<number>
+
+  /** Somebody is let into a running replica. What they type and see there is not kept. */
+  recordExec(ref: EnvironmentRef, session: { readonly service: string; readonly replica: string; readonly argv: readonly string[] }): Promise<void>
 
   /** Staged for the next release. service `*`: all services. A null value takes the variable away. */
   setVariables(ref: EnvironmentRef, service: string, variables: Readonly<Record<string, string | null>>): Promise<void>

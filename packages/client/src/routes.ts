@@ -30,6 +30,7 @@ export type TenantVerb =
   | 'logs:read'
   | 'app:deploy'
   | 'app:operate'
+  | 'app:scale'
   | 'app:exec'
   | 'app:remove'
   | 'config:write'
@@ -49,7 +50,14 @@ const ENV = `${APP}/environments/{environment}`
 
 export const ROUTES = {
   'system.livez': { method: 'GET', path: '/livez', verb: 'public', status: 200, retry: 'safe', summary: 'The process runs' },
-  'system.readyz': { method: 'GET', path: '/readyz', verb: 'public', status: 200, retry: 'safe', summary: 'It can reach its store; 503 when not' },
+  'system.readyz': {
+    method: 'GET',
+    path: '/readyz',
+    verb: 'public',
+    status: 200,
+    retry: 'safe',
+    summary: 'Store, runner and gateway answer; 503 with which does not',
+  },
   'system.metrics': {
     method: 'GET',
     path: '/metrics',
@@ -83,6 +91,14 @@ export const ROUTES = {
     summary: 'Make an account: anyone while registration is open, else an admin',
   },
   'accounts.list': { method: 'GET', path: `${V1}/accounts`, verb: 'account:manage', status: 200, retry: 'safe', summary: 'Accounts of the tenant' },
+  'accounts.password': {
+    method: 'PUT',
+    path: `${V1}/accounts/{account}/password`,
+    verb: 'self',
+    status: 200,
+    retry: 'never',
+    summary: "Change one's password, or as an admin anybody's; ends the account's log-ins",
+  },
   'tokens.create': {
     method: 'POST',
     path: `${V1}/tokens`,
@@ -168,7 +184,7 @@ export const ROUTES = {
   'services.scale': {
     method: 'PUT',
     path: `${ENV}/services/{service}/scale`,
-    verb: 'app:operate',
+    verb: 'app:scale',
     status: 202,
     retry: 'key',
     summary: 'Replicas by hand or by an outside scaler; null gives the decision back',
@@ -362,7 +378,7 @@ export const ROUTES = {
     retry: 'safe',
     summary: 'Effects on the world, with their outcome',
   },
-  'events.list': { method: 'GET', path: `${V1}/events`, verb: 'app:read', status: 200, retry: 'safe', summary: 'What happened, oldest first' },
+  'events.list': { method: 'GET', path: `${V1}/events`, verb: 'app:read', status: 200, retry: 'safe', summary: 'What happened, newest first' },
   'events.follow': {
     method: 'GET',
     path: `${V1}/events/follow`,

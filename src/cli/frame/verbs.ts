@@ -141,7 +141,12 @@ export const VERBS: readonly Verb[] = [
   { path: 'canary promote', about: 'all traffic to the new release', group: 'Deliver', load: async () => (await import('../canary.ts')).promote },
   { path: 'canary abort', about: 'all traffic back, take the new release away', group: 'Deliver', load: async () => (await import('../canary.ts')).abort },
   { path: 'canary pause', about: 'hold the rollout where it is', group: 'Deliver', load: async () => (await import('../canary.ts')).pause },
-  { path: 'canary resume', about: 'approve the next step, or let a paused rollout go on', group: 'Deliver', load: async () => (await import('../canary.ts')).resume },
+  {
+    path: 'canary resume',
+    about: 'approve the next step, or let a paused rollout go on',
+    group: 'Deliver',
+    load: async () => (await import('../canary.ts')).resume,
+  },
 
   { path: 'list', aliases: ['ls'], about: 'apps and where they answer', group: 'Look', load: async () => (await import('../list.ts')).list },
   {
@@ -324,6 +329,13 @@ export const VERBS: readonly Verb[] = [
       ['--role <role>', 'viewer, developer or admin of the tenant'],
     ],
     load: async () => (await import('../account.ts')).create,
+  },
+  {
+    path: 'account password',
+    about: 'change it; the present and the new one are asked for, or read from two lines of standard input',
+    group: 'Access',
+    args: '[name]',
+    load: async () => (await import('../account.ts')).password,
   },
   {
     path: 'account registration',

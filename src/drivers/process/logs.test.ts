@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { FileLogs } from './logs.ts'
 import { LineCutter } from './runner/lines.ts'
 import { LogFile } from './runner/log-file.ts'
+import { removeOldLogs } from './runner/old-logs.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'weir-logs-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -96,4 +97,26 @@ test('lines are cut from any pieces; overlong ones are marked, the last needs no
   cutter.end()
   assert.deepEqual([lines[0], lines[1], lines[3]], ['héllo', 'wörld', 'rest'])
   assert.equal(lines[2], `${'x'.repeat(16 * 1024)} …[cut]`)
+})
+
+test('logs of what is known, or has just ended, stay; others go with their folder', async () => {
+  const own = mkdtempSync(join(tmpdir(), 'weir-old-logs-'))
+  after(() => rmSync(own, { recursive: true }))
+  const old = Date.now() / 1000 - 3600
+  const write = (path: string, aged: boolean) => {
+    const log = new LogFile(join(own, path), null)
+    log.write('out', 'x')
+    log.close()
+    if (aged) utimesSync(join(own, path), old, old)
+  }
+  write('e1/running.jsonl', true)
+  write('e1/ended.jsonl', true)
+  write('e1/ended.jsonl.1', true)
+  write('e1/recent.jsonl', false)
+  write('e2/ended.jsonl', true)
+  write('weir/server.jsonl', true)
+  await removeOldLogs(own, { known: new Set(['running']), silentForMs: 60_000 })
+  assert.deepEqual(readdirSync(own).sort(), ['e1', 'weir'])
+  assert.deepEqual(readdirSync(join(own, 'e1')).sort(), ['recent.jsonl', 'running.jsonl'])
+  assert.deepEqual(readdirSync(join(own, 'weir')), ['server.jsonl'])
 })

@@ -16,7 +16,7 @@ export const flag = z.union([z.boolean(), z.enum(['true', 'false'])]).transform(
 export const time = z.iso.datetime().meta({ description: 'Wall clock, for display; order is by number or cursor.' })
 
 export const DEFAULT_LIMIT = 50
-export const MAX_LIMIT = 500
+export const MAX_LIMIT = 200
 /** What every list takes. */
 export const page = {
   limit: number(1, MAX_LIMIT).default(DEFAULT_LIMIT),

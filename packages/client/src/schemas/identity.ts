@@ -10,6 +10,7 @@ const verb = z
     'logs:read',
     'app:deploy',
     'app:operate',
+    'app:scale',
     'app:exec',
     'app:remove',
     'config:write',
@@ -87,6 +88,14 @@ export const identity = {
       admin: z.boolean().default(false).meta({ description: 'Only for an admin: of the whole installation.' }),
     }),
     response: z.object({ name: z.string(), tenant: z.string(), role, admin: z.boolean() }),
+  },
+  'accounts.password': {
+    params: z.strictObject({ account: name }),
+    body: z.strictObject({
+      password,
+      current: z.string().min(1).max(200).optional().meta({ description: "Needed for one's own account; an admin of the installation may leave it out." }),
+    }),
+    response: done,
   },
   'accounts.list': { query: z.strictObject(page), response: list(account) },
   'tokens.create': {

@@ -82,7 +82,7 @@ export const observing = {
   },
   'events.list': {
     query: z.strictObject({ ...page, ...eventFilter }),
-    response: list(event).meta({ description: 'Oldest first; the cursor, null only when nothing came, is also good as Last-Event-ID.' }),
+    response: list(event).meta({ description: 'Newest first. The `id` of an event is good as Last-Event-ID of events.follow.' }),
   },
   'events.follow': { query: z.strictObject(eventFilter), response: event.meta({ description: 'The SSE event is named by its `kind`.' }) },
   'audit.list': {

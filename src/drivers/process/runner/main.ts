@@ -38,6 +38,7 @@ function handlers(runner: Runner): Handlers {
     fence: (args: Args<'fence'>) => runner.fence(args),
     exec: (args: Args<'exec'>) => runner.exec(args),
     removeSlugs: (args: Args<'removeSlugs'>) => runner.removeSlugs(args),
+    removeLogs: (args: Args<'removeLogs'>) => runner.removeLogs(args),
     startJob: (args: Args<'startJob'>) => runner.startJob(args),
     observeJob: (args: Args<'observeJob'>) => runner.observeJob(args),
     stopJob: (args: Args<'stopJob'>) => runner.stopJob(args),

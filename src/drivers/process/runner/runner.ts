@@ -14,6 +14,7 @@ import { Firewall } from './firewall.ts'
 import type { FirewallState } from './firewall-rules.ts'
 import { Job, type JobRecord } from './job.ts'
 import type { Machine } from './machine.ts'
+import { removeOldLogs } from './old-logs.ts'
 import { Ports } from './ports.ts'
 import { AppDatabases } from './postgres/app-databases.ts'
 import { StoreDatabase } from './postgres/store.ts'
@@ -208,6 +209,11 @@ export class Runner {
   removeSlugs({ digests }: { digests: readonly string[] }): void {
     const used = new Set([...this.#replicas.values(), ...this.#tasks.values()].map((it) => it.spec.slug))
     for (const digest of digests) if (!used.has(digest)) this.#tools.slugs.remove(digest)
+  }
+
+  /** Logs of what has ended long ago. */
+  removeLogs({ silentForMs }: { silentForMs: number }): Promise<void> {
+    return removeOldLogs(this.#machine.paths.logs, { known: new Set([...this.#replicas.keys(), ...this.#tasks.keys()]), silentForMs })
   }
 
   /** Ends everything and leaves nothing in the kernel; data, logs and the outcome of tasks stay. */
