@@ -64,8 +64,20 @@ async function killed(times: number): Promise<readonly Figure[]> {
       const { failures, requests } = await load.stop()
       took.sort((a, b) => a - b)
       const p95 = took[Math.ceil(took.length * 0.95) - 1] ?? Number.NaN
-      figures.push({ value: Math.round(p95), target: `≤${targetMs}ms`, unit: 'ms', pass: p95 <= targetMs, detail: `p95 until whole after kill -9 of ${name}, ${times} times` })
-      figures.push({ value: failures.length, target: '=0', unit: '', pass: failures.length === 0, detail: `failed of ${requests} requests while ${name} was killed ${failures[0] ?? ''}` })
+      figures.push({
+        value: Math.round(p95),
+        target: `≤${targetMs}ms`,
+        unit: 'ms',
+        pass: p95 <= targetMs,
+        detail: `p95 until whole after kill -9 of ${name}, ${times} times`,
+      })
+      figures.push({
+        value: failures.length,
+        target: '=0',
+        unit: '',
+        pass: failures.length === 0,
+        detail: `failed of ${requests} requests while ${name} was killed ${failures[0] ?? ''}`,
+      })
     }
     runner.close()
     return figures

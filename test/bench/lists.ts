@@ -16,7 +16,9 @@ const RATE = 50
 /** The server finds the apps, sees that nothing of them runs, and comes to rest. */
 const SETTLE_MS = 40_000
 
-export const goals: readonly Goal[] = [{ id: 'D7', title: `lists and details with ${APPS} apps stored`, run: ({ full, seed }) => measure(full ? 120 : 15, seed) }]
+export const goals: readonly Goal[] = [
+  { id: 'D7', title: `lists and details with ${APPS} apps stored`, run: ({ full, seed }) => measure(full ? 120 : 15, seed) },
+]
 
 async function measure(seconds: number, seed: number): Promise<Figure[]> {
   return withInstallation(async (weir) => {
@@ -85,7 +87,9 @@ function timedRead(weir: Installation, agent: Agent, path: string): Promise<numb
       response.setEncoding('utf8').on('data', (chunk: string) => {
         body += chunk
       })
-      response.on('end', () => (response.statusCode === 200 ? resolve(performance.now() - begun) : reject(new Error(`${path}: ${response.statusCode} ${body}`))))
+      response.on('end', () =>
+        response.statusCode === 200 ? resolve(performance.now() - begun) : reject(new Error(`${path}: ${response.statusCode} ${body}`)),
+      )
     })
     sent.on('error', reject)
     sent.end()

@@ -1,6 +1,7 @@
 /** D5: clients of every kind while one release takes over from the other, again and again. */
-import { join } from 'node:path'
+
 import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type Installation } from '../e2e/installation.ts'
 import { changeSource, deployed, withInstallation } from './deployed.ts'
 import type { Figure, Goal } from './goal.ts'
@@ -41,7 +42,15 @@ async function measure(least: { readonly requests: number; readonly deploys: num
       const each = Object.entries(kinds).map(([kind, count]) => `${count} ${kind}`)
       const detail = `of ${total} (${each.join(', ')}) over ${seconds.length} deploys; ${releases.length} releases answered, ${drained} long connections were drained; deploys ${spread(seconds, 's')}`
       if (releases.length < seconds.length) throw new Error(`only ${releases.length} releases answered: ${detail}`)
-      return [{ value: failed, unit: '', target: `0 of ≥${least.requests}`, pass: failed === 0 && total >= least.requests, detail: [detail, ...failures.slice(0, 5)].join(' | ') }]
+      return [
+        {
+          value: failed,
+          unit: '',
+          target: `0 of ≥${least.requests}`,
+          pass: failed === 0 && total >= least.requests,
+          detail: [detail, ...failures.slice(0, 5)].join(' | '),
+        },
+      ]
     } finally {
       await load.end()
     }

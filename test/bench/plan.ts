@@ -15,7 +15,9 @@ const SIZES = [
 /** A service of a layer needs the ones beside it in the layer below. */
 const LAYER = 10
 
-export const goals: readonly Goal[] = [{ id: 'D9', title: 'plan of 50 and of 1,000 services', run: async ({ full }) => SIZES.flatMap((size) => measure(size, full ? 51 : 11)) }]
+export const goals: readonly Goal[] = [
+  { id: 'D9', title: 'plan of 50 and of 1,000 services', run: async ({ full }) => SIZES.flatMap((size) => measure(size, full ? 51 : 11)) },
+]
 
 function measure({ services, mostMs }: (typeof SIZES)[number], rounds: number): Figure[] {
   const text = manifest(services)
@@ -26,7 +28,12 @@ function measure({ services, mostMs }: (typeof SIZES)[number], rounds: number): 
     const { changes } = planFor(base, target)
     if (changes.length !== services / 10) throw new Error(`${changes.length} changes`)
   })
-  const reading = repeat(rounds, () => planFor(release(1, graph, () => 'a'), release(2, graphOf(text), () => 'b')))
+  const reading = repeat(rounds, () =>
+    planFor(
+      release(1, graph, () => 'a'),
+      release(2, graphOf(text), () => 'b'),
+    ),
+  )
   return [
     atMost(mostMs, 'ms', median(planning), `planFor, ${services} services, every tenth changed: ${spread(planning, 'ms')}`),
     atMost(mostMs, 'ms', median(reading), `with the manifest of ${services} services read and checked: ${spread(reading, 'ms')}`),
@@ -55,7 +62,9 @@ function manifest(services: number): string {
       '    ports: { http: 8080 }',
       '    healthcheck: { http: /healthz }',
       `    depends_on: [${below(at).join(', ')}]`,
-      ...below(at).map((it, n) => (n === 0 ? `    environment:\n      URL_${it.toUpperCase()}: "\${services.${it}.url}"` : `      URL_${it.toUpperCase()}: "\${services.${it}.url}"`)),
+      ...below(at).map((it, n) =>
+        n === 0 ? `    environment:\n      URL_${it.toUpperCase()}: "\${services.${it}.url}"` : `      URL_${it.toUpperCase()}: "\${services.${it}.url}"`,
+      ),
       ...(at === services - 1 ? [`    routes: [{ host: large.example.com }]`] : []),
     ]),
   ].join('\n')

@@ -9,7 +9,11 @@ import { atMost, percentile, spread, timed } from './measured.ts'
 
 export const goals: readonly Goal[] = [
   { id: 'D2', title: 'redeploy of one changed service, p95', run: ({ full }) => measureRedeploys(full ? 50 : 10) },
-  { id: 'D3', title: 'rollback until all traffic is on the old release', run: ({ full }) => measureRollbacks(full ? { warm: 50, cold: 20 } : { warm: 20, cold: 4 }) },
+  {
+    id: 'D3',
+    title: 'rollback until all traffic is on the old release',
+    run: ({ full }) => measureRollbacks(full ? { warm: 50, cold: 20 } : { warm: 20, cold: 4 }),
+  },
 ]
 
 async function measureRedeploys(count: number): Promise<Figure[]> {

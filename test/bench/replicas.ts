@@ -34,7 +34,12 @@ async function measure({ ladders, waves }: { readonly ladders: number; readonly 
     }
     return [
       atMost(1, 's', percentile(single, 0.95), `p95, request to scale sent → its first answer through the gateway: ${spread(single, 's')}`),
-      atLeast(10, '/s', median(rates), `${MANY} starts at once until the last one answers through the gateway, each of ${waves}: ${rates.map((it) => it.toFixed(1)).join(', ')}`),
+      atLeast(
+        10,
+        '/s',
+        median(rates),
+        `${MANY} starts at once until the last one answers through the gateway, each of ${waves}: ${rates.map((it) => it.toFixed(1)).join(', ')}`,
+      ),
     ]
   })
 }

@@ -23,11 +23,11 @@ type Kind = 'kept' | 'fresh' | 'post' | 'websocket' | 'events'
 
 /** Lanes of each kind and the pause between two requests of a lane. */
 const LANES: Readonly<Record<Kind, { readonly lanes: number; readonly pauseMs: number }>> = {
-  kept: { lanes: 8, pauseMs: 8 },
+  kept: { lanes: 8, pauseMs: 4 },
   fresh: { lanes: 4, pauseMs: 15 },
   post: { lanes: 4, pauseMs: 12 },
   websocket: { lanes: 8, pauseMs: 20 },
-  events: { lanes: 4, pauseMs: 20 },
+  events: { lanes: 4, pauseMs: 100 },
 }
 const MOST_FAILURES = 50
 const PATIENCE_MS = 30_000
