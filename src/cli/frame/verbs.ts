@@ -367,7 +367,7 @@ export const VERBS: readonly Verb[] = [
     ],
     load: async () => (await import('../token.ts')).create,
   },
-  { path: 'token list', about: 'tokens and when they were last used', group: 'Access', isDefault: true, load: async () => (await import('../token.ts')).list },
+  { path: 'token list', about: 'tokens, what they may and until when', group: 'Access', isDefault: true, load: async () => (await import('../token.ts')).list },
   { path: 'token revoke', about: 'make a token useless at once', group: 'Access', args: '<token-id>', load: async () => (await import('../token.ts')).revoke },
 
   { path: 'version', about: 'versions of this program and of the server', group: 'Help', load: async () => (await import('../version.ts')).version },
