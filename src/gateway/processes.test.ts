@@ -75,6 +75,16 @@ describe('killed and stopped processes of the gateway', () => {
     await until(async () => (await gateway.client.observe('e1')).acknowledged?.n === 2, 'acknowledged')
   })
 
+  test('a worker of a dead parent that hangs holds up no table for ever', async () => {
+    const orphan = workersOf(gateway)[0] as number
+    gateway.parent?.kill('SIGKILL')
+    process.kill(orphan, 'SIGSTOP')
+    await gateway.startParent()
+    await gateway.client.publish(app(2))
+    for (let seconds = 0; isAlive(orphan) && seconds < 8; seconds++) await pause(1000)
+    await until(async () => (await gateway.client.observe('e1')).acknowledged?.n === 2, 'acknowledged')
+  })
+
   test('every request is counted once, though parent and workers are killed and asked to stop', async () => {
     const agent = new Agent({ keepAlive: true })
     let sent = 0

@@ -203,7 +203,8 @@ export class Workforce {
       } catch {
         // written halfway when its parent died: that worker never got to serve
       }
-      if (record && record.startedAt !== null && startedAt(record.pid) === record.startedAt) this.#remember(record.pid, null)
+      // It has a table to take over as soon as it says hello; one that never does hangs.
+      if (record && record.startedAt !== null && startedAt(record.pid) === record.startedAt) this.#remember(record.pid, null).owesSince = performance.now()
       else rmSync(join(folder, file), { force: true })
     }
   }
