@@ -137,7 +137,7 @@ test('of two servers one leads; frozen until the other has taken over and thawed
   const ready = async () => (await get(`http://127.0.0.1:${port}/readyz`)).status === 200
   await eventually('the second server is ready', ready, 20_000).catch((error: Error) => assert.fail(`${error.message}\n${log.join('')}`))
   assert.doesNotMatch(log.join(''), /"leads"/)
-  const leaders = async () => (await inStore<{ holder: string; epoch: number }>('select holder, epoch from weir.lease'))[0]
+  const leaders = async () => (await inStore<{ holder: string; epoch: number }>('select holder, epoch::int as epoch from weir.lease'))[0]
   const before = await leaders()
   const firstPid = Number(before?.holder.split('/').at(-1))
   assert.notEqual(firstPid, second.pid)
@@ -161,20 +161,20 @@ test('of two servers one leads; frozen until the other has taken over and thawed
   } finally {
     process.kill(firstPid, 'SIGCONT')
   }
-  const old = before?.epoch ?? 0
+  const epoch = before?.epoch ?? 0
   await assert.rejects(
-    () => runner.call('stopReplica', { id: 'e1-hello-v1-1', epoch: Number(old) }),
+    () => runner.call('stopReplica', { id: 'e1-hello-v1-1', epoch: epoch }),
     (error) => isWeirError(error, 'E_STALE_EPOCH'),
   )
   const gateway = new RpcClient(join(state, 'run/gateway/control.sock'))
   await assert.rejects(
-    () => gateway.call('withdraw', { environment: 'e1', version: { epoch: Number(old), n: 1e6 } }),
+    () => gateway.call('withdraw', { environment: 'e1', version: { epoch: epoch, n: 1e6 } }),
     (error) => isWeirError(error, 'E_STALE_EPOCH'),
   )
   for (const client of [runner, gateway]) client.close()
   await eventually('the first one knows', async () => readFileSync(join(state, 'logs/weir/server.jsonl'), 'utf8').includes('another server leads'))
   const after = await leaders()
-  assert.equal(after?.epoch, Number(old) + 1, 'nobody has led in between')
+  assert.equal(after?.epoch, epoch + 1, 'nobody has led in between')
   assert.deepEqual((await running.stop()).failures, [])
   const { items } = (await weir.api<{ items: { target: number; outcome: string }[] }>('GET', '/api/v1/apps/hello/environments/production/rollouts')).body
   assert.deepEqual(

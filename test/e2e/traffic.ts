@@ -22,7 +22,7 @@ export function traffic(url: string, everyMs = 20): Traffic {
       } catch (error) {
         failures.push((error as Error).message)
       }
-      await sleep(everyMs)
+      await sleep(everyMs, undefined, { ref: false }) // a test that failed before `stop` still ends
     }
   })()
   const self: Traffic = {
