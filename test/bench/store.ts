@@ -41,7 +41,9 @@ export async function seedApps(database: Database, seed: Seed): Promise<void> {
         releases,
         JSON.stringify({ kind: 'git', url: 'https://git.example.com/app.git', ref: 'main', commit: 'c'.repeat(40), path: '' }),
         JSON.stringify(graphOf()),
-        JSON.stringify({ web: { kind: 'slug', digest: 'sha256:1', key: 'k', bytes: 1000, command: ['node', 'server.js'], runtime: null } }),
+        JSON.stringify({
+          web: { kind: 'slug', digest: `sha256:${'1'.repeat(64)}`, key: 'a'.repeat(64), bytes: 1000, command: ['node', 'server.js'], runtime: null },
+        }),
       ],
     )
     await query.rows(
