@@ -1,16 +1,16 @@
 import type { Epoch } from '../core/model/epoch.ts'
 import type { ObservedReplica } from '../core/model/replica.ts'
 import type { Clock } from '../core/model/world.ts'
-import type { Place } from '../core/plan/table.ts'
 import { type Operation, operationTarget } from '../core/plan/operations.ts'
+import type { Seen } from '../core/plan/seen.ts'
+import type { Place } from '../core/plan/table.ts'
 import { type Decision, decide } from '../core/rollout/decide.ts'
 import type { EnvironmentState, WaitingRollout } from '../core/rollout/state.ts'
-import type { Seen } from '../core/plan/seen.ts'
 import type { Driver } from '../drivers/driver.ts'
 import type { Gateway } from '../gateway/gateway.ts'
-import { apply, type ApplyPorts, type Outcome } from './apply.ts'
-import { eventsOf } from './narrate.ts'
+import { type ApplyPorts, apply, type Outcome } from './apply.ts'
 import type { EnvironmentRecord, Journal, OperationRow, RolloutSummary } from './journal.ts'
+import { eventsOf } from './narrate.ts'
 
 export interface EnvironmentPorts extends ApplyPorts {
   readonly journal: Journal
@@ -63,7 +63,14 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
     })
   }
   ports.point?.('after-save')
-  const outcomes = await apply(ports, { record, state: decision.state, releases: record.releases, origins: decision.origins, operations: decision.operations, epoch })
+  const outcomes = await apply(ports, {
+    record,
+    state: decision.state,
+    releases: record.releases,
+    origins: decision.origins,
+    operations: decision.operations,
+    epoch,
+  })
   ports.point?.('after-effect')
   await recordOutcomes(ports, record, decision, outcomes, epoch)
   ports.point?.('after-outcome')
@@ -102,10 +109,22 @@ function isNoteworthy(operation: Operation): boolean {
 function operationRow(record: EnvironmentRecord, operation: Operation, epoch: Epoch, outcome: Outcome | null): OperationRow {
   const target = operationTarget(operation)
   const cause = outcome?.error instanceof Error ? outcome.error.message : null
-  return { id: `${record.id}:${operation.kind}:${target}:${epoch}`, kind: operation.kind, target, outcome: outcome === null ? 'intended' : outcome.error === null ? 'done' : 'failed', cause }
+  return {
+    id: `${record.id}:${operation.kind}:${target}:${epoch}`,
+    kind: operation.kind,
+    target,
+    outcome: outcome === null ? 'intended' : outcome.error === null ? 'done' : 'failed',
+    cause,
+  }
 }
 
-async function recordOutcomes(ports: EnvironmentPorts, record: EnvironmentRecord, decision: Decision, outcomes: readonly Outcome[], epoch: Epoch): Promise<void> {
+async function recordOutcomes(
+  ports: EnvironmentPorts,
+  record: EnvironmentRecord,
+  decision: Decision,
+  outcomes: readonly Outcome[],
+  epoch: Epoch,
+): Promise<void> {
   const rows = outcomes.filter((it) => isNoteworthy(it.operation)).map((it) => operationRow(record, it.operation, epoch, it))
   if (rows.length === 0 || decision.gone) return
   await ports.journal.commitEnvironment(epoch, record.id, {
@@ -122,9 +141,23 @@ async function recordOutcomes(ports: EnvironmentPorts, record: EnvironmentRecord
 
 function rolloutSummaries(before: EnvironmentState, decision: Decision): readonly RolloutSummary[] {
   const summaries = new Map<string, RolloutSummary>()
-  const waits = (it: WaitingRollout): RolloutSummary => ({ ...it, base: decision.state.current, strategy: 'rolling', phase: 'waiting', weight: 0, outcome: null, because: null })
+  const waits = (it: WaitingRollout): RolloutSummary => ({
+    ...it,
+    base: decision.state.current,
+    strategy: 'rolling',
+    phase: 'waiting',
+    weight: 0,
+    outcome: null,
+    because: null,
+  })
   for (const it of decision.state.waiting) if (!before.waiting.some(({ id }) => id === it.id)) summaries.set(it.id, waits(it))
-  for (const it of decision.dropped) summaries.set(it.id, { ...waits(it), phase: 'ended', outcome: 'superseded', because: { code: 'E_CONFLICT', text: 'another rollout took its place', lines: [] } })
+  for (const it of decision.dropped)
+    summaries.set(it.id, {
+      ...waits(it),
+      phase: 'ended',
+      outcome: 'superseded',
+      because: { code: 'E_CONFLICT', text: 'another rollout took its place', lines: [] },
+    })
   const running = decision.state.rollout
   for (const rollout of [...decision.began, ...(running && JSON.stringify(running) !== JSON.stringify(before.rollout) ? [running] : [])]) {
     const { phase } = rollout

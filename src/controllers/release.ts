@@ -37,13 +37,9 @@ async function build(ports: ReleasePorts, record: ReleaseRecord): Promise<number
   if (record.source.kind === 'release') return null
   const { journal, builder } = ports
   // A branch or tag is pinned to its commit before anything is built of it: a restart goes on with the same one.
-  const drafted = await draft(ports, {
-    tenant: record.tenant,
-    app: record.app,
-    environment: record.environment,
-    source: record.source,
-    manifest: record.manifest,
-  })
+  const source = record.source.kind === 'git' && record.commit !== null ? { ...record.source, commit: record.commit } : record.source
+  const { tenant, app, environment, manifest } = record
+  const drafted = await draft(ports, { tenant, app, environment, source, manifest })
   const { graph, tree, notes } = drafted
   if (record.status === 'queued') {
     const ref = record.source.kind === 'git' ? record.source.ref : null

@@ -52,11 +52,15 @@ interface Status {
 
 /** Nothing is under way any more, and what runs is what is wanted. */
 function atRest(): Promise<Status> {
-  return eventually('at rest', async () => {
-    const status = await weir.json<Status>(['status', '-a', 'hello'])
-    const whole = status.services.every((it) => it.ready >= it.wanted)
-    return status.rollout === null && whole && status.replicas.every((it) => it.phase === 'ready' && !it.retired) && status
-  }, 30_000)
+  return eventually(
+    'at rest',
+    async () => {
+      const status = await weir.json<Status>(['status', '-a', 'hello'])
+      const whole = status.services.every((it) => it.ready >= it.wanted)
+      return status.rollout === null && whole && status.replicas.every((it) => it.phase === 'ready' && !it.retired) && status
+    },
+    30_000,
+  )
 }
 
 const operations: Readonly<Record<string, () => Promise<readonly string[]>>> = {
@@ -121,7 +125,12 @@ test('an environment removed while the server is killed is gone afterwards, and 
     const removed = await weir.weir(['remove', '-a', 'other', '--confirm', 'other'])
     assert.equal(removed.code, 0, removed.stderr)
     rmSync(crashAt, { force: true })
-    await eventually('closed', async () => get(address).then(() => false, () => true))
+    await eventually('closed', async () =>
+      get(address).then(
+        () => false,
+        () => true,
+      ),
+    )
     await eventually('unknown', async () => (await weir.weir(['status', '-a', 'other'])).code === 5)
   }
   assert.ok(!existsSync(crashAt))

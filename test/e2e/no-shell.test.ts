@@ -27,7 +27,22 @@ test('no process of Weir starts a shell from a string, over a whole life of an a
   const repo = await repository(weir.example('hello', 'repository'))
   await repo.commit('first')
   const traced = runCommand({
-    argv: ['strace', '-f', '--seccomp-bpf', '-qq', '-s', '400', '-e', 'trace=execve,execveat,clone,clone3,fork,vfork', '-e', 'signal=none', '-o', TRACE, WEIR, 'up'],
+    argv: [
+      'strace',
+      '-f',
+      '--seccomp-bpf',
+      '-qq',
+      '-s',
+      '400',
+      '-e',
+      'trace=execve,execveat,clone,clone3,fork,vfork',
+      '-e',
+      'signal=none',
+      '-o',
+      TRACE,
+      WEIR,
+      'up',
+    ],
     cwd: weir.example('playlist'),
     env: weir.env,
     timeoutMs: 420_000,
@@ -50,8 +65,14 @@ test('no process of Weir starts a shell from a string, over a whole life of an a
   await weir.remove()
 
   const { executions, sandboxOf } = readTrace(readFileSync(TRACE, 'utf8'))
-  assert.ok(executions.some(({ argv }) => argv[0]?.endsWith('/initdb')), 'initdb was seen, so the whole tree is')
-  assert.ok(executions.some(({ argv }) => argv.includes('upload-pack') || argv[0] === 'git-upload-pack' || argv.some((it) => it.includes('git-upload-pack'))), 'git was seen')
+  assert.ok(
+    executions.some(({ argv }) => argv[0]?.endsWith('/initdb')),
+    'initdb was seen, so the whole tree is',
+  )
+  assert.ok(
+    executions.some(({ argv }) => argv.includes('upload-pack') || argv[0] === 'git-upload-pack' || argv.some((it) => it.includes('git-upload-pack'))),
+    'git was seen',
+  )
   const uidBase = Number(weir.env['WEIR_UID_BASE'])
   const shells = executions.filter(({ argv }) => /(^|\/)(sh|bash|dash|zsh)$/.test(argv[0] ?? '') && argv.includes('-c'))
   const foreign = shells.filter(({ pid, argv }) => {

@@ -92,5 +92,8 @@ test('what was set outside the manifest stands above it, and for one service abo
   const configuration = { environment: { '*': { A: 'all', B: 'all' }, web: { B: 'web' } }, secrets: {} }
   assert.deepEqual({ A: 'manifest', ...variablesSet(configuration, 'web') }, { A: 'all', B: 'web' })
   const set = { ...release(2, shop), configuration: { environment: { '*': { A: 'x' } }, secrets: {} }, fingerprints: {} }
-  assert.deepEqual(changesBetween(release(1, shop), set).map((it) => it.reasons), [['environment: A'], ['environment: A']])
+  assert.deepEqual(
+    changesBetween(release(1, shop), set).map((it) => it.reasons),
+    [['environment: A'], ['environment: A']],
+  )
 })

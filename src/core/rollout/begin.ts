@@ -1,8 +1,8 @@
+import type { Release } from '../model/release.ts'
 import { breakingMigrations, isReplaced, originsOf } from '../plan/changes.ts'
 import type { Releases, RunningRelease } from '../plan/desired.ts'
 import { stagesOf } from '../plan/order.ts'
 import { shapeOf } from '../plan/strategy.ts'
-import type { Release } from '../model/release.ts'
 import type { Because, EnvironmentState, Rollout, WaitingRollout } from './state.ts'
 
 /** What the journal knows of a release: its origins once it has started to run. */
@@ -23,7 +23,10 @@ export function begin(state: EnvironmentState, next: WaitingRollout, releases: R
   const shape = shapeOf(target.graph, changed, base === null)
   if (next.kind === 'deploy' && shape.refusal) return { refused: because('E_UNSUPPORTED', shape.refusal) }
   const stages = stagesOf(target.graph, new Set(changed)).map((stage) =>
-    stage.map((service) => ({ service, manner: base !== null && base.graph.services[service] && isReplaced(target.graph, service) ? ('replace' as const) : ('beside' as const) })),
+    stage.map((service) => ({
+      service,
+      manner: base !== null && base.graph.services[service] && isReplaced(target.graph, service) ? ('replace' as const) : ('beside' as const),
+    })),
   )
   const canary = next.kind === 'deploy' && shape.strategy === 'canary'
   return {

@@ -46,7 +46,12 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
     case 'resume':
       if (!rollout) return { refused: because('E_NOT_FOUND', 'no rollout is running') }
       if (rollout.phase.name === 'held') return { state: releaseHeld(state, rollout, now) }
-      return { state: withRollout(state, rollout.phase.name === 'splitting' && !rollout.paused ? nextStep(rollout, rollout.phase.step + 1, now) : { ...rollout, paused: false }) }
+      return {
+        state: withRollout(
+          state,
+          rollout.phase.name === 'splitting' && !rollout.paused ? nextStep(rollout, rollout.phase.step + 1, now) : { ...rollout, paused: false },
+        ),
+      }
     case 'scale': {
       const unknown = unknownService(state, releases, command.service)
       if (unknown) return { refused: unknown }
@@ -67,7 +72,8 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
     }
     case 'run': {
       const release = state.current === null ? undefined : releases[state.current]
-      if (!release?.graph.services[command.service]) return { refused: unknownService(state, releases, command.service) ?? because('E_CONFLICT', 'nothing has been released yet') }
+      if (!release?.graph.services[command.service])
+        return { refused: unknownService(state, releases, command.service) ?? because('E_CONFLICT', 'nothing has been released yet') }
       const record = {
         kind: command.job === undefined ? ('run' as const) : ('job' as const),
         service: command.service,
@@ -106,7 +112,14 @@ export function goBack(rollout: Rollout, reason: Because, outcome: 'failed' | 'a
   return { ...rollout, paused: false, phase: { name: 'restoring', because: reason, since: now, outcome } }
 }
 
-function takeRollback(state: EnvironmentState, command: Extract<Command, { kind: 'rollback' }>, by: string, known: TakeInput['known'], releases: Releases, now: number): Taken {
+function takeRollback(
+  state: EnvironmentState,
+  command: Extract<Command, { kind: 'rollback' }>,
+  by: string,
+  known: TakeInput['known'],
+  releases: Releases,
+  now: number,
+): Taken {
   const { rollout } = state
   if (rollout && canGoBack(rollout) && (command.to === null || command.to === rollout.base)) {
     return { state: withRollout(state, goBack(rollout, because('E_REJECTED', `rolled back by ${by}`), 'aborted', now)) }
@@ -119,7 +132,9 @@ function takeRollback(state: EnvironmentState, command: Extract<Command, { kind:
   if (to === state.current && !rollout) return { refused: because('E_CONFLICT', `v${to} serves already`) }
   const breaks = schemaBreaks(current, target)
   if (breaks.length > 0 && !command.acceptSchema) {
-    return { refused: because('E_SCHEMA_BREAK', `${breaks.join(', ')} is not declared \`compatible: true\`: v${to} may not fit the schema, which is not rolled back`) }
+    return {
+      refused: because('E_SCHEMA_BREAK', `${breaks.join(', ')} is not declared \`compatible: true\`: v${to} may not fit the schema, which is not rolled back`),
+    }
   }
   const queued = enqueue(state, 'rollback', to, by)
   return { state: rollout && canGoBack(rollout) ? withRollout(queued, goBack(rollout, because('E_REJECTED', `rolled back by ${by}`), 'aborted', now)) : queued }
@@ -133,7 +148,9 @@ function enqueue(state: EnvironmentState, kind: 'deploy' | 'rollback', target: n
 /** A person has looked at the interrupted command and says that it is done. */
 function releaseHeld(state: EnvironmentState, rollout: Rollout, now: number): EnvironmentState {
   if (rollout.phase.name !== 'held') return state
-  const tasks = Object.fromEntries(Object.entries(state.tasks).map(([id, it]) => [id, it.kind === 'pre_start' && it.outcome === 'unknown' ? { ...it, outcome: 'succeeded' as const } : it]))
+  const tasks = Object.fromEntries(
+    Object.entries(state.tasks).map(([id, it]) => [id, it.kind === 'pre_start' && it.outcome === 'unknown' ? { ...it, outcome: 'succeeded' as const } : it]),
+  )
   return { ...state, tasks, rollout: { ...rollout, paused: false, phase: { name: rollout.phase.then, stage: rollout.phase.stage, since: now } } }
 }
 
@@ -153,5 +170,7 @@ function withRollout(state: EnvironmentState, rollout: Rollout): EnvironmentStat
 }
 
 function noCanary(rollout: Rollout | null): Because {
-  return rollout ? because('E_CONFLICT', `the rollout of v${rollout.target} is not splitting traffic (${rollout.phase.name})`) : because('E_NOT_FOUND', 'no rollout is running')
+  return rollout
+    ? because('E_CONFLICT', `the rollout of v${rollout.target} is not splitting traffic (${rollout.phase.name})`)
+    : because('E_NOT_FOUND', 'no rollout is running')
 }

@@ -321,7 +321,10 @@ test('a job runs once at its minute, and missed minutes are made up by one run',
 })
 
 test('whoever asks learns the rollout at once, and its end even when another takes its place', () => {
-  const world = new TinyWorld().add(release(1, split), release(2, split, { web: 'a' }), release(3, split, { web: 'b' }), release(4, split, { web: 'c' })).deploy(1).deploy(2)
+  const world = new TinyWorld()
+    .add(release(1, split), release(2, split, { web: 'a' }), release(3, split, { web: 'b' }), release(4, split, { web: 'c' }))
+    .deploy(1)
+    .deploy(2)
   world.ask({ kind: 'deploy', release: 3, whenBusy: 'wait' })
   assert.deepEqual(world.pass().consumed, [{ id: 3, refused: null, rollout: 'r3' }])
   world.ask({ kind: 'deploy', release: 4, whenBusy: 'supersede' })
@@ -344,7 +347,10 @@ test('a rollout paused beyond its deadline is not looked at again and again', ()
 })
 
 test('a rollback to the warm release that is given up leaves it warm, and ends', () => {
-  const world = new TinyWorld().add(release(1, shop), release(2, shop, { web: 'new', api: 'new' }), release(3, shop, { web: 'newer' })).deploy(1).deploy(2)
+  const world = new TinyWorld()
+    .add(release(1, shop), release(2, shop, { web: 'new', api: 'new' }), release(3, shop, { web: 'newer' }))
+    .deploy(1)
+    .deploy(2)
   world.behaviour.set('worker@1', 'starting')
   const worker = [...world.replicas].find(([id]) => id.includes('-worker-')) as [string, never]
   world.replicas.set(worker[0], { ...(worker[1] as object), phase: 'starting' } as never)
@@ -356,7 +362,10 @@ test('a rollback to the warm release that is given up leaves it warm, and ends',
 })
 
 test('warm replicas leave in time although another rollout waits', () => {
-  const world = new TinyWorld().add(release(1, split), release(2, split, { web: 'a' }), release(3, split, { web: 'b' })).deploy(1).deploy(2)
+  const world = new TinyWorld()
+    .add(release(1, split), release(2, split, { web: 'a' }), release(3, split, { web: 'b' }))
+    .deploy(1)
+    .deploy(2)
   world.ask({ kind: 'weight', weight: 100 })
   world.settle()
   world.deploy(3)

@@ -1,6 +1,6 @@
 import type { Epoch } from '../model/epoch.ts'
-import { decideEdges } from '../plan/edges.ts'
 import { desiredGroups, groupKey, type RunningRelease } from '../plan/desired.ts'
+import { decideEdges } from '../plan/edges.ts'
 import type { Operation } from '../plan/operations.ts'
 import { decideReplicas } from '../plan/replicas.ts'
 import type { Seen } from '../plan/seen.ts'

@@ -1,5 +1,5 @@
-import type { TableVersion } from '../model/routing.ts'
 import type { ExitStatus } from '../model/replica.ts'
+import type { TableVersion } from '../model/routing.ts'
 
 /**
  * All that Weir remembers of one environment between two passes of its controller. One document, saved in one transaction *before*
@@ -142,7 +142,14 @@ export type Command =
   | { readonly kind: 'promote' | 'abort' | 'pause' | 'resume' }
   | { readonly kind: 'scale'; readonly service: string; readonly replicas: number | null }
   | { readonly kind: 'stop' | 'start' | 'restart'; readonly service: string | null }
-  | { readonly kind: 'run'; readonly task: string; readonly service: string; readonly argv: readonly string[]; readonly timeoutMs: number; readonly job?: string }
+  | {
+      readonly kind: 'run'
+      readonly task: string
+      readonly service: string
+      readonly argv: readonly string[]
+      readonly timeoutMs: number
+      readonly job?: string
+    }
   | { readonly kind: 'remove'; readonly withData: boolean }
 
 export const INITIAL_STATE: EnvironmentState = {
