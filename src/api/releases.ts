@@ -65,8 +65,7 @@ export const releases: Handlers<Ids> = {
   },
 
   'plan.create': async (call) => {
-    const ref = refOf(call)
-    found(await call.ports.queries.environment(ref), labelOf(ref))
+    const ref = refOf(call) // one that is not there yet: what the first deploy would do
     const plan = await call.ports.planner.plan(ref, { source: sourceOf(call.body.source), manifest: call.body.manifest, whenBusy: call.body.whenBusy })
     return { app: ref.app, environment: ref.environment, ...(structuredClone(plan) as Omit<PlanView, 'app' | 'environment'>) }
   },

@@ -251,3 +251,10 @@ test('a password is changed by whoever knows the present one, or by an admin of 
   assert.equal((await send('PUT', url, { password: 'given by an admin' }, {}, admin)).status, 200)
   assert.equal(world.passwords.get('ann'), 'hash of given by an admin')
 })
+
+test('a plan says what the first deploy would do, and makes neither app nor environment', async () => {
+  const { world, send } = await start()
+  const { status, body } = await send('POST', '/api/v1/apps/fresh/environments/production/plan', GIT)
+  assert.deepEqual([status, body['app'], body['base']], [200, 'fresh', null])
+  assert.equal(world.environments.has('acme/fresh/production'), false)
+})

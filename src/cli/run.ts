@@ -33,14 +33,10 @@ export async function run(session: Session): Promise<number> {
   return concluded(session, await endOf(() => client.call('tasks.show', { params })))
 }
 
+/** A line each; what could steer a terminal is shown there, not done. */
 function print({ terminal, format }: Session, { stream, text }: { readonly stream: string; readonly text: string }): void {
   if (format === 'jsonl') terminal.out(`${JSON.stringify({ event: 'output', stream, text })}\n`)
-  else (stream === 'stderr' ? terminal.err : terminal.out)(terminal.interactive ? safeLines(text) : text)
-}
-
-/** Lines stay lines; whatever else could steer the terminal is shown, not done. */
-function safeLines(text: string): string {
-  return text.split('\n').map(escapeControl).join('\n')
+  else (stream === 'stderr' ? terminal.err : terminal.out)(`${terminal.interactive ? escapeControl(text) : text}\n`)
 }
 
 async function concluded(session: Session, task: TaskView): Promise<number> {

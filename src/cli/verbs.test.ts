@@ -235,13 +235,14 @@ test('run prints what the command prints and ends as it ends', () => {
       'tasks.create': () => ({ task: 't1', command: 1 }),
       'tasks.show': () => task(exit),
       'tasks.output': async function* () {
-        yield { event: 'output', data: { stream: 'stdout', text: 'hello\n' } }
-        yield { event: 'output', data: { stream: 'stderr', text: 'oh\u001b[2J\n' } }
+        yield { event: 'output', data: { stream: 'stdout', text: 'hello' } }
+        yield { event: 'output', data: { stream: 'stdout', text: 'world' } }
+        yield { event: 'output', data: { stream: 'stderr', text: 'oh\u001b[2J' } }
       },
     },
     async (run, server) => {
       const first = await run('run web -- ls -l --json', { interactive: true, env: { WEIR_APP: 'shop' } })
-      assert.deepEqual([first.exit, first.out, first.err], [42, 'hello\n', 'oh\\x1b[2J\n'])
+      assert.deepEqual([first.exit, first.out, first.err], [42, 'hello\nworld\n', 'oh\\x1b[2J\n'])
       assert.deepEqual(bodyOf(server, 'tasks.create'), { service: 'web', argv: ['ls', '-l', '--json'] })
       exit = { kind: 'oom' }
       const second = await run('run web --timeout 90s -- x')

@@ -49,7 +49,7 @@ export const tasks = {
     params: taskPath,
     response: z
       .object({ stream: z.enum(['stdout', 'stderr', 'weir']), text: z.string() })
-      .meta({ description: 'Event `output`; the stream ends with event `end`, then `tasks.show` knows the exit.' }),
+      .meta({ description: 'Event `output`, a line each, without its end; the stream ends with event `end`, then `tasks.show` knows the exit.' }),
   },
   'exec.open': {
     params: environmentPath,
