@@ -186,9 +186,7 @@ test('only what differs is released: services and routes come, change and go, an
     'web/package.json': '{}',
     'api/server.js': say('api'),
     'api/package.json': '{}',
-    'weir.yaml': SHOP(
-      service('web', 'routes: [{ host: shop.example.com }]') + service('api', 'routes: [{ host: shop.example.com, path: /api }]'),
-    ),
+    'weir.yaml': SHOP(service('web', 'routes: [{ host: shop.example.com }]') + service('api', 'routes: [{ host: shop.example.com, path: /api }]')),
   })
   await succeeds(['deploy'], { cwd })
   const [web, api] = [await ask('/'), await ask('/api')]
@@ -294,7 +292,8 @@ services:
   await eventually('the second release is starting', async () => (await status('busy')).rollout?.target === 2)
   weir.write('busy', { 'server.js': say('three') })
   await succeeds(['deploy'], { cwd })
-  const rollouts = async () => (await weir.api<{ items: { target: number; outcome: string }[] }>('GET', '/api/v1/apps/busy/environments/production/rollouts')).body.items
+  const rollouts = async () =>
+    (await weir.api<{ items: { target: number; outcome: string }[] }>('GET', '/api/v1/apps/busy/environments/production/rollouts')).body.items
   assert.deepEqual(
     (await rollouts()).map((it) => [it.target, it.outcome]),
     [
@@ -310,10 +309,13 @@ services:
   weir.write('busy', { 'server.js': say('five') })
   await succeeds(['deploy', '--supersede'], { cwd })
   assert.equal((await first).code, 6, 'whoever waited for the fourth is told')
-  assert.deepEqual((await rollouts()).slice(0, 2).map((it) => [it.target, it.outcome]), [
-    [5, 'promoted'],
-    [4, 'superseded'],
-  ])
+  assert.deepEqual(
+    (await rollouts()).slice(0, 2).map((it) => [it.target, it.outcome]),
+    [
+      [5, 'promoted'],
+      [4, 'superseded'],
+    ],
+  )
   assert.match((await get(await urlOf('busy'))).body, /^five /)
 })
 
@@ -333,7 +335,10 @@ test('scaling by hand and by API is kept over releases, and given back', async (
   assert.equal((await status('hello')).services[0]?.scaledBy, 'hand')
   await succeeds(['env', 'set', 'GREETING=three'], { cwd })
   await succeeds(['env', 'apply'], { cwd })
-  assert.equal((await ready(3)).every((it) => it.origin === 4), true)
+  assert.equal(
+    (await ready(3)).every((it) => it.origin === 4),
+    true,
+  )
   await succeeds(['scale', 'auto'], { cwd })
   await ready(1)
   const unknown = await weir.weir(['scale', 'nothing=2'], { cwd })

@@ -105,10 +105,14 @@ test('while the store is away the API says so and the apps serve; it is back wit
   const running = traffic(url, 10)
   process.kill(storePid(), 'SIGKILL')
   const killed = performance.now()
-  const refused = await eventually('the API says that it cannot', async () => {
-    const answer = await weir.api('GET', '/api/v1/apps')
-    return answer.status === 503 && answer
-  }, 3_000).catch(() => null)
+  const refused = await eventually(
+    'the API says that it cannot',
+    async () => {
+      const answer = await weir.api('GET', '/api/v1/apps')
+      return answer.status === 503 && answer
+    },
+    3_000,
+  ).catch(() => null)
   if (refused) {
     assert.ok(Number(refused.headers['retry-after']) > 0)
     assert.equal(refused.body['code'], 'E_UNAVAILABLE')
@@ -154,10 +158,14 @@ test('of two servers one leads; frozen until the other has taken over and thawed
   try {
     await eventually('the second server leads', async () => (await leaders())?.holder !== before?.holder, 20_000)
     assert.match(log.join(''), /"leads"/)
-    await eventually('it has finished the release', async () => {
-      const [row] = await inStore<{ current: string }>("select state->>'current' as current from weir.environments limit 1")
-      return Number(row?.current) === target
-    }, 20_000)
+    await eventually(
+      'it has finished the release',
+      async () => {
+        const [row] = await inStore<{ current: string }>("select state->>'current' as current from weir.environments limit 1")
+        return Number(row?.current) === target
+      },
+      20_000,
+    )
   } finally {
     process.kill(firstPid, 'SIGCONT')
   }

@@ -160,16 +160,37 @@ test("another app's files cannot be read: code, volume, secrets, logs, and what 
   await onlyAnn('list', { path: FILES_PATH }, /^LISTED/)
   await onlyAnn('list', { path: HOME }, /^LISTED/)
   await onlyAnn('list', { path: TMPDIR }, /^LISTED/)
-  for (const path of ['', 'server', 'pg', 'pg/store', 'pg/apps', 'slugs', 'builds', 'uploads', 'mirrors', 'logs', 'replicas', 'volumes', 'runner', 'gateway', 'run', 'run/server', 'run/pg'])
+  for (const path of [
+    '',
+    'server',
+    'pg',
+    'pg/store',
+    'pg/apps',
+    'slugs',
+    'builds',
+    'uploads',
+    'mirrors',
+    'logs',
+    'replicas',
+    'volumes',
+    'runner',
+    'gateway',
+    'run',
+    'run/server',
+    'run/pg',
+  ])
     await nobody('list', { path: join(state, path) })
-  for (const path of ['server/key', 'store.password', 'runner/epoch.json', 'logs/weir/server.jsonl', 'gateway/tables.json']) await nobody('read', { path: join(state, path) })
+  for (const path of ['server/key', 'store.password', 'runner/epoch.json', 'logs/weir/server.jsonl', 'gateway/tables.json'])
+    await nobody('read', { path: join(state, path) })
   for (const folder of readdirSync(join(state, 'logs'))) await nobody('list', { path: join(state, 'logs', folder) })
   for (const path of ['', 'slugs', 'logs', 'run', 'replicas']) await nobody('write', { path: join(state, path, 'planted') })
 })
 
 test("another app's code cannot be read, nor can an app change its own", { skip }, async () => {
   const { replicas } = await view('ann')
-  const slugs = [...replicas].sort((a, b) => (a.service > b.service ? -1 : 1)).map(({ id }) => JSON.parse(readFileSync(join(weir.env['WEIR_HOME'] ?? '', 'runner/replicas', `${id}.json`), 'utf8')).spec.slug as string)
+  const slugs = [...replicas]
+    .sort((a, b) => (a.service > b.service ? -1 : 1))
+    .map(({ id }) => JSON.parse(readFileSync(join(weir.env['WEIR_HOME'] ?? '', 'runner/replicas', `${id}.json`), 'utf8')).spec.slug as string)
   const [web = ''] = slugs
   await onlyAnn('read', { path: join(weir.env['WEIR_HOME'] ?? '', 'slugs', web.replace(/^sha256:/, ''), 'server.js') }, /^READ/)
   for (const slug of new Set(slugs)) {
@@ -181,7 +202,9 @@ test("another app's code cannot be read, nor can an app change its own", { skip 
 
 test('the environment and memory of other processes cannot be read', { skip }, async () => {
   const { replicas } = await view('ann')
-  const pids = replicas.map(({ id }) => JSON.parse(readFileSync(join(weir.env['WEIR_HOME'] ?? '', 'runner/replicas', `${id}.json`), 'utf8')).process.pid as number)
+  const pids = replicas.map(
+    ({ id }) => JSON.parse(readFileSync(join(weir.env['WEIR_HOME'] ?? '', 'runner/replicas', `${id}.json`), 'utf8')).process.pid as number,
+  )
   for (const pid of [...pids, process.pid, 1]) {
     for (const file of ['environ', 'maps', 'cwd/server.js', 'root/etc/passwd']) {
       assert.match(await tries('bob', 'read', { path: `/proc/${pid}/${file}` }), /^REFUSED /, `${pid}/${file}`)
@@ -191,7 +214,8 @@ test('the environment and memory of other processes cannot be read', { skip }, a
 
 test("Weir's own sockets do not let an app in", { skip }, async () => {
   const state = weir.env['WEIR_HOME'] ?? ''
-  for (const path of ['run/server/api.sock', 'run/runner.sock', 'run/gateway/control.sock', 'run/pg/.s.PGSQL.5432']) await nobody('unix', { path: join(state, path) })
+  for (const path of ['run/server/api.sock', 'run/runner.sock', 'run/gateway/control.sock', 'run/pg/.s.PGSQL.5432'])
+    await nobody('unix', { path: join(state, path) })
   const api = String(weir.env['WEIR_API_LISTEN']?.split(':')[1])
   await nobody('tcp', { host: '127.0.0.1', port: api })
 })
@@ -200,10 +224,12 @@ test("a token finds its own tenant's apps, and for all others there is no such a
   const place = '/api/v1/apps/app-of-ann/environments/production'
   const ask = async (method: string, path: string, body?: unknown) => (await weir.api(method, path, body, tokens['bob'])).status
   assert.equal((await weir.api('GET', place, undefined, tokens['ann'])).status, 200)
-  for (const path of ['', '/releases', '/releases/1', '/logs', '/secrets', '/variables', '/rollouts', '/operations', '/jobs', '/counters']) assert.equal(await ask('GET', place + path), 404, path)
+  for (const path of ['', '/releases', '/releases/1', '/logs', '/secrets', '/variables', '/rollouts', '/operations', '/jobs', '/counters'])
+    assert.equal(await ask('GET', place + path), 404, path)
   assert.equal(await ask('GET', '/api/v1/apps/app-of-ann'), 404)
   assert.equal(await ask('DELETE', '/api/v1/apps/app-of-ann?confirm=app-of-ann'), 404)
-  for (const path of ['/stop', '/start', '/restart', '/rollback', '/rollout/abort']) assert.equal(await ask('POST', place + path, path.startsWith('/rollout') ? undefined : {}), 404, path)
+  for (const path of ['/stop', '/start', '/restart', '/rollback', '/rollout/abort'])
+    assert.equal(await ask('POST', place + path, path.startsWith('/rollout') ? undefined : {}), 404, path)
   assert.equal(await ask('PUT', `${place}/services/web/scale`, { replicas: 0 }), 404)
   assert.equal(await ask('PUT', `${place}/secrets/api-key`, { value: 'mine now' }), 404)
   const { items } = (await weir.api<{ items: { name: string }[] }>('GET', '/api/v1/apps', undefined, tokens['bob'])).body

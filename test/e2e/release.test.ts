@@ -146,10 +146,13 @@ test('a canary that is promoted serves everything, and one that a person takes b
   const running = traffic(url, 10)
   await succeeds(['canary', 'promote'], { cwd })
   await eventually('it has taken over', async () => (await status('hello')).release === rollout?.target)
-  assert.deepEqual(Object.keys(await shares(url, 40)).every((it) => it.endsWith('stable')), true)
+  assert.deepEqual(
+    Object.keys(await shares(url, 40)).every((it) => it.endsWith('stable')),
+    true,
+  )
   assert.deepEqual((await running.stop()).failures, [])
 
-  weir.write('hello', { 'server.js': "setTimeout(() => {}, 60_000)\n" })
+  weir.write('hello', { 'server.js': 'setTimeout(() => {}, 60_000)\n' })
   const deploying = weir.weir(['deploy'], { cwd })
   await eventually('it is starting', async () => (await status('hello')).rollout)
   await succeeds(['canary', 'abort'], { cwd })

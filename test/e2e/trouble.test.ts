@@ -197,7 +197,9 @@ services:
 `
   const server = (text: string) => `require('http').createServer((q, s) => s.end('${text}')).listen(process.env.PORT, process.env.HOST)`
   await succeeds(['deploy'], { cwd: weir.write('first', { 'package.json': '{}', 'server.js': server('first'), 'weir.yaml': manifest('first') }) })
-  const second = await weir.weir(['deploy'], { cwd: weir.write('second', { 'package.json': '{}', 'server.js': server('second'), 'weir.yaml': manifest('second') }) })
+  const second = await weir.weir(['deploy'], {
+    cwd: weir.write('second', { 'package.json': '{}', 'server.js': server('second'), 'weir.yaml': manifest('second') }),
+  })
   assert.equal(second.code, 6, second.stdout + second.stderr)
   assert.match(second.stderr, /taken\.example\.com/)
   const { host, port } = weir.http

@@ -52,6 +52,10 @@ function firstLineOf(answer: string): string {
   if (end === -1) return ''
   const body = answer.slice(end + 4)
   const text = /^transfer-encoding:.*chunked/im.test(answer.slice(0, end)) ? body.replace(/^[0-9a-f]+[^\r\n]*\r\n/i, '') : body
-  const line = text.trimStart().split(/[\r\n]/, 1)[0]?.trim() ?? ''
+  const line =
+    text
+      .trimStart()
+      .split(/[\r\n]/, 1)[0]
+      ?.trim() ?? ''
   return line === '' || line.startsWith('<') ? '' : `: ${line.slice(0, MOST_SAID)}`
 }
