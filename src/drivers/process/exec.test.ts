@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
+import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isWeirError } from '../../errors.ts'
+import { RpcClient } from '../../rpc/client.ts'
 import type { ExecSession } from '../exec.ts'
+import { FRAME, frameReader } from './exec-frames.ts'
 import { replicaSpec, TestRunner, until } from './testing.ts'
 
 let runner: TestRunner
@@ -64,4 +67,21 @@ test('a program that is not there fails with a word about it', async () => {
 
 test('a replica that does not run has no inside', async () => {
   await assert.rejects(runner.exec.open('x1-web-v9-9', ['true']), (error) => isWeirError(error, 'E_NOT_FOUND'))
+})
+
+test('a command that is over before anybody listens has said everything all the same', async () => {
+  const rpc = new RpcClient(runner.paths.runnerSocket)
+  const { socket } = (await rpc.call('exec', { id: 'x1-web-v1-1', argv: ['sh', '-c', 'echo quick; exit 3'] })) as { socket: string }
+  await new Promise((resolve) => setTimeout(resolve, 500))
+  const frames: [number, string][] = []
+  const read = frameReader((kind, bytes) => frames.push([kind, bytes.toString()]))
+  const connection = connect(socket).on('data', (chunk) => read(chunk))
+  const late = setTimeout(() => connection.destroy(), 3_000)
+  await new Promise((resolve) => connection.once('close', resolve))
+  clearTimeout(late)
+  rpc.close()
+  assert.deepEqual(frames, [
+    [FRAME.out, 'quick\n'],
+    [FRAME.exit, '{"kind":"code","code":3}'],
+  ])
 })
