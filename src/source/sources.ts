@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathProblem, shownPath } from '../archive/entry-rules.ts'
 import type { StatePaths } from '../config.ts'
-import { WeirError } from '../errors.ts'
+import { isWeirError, WeirError } from '../errors.ts'
 import { runCommand } from '../spawn.ts'
 import type { Credentials } from './credentials.ts'
 import { gitError } from './git-errors.ts'
@@ -126,7 +126,7 @@ export class Sources implements Source {
   /** Removes the uploads and mirrors that are not kept and were not used since `before`. A mirror can be fetched again. */
   async collect(kept: KeptSources, before = new Date(Date.now() - SPARED_MS)): Promise<string[]> {
     const removed = await this.uploads.collect(kept.uploads, before)
-    const mirrors = new Set(kept.mirrors.map(({ tenant, url }) => mirrorName(tenant, parseRepositoryUrl(url).url)))
+    const mirrors = new Set(kept.mirrors.flatMap(({ tenant, url }) => mirrorOf(tenant, url) ?? []))
     for (const name of await readdir(this.#options.paths.mirrors)) {
       const path = join(this.#options.paths.mirrors, name)
       if (!name.endsWith('.git') || mirrors.has(name) || (await stat(path)).mtime >= before) continue
@@ -191,6 +191,16 @@ export class Sources implements Source {
   #at(location: Extract<SourceTree['location'], { kind: 'git' }>, path: string) {
     const whole = location.path === '' ? path : path === '' ? location.path : `${location.path}/${path}`
     return { mirror: this.#mirrorAt(location.mirror), commit: location.commit, path: whole }
+  }
+}
+
+/** null: an address that a release asked for in vain has no mirror. */
+function mirrorOf(tenant: string, url: string): string | null {
+  try {
+    return mirrorName(tenant, parseRepositoryUrl(url).url)
+  } catch (error) {
+    if (isWeirError(error, 'E_SOURCE_URL')) return null
+    throw error
   }
 }
 
