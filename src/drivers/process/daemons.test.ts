@@ -35,7 +35,9 @@ test('a daemon goes on without the runner, is taken over, and is restarted when 
   assert.deepEqual(await runner.daemons.list(), [])
 })
 
-test('the gateway may listen on port 80 and the server may not; neither has another right', { skip: process.getuid?.() !== 0 && 'as a user there are no accounts' }, async () => {
+test('the gateway may listen on port 80 and the server may not; neither has another right', {
+  skip: process.getuid?.() !== 0 && 'as a user there are no accounts',
+}, async () => {
   const pids = new Map<string, number>()
   for (const account of ['gateway', 'server'] as const) {
     const name = `as-${account}`
