@@ -18,7 +18,7 @@ export interface Place {
 }
 
 const FIRST_APP_PORT = 8100
-const LAST_APP_PORT = 8999
+const APP_PORTS = 900
 /** A temporary folder's path may be too long for sockets, or closed to the apps' accounts. */
 const LONGEST_FOLDER = 40
 /** Above the accounts of an installation and of those that tests make. */
@@ -54,7 +54,7 @@ export function makePlace(): Place {
       WEIR_HOME: home,
       WEIR_HTTP_LISTEN: `127.0.0.1:${http}`,
       WEIR_API_LISTEN: `127.0.0.1:${api}`,
-      WEIR_APP_PORTS: `${app}-${LAST_APP_PORT}`,
+      WEIR_APP_PORTS: `${app}-${app + APP_PORTS - 1}`,
       WEIR_UID_BASE: String(FIRST_ACCOUNT + (process.pid % 1000) * ACCOUNTS_OF_ONE),
       WEIR_EDGE_BLOCK: String(quietBlock()),
       XDG_CONFIG_HOME: join(folder, 'config'),
