@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runCommand } from '../../src/spawn.ts'
 
@@ -39,12 +39,17 @@ export function processesOf({ home, uidBase }: Traces): string[] {
 }
 
 /** Version 2 has one tree, version 1 one for each controller; ours lie below the runner's own group. */
-function cgroupsNamed(name: string): string[] {
-  const root = '/sys/fs/cgroup'
-  if (!existsSync(root)) return []
-  return readdirSync(root, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && entry.name === name)
-    .map((entry) => `cgroup ${join(entry.parentPath, entry.name)}`)
+function cgroupsNamed(name: string, below = '/sys/fs/cgroup'): string[] {
+  return foldersIn(below).flatMap((it) => [...(it === name ? [`cgroup ${join(below, it)}`] : []), ...cgroupsNamed(name, join(below, it))])
+}
+
+/** None where the folder has gone meanwhile: other installations come and go beside this one. */
+function foldersIn(folder: string): string[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? [entry.name] : []))
+  } catch {
+    return []
+  }
 }
 
 async function rulesNaming(chain: string): Promise<string[]> {
