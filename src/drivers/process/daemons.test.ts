@@ -46,7 +46,7 @@ test('the gateway may listen on port 80 and the server may not; neither has anot
     await until(async () => {
       const pid = (await runner.daemons.list()).find((it) => it.name === name)?.pid ?? 0
       pids.set(account, pid)
-      return pid > 0 && statusOf(pid).includes('node')
+      return pid > 0 && !statusOf(pid).startsWith('Name:\tsetpriv')
     }, `${name} runs`)
   }
   const rights = (account: string) => /CapEff:\s*(\w+)/.exec(statusOf(pids.get(account) ?? 0))?.[1]
