@@ -15,6 +15,7 @@ import { collect, sweep, takeCounters } from './upkeep.ts'
 const ACQUIRE_EVERY_MS = 500
 const ENVIRONMENTS_AT_ONCE = 16
 const RELEASES_AT_ONCE = 4
+const UPKEEP_AT_ONCE = 4
 
 /** Everything that touches the world, injected: the real ones by server.ts, simulated ones by test/simulation. */
 export interface World {
@@ -123,7 +124,8 @@ class Term {
       if (wakeInMs === null) this.enqueue(`env:${environment}`)
       return wakeInMs
     })
-    this.#upkeep = loop(1, async (key) => {
+    // Side by side: a repository that does not answer holds up neither counters nor clean-up.
+    this.#upkeep = loop(UPKEEP_AT_ONCE, async (key) => {
       switch (key) {
         case 'counters':
           return takeCounters(ports)

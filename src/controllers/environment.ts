@@ -4,9 +4,11 @@ import type { Clock } from '../core/model/world.ts'
 import { type Operation, operationTarget } from '../core/plan/operations.ts'
 import type { Seen } from '../core/plan/seen.ts'
 import type { Place } from '../core/plan/table.ts'
+import { canGoBack, goBack } from '../core/rollout/commands.ts'
 import { type Decision, decide } from '../core/rollout/decide.ts'
 import type { EnvironmentState, WaitingRollout } from '../core/rollout/state.ts'
 import type { Driver } from '../drivers/driver.ts'
+import { isWeirError, type WeirError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { type ApplyPorts, apply, type Outcome } from './apply.ts'
 import type { EnvironmentRecord, Journal, OperationRow, RolloutSummary } from './journal.ts'
@@ -76,7 +78,7 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
   ports.point?.('after-outcome')
 
   const failed = outcomes.find((it) => it.error !== null)
-  if (failed) throw failed.error
+  if (failed && !isFinal(failed.error)) throw failed.error
   return decision.gone ? null : Math.min(decision.wakeInMs ?? RESYNC_MS, RESYNC_MS)
 }
 
@@ -127,8 +129,15 @@ async function recordOutcomes(
 ): Promise<void> {
   const rows = outcomes.filter((it) => isNoteworthy(it.operation)).map((it) => operationRow(record, it.operation, epoch, it))
   if (rows.length === 0 || decision.gone) return
+  // What would fail again in the same way ends the rollout with its own words, not with a deadline's.
+  const hopeless = outcomes.find((it) => isFinal(it.error))?.error
+  const { rollout } = decision.state
+  const state =
+    isWeirError(hopeless) && rollout && canGoBack(rollout)
+      ? { ...decision.state, rollout: goBack(rollout, { code: hopeless.code, text: said(hopeless), lines: [] }, 'failed', ports.journal.now()) }
+      : decision.state
   await ports.journal.commitEnvironment(epoch, record.id, {
-    state: decision.state,
+    state,
     consumed: [],
     origins: [],
     promoted: [],
@@ -137,6 +146,15 @@ async function recordOutcomes(
     events: [],
     removed: false,
   })
+}
+
+/** Refused for what it is, not for what is going on just now. */
+function isFinal(error: unknown): boolean {
+  return isWeirError(error) && ['E_START_FAILED', 'E_NAME', 'E_UNSUPPORTED', 'E_USAGE'].includes(error.code)
+}
+
+function said({ message, explanation }: WeirError): string {
+  return explanation.cause ? `${message}: ${explanation.cause}` : message
 }
 
 function rolloutSummaries(before: EnvironmentState, decision: Decision): readonly RolloutSummary[] {

@@ -184,3 +184,13 @@ test('a preview builds nothing, and knows an artifact by its key', async () => {
   it.branch = 'c2'
   assert.deepEqual((await preview(it, { ...request, base })).changes, [{ service: 'web', kind: 'changed', reasons: ['code'] }])
 })
+
+test('a service that nobody says how to start fails its release, not its start', async () => {
+  const it = new Workshop()
+  it.files['weir.yaml'] = MANIFEST.replace(', command: ["node", "server.js"]', '')
+  const number = it.release()
+  await it.pass(number)
+  it.built('web:c1')
+  await it.pass(number)
+  assert.match(JSON.stringify(it.store.events.at(-1)), /E_START_FAILED.*web has no command/)
+})

@@ -80,6 +80,14 @@ async function repeat(ports: ReleasePorts, record: ReleaseRecord): Promise<null>
 }
 
 async function ready(ports: ReleasePorts, record: ReleaseRecord, graph: AppGraph, artifacts: Release['artifacts']): Promise<void> {
+  const mute = Object.values(graph.services).find((it) => !it.command && !artifacts[it.name]?.command)
+  if (mute) {
+    throw new WeirError('E_START_FAILED', {
+      message: `${mute.name} has no command`,
+      cause: 'neither the manifest nor the build says how to start it',
+      next: `add \`command:\` to ${mute.name} in the manifest`,
+    })
+  }
   const missing = Object.values(graph.services)
     .flatMap((service) => service.secrets.map((it) => it.name))
     .filter((name) => record.configuration.secrets[name] === undefined)

@@ -101,7 +101,7 @@ const split = z.strictObject({
   by: about(
     z.enum(['request', 'client']),
     'Each request, or each client, is assigned once.',
-    'client if most answers are HTML, else request; frozen when a rollout starts',
+    'request',
   ),
   header: about(leaf.headerName, 'Equal values of this header stay together.'),
   cookie: about(leaf.cookieName, 'Equal values of this cookie stay together.'),

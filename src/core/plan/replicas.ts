@@ -106,7 +106,8 @@ export function decideReplicas({ environment, state, groups, releases, seen, blo
       if (!seen.replicas.has(id)) delete records[id]
       else {
         const until = record.retired.at + graceOf(releases, record) + DRAIN_MARGIN_MS
-        if (isDrained(record, id, seen) || now >= until) operations.push({ kind: 'stop-replica', id, because: stopReason(seen.replicas.get(id)) })
+        if (isDrained(record, id, seen) || (now >= until && isOutOfTable(record, seen)))
+          operations.push({ kind: 'stop-replica', id, because: stopReason(seen.replicas.get(id)) })
         else wakes.push(until)
       }
     } else if (
@@ -134,14 +135,17 @@ function serialOf(id: string): number {
   return Number(id.slice(id.lastIndexOf('-') + 1))
 }
 
-/** Out of the table that all workers have (n grows over all epochs), and nothing in flight. Process already gone: nothing to wait for. */
+/** Nobody routes to it and nothing is in flight. Process already gone: nothing to wait for. */
 function isDrained(record: ReplicaRecord, id: string, seen: Seen): boolean {
   const phase = seen.replicas.get(id)?.phase
-  if (phase !== 'ready' && phase !== 'unready') return true
-  if (!seen.hasTable) return true // nothing routes to it any more
-  if (!record.retired || record.retired.version === 0) return false
+  return (phase !== 'ready' && phase !== 'unready') || (isOutOfTable(record, seen) && (seen.traffic.inflight[id] ?? 0) === 0)
+}
+
+/** Every worker has a table without it (n grows over all epochs). While a worker routes to it, no grace is long enough. */
+function isOutOfTable(record: ReplicaRecord, seen: Seen): boolean {
+  if (!seen.hasTable) return true
   const acknowledged = seen.traffic.acknowledged
-  return acknowledged !== null && acknowledged.n >= record.retired.version && (seen.traffic.inflight[id] ?? 0) === 0
+  return record.retired !== null && record.retired.version !== 0 && acknowledged !== null && acknowledged.n >= record.retired.version
 }
 
 function graceOf(releases: Releases, record: ReplicaRecord): number {

@@ -25,6 +25,7 @@ export interface TaskDecision {
  * |---------|--------------------|----------------------------------------|
  * | –       | –                  | record (pending) when its turn has come |
  * | pending | nothing            | start (adopts by id)                   |
+ * | pending | nothing, given up  | drop the record: it never began        |
  * | pending | running            | –                                      |
  * | pending | an outcome         | outcome into the record                |
  * | ended   | anything           | forget, once nobody needs it           |
@@ -67,7 +68,9 @@ export function decideTasks(environment: string, state: EnvironmentState, releas
 
   for (const [id, record] of Object.entries(tasks)) {
     if (record.outcome === 'pending') {
-      if (!seen.tasks.has(id)) operations.push({ kind: 'start-task', id, because: `${record.kind} ${record.name}` })
+      const givenUp = record.kind === 'pre_start' && (rollout?.target !== record.release || rollout.phase.name === 'restoring')
+      if (givenUp && !seen.tasks.has(id)) delete tasks[id]
+      else if (!seen.tasks.has(id)) operations.push({ kind: 'start-task', id, because: `${record.kind} ${record.name}` })
     } else if (record.kind === 'pre_start' ? rollout?.target !== record.release : now - record.since > record.timeoutMs + ENDED_TASK_KEPT_MS) {
       if (seen.tasks.has(id)) operations.push({ kind: 'forget-task', id })
       else delete tasks[id]

@@ -374,3 +374,59 @@ test('warm replicas leave in time although another rollout waits', () => {
   world.settle()
   assert.equal(world.state.warm, null)
 })
+
+test('a migration that never began does not begin after its rollout was given up', () => {
+  const world = new TinyWorld().add(release(1, migrating))
+  world.ask({ kind: 'deploy', release: 1, whenBusy: 'wait' })
+  while (!world.pass().operations.some((it) => it.kind === 'start-task')) assert.ok(world.decisions.length < 20)
+  world.tasks.clear() // the runner never heard of it
+  const from = world.done.length
+  world.ask({ kind: 'abort' })
+  world.settle()
+  assert.ok(!world.done.slice(from).some((it) => it.kind === 'start-task'))
+  assert.equal(world.state.rollout, null)
+})
+
+test('the next rollout waits for a migration that cannot be taken back', () => {
+  const world = new TinyWorld().add(release(1, migrating), release(2, migrating, { api: 'new' }), release(3, migrating, { api: 'newer' })).deploy(1)
+  world.taskBehaviour.set('migrate', 'running')
+  world.deploy(2)
+  world.ask({ kind: 'deploy', release: 3, whenBusy: 'supersede' })
+  world.settle()
+  assert.equal([...world.tasks.values()].filter((it) => it.phase === 'running').length, 1)
+  world.taskBehaviour.set('migrate', 'succeeded')
+  for (const [id, task] of world.tasks) world.tasks.set(id, { ...task, phase: 'succeeded' })
+  world.settle()
+  assert.equal(world.state.current, 3)
+})
+
+test('a retired replica is not stopped while a worker may still route to it, however long that takes', () => {
+  const world = new TinyWorld().add(release(1, shop)).deploy(1)
+  const { acknowledged } = world
+  world.ask({ kind: 'stop', service: 'web' })
+  world.pass()
+  world.acknowledged = acknowledged
+  world.now += 60 * 60 * 1000
+  assert.ok(!world.pass().operations.some((it) => it.kind === 'stop-replica'))
+})
+
+test('removing an app ends its running rollout in the history', () => {
+  const world = new TinyWorld()
+    .add(release(1, split), release(2, split, { web: 'a' }))
+    .deploy(1)
+    .deploy(2)
+  world.ask({ kind: 'remove', withData: false })
+  assert.equal(world.pass().ended[0]?.outcome, 'aborted')
+})
+
+test('a job with another schedule does not run at the old time', () => {
+  const job = (schedule: string) => ({ nightly: { name: 'nightly', service: 'api', schedule, command: ['report'], timeoutMs: 60_000 } })
+  const world = new TinyWorld()
+    .add(release(1, graph([api], { jobs: job('* * * * *') })), release(2, graph([api], { jobs: job('0 3 * * *') }), { api: 'new' }))
+    .deploy(1)
+    .deploy(2)
+  const from = world.done.length
+  world.wall += 60_000
+  world.settle()
+  assert.ok(!world.done.slice(from).some((it) => it.kind === 'start-task'))
+})

@@ -6,7 +6,7 @@ import { decideReplicas } from '../plan/replicas.ts'
 import type { Seen } from '../plan/seen.ts'
 import { decideTable, type Place } from '../plan/table.ts'
 import { decideTasks } from '../plan/tasks.ts'
-import { begin, type KnownRelease, running } from './begin.ts'
+import { because, begin, type KnownRelease, running } from './begin.ts'
 import { take } from './commands.ts'
 import { decideJobs } from './jobs.ts'
 import type { Because, Command, EnvironmentState, Rollout, WaitingRollout } from './state.ts'
@@ -68,6 +68,8 @@ export function decide(input: DecideInput): Decision {
     else {
       const asked = taken.state.nextRollout > state.nextRollout ? `r${state.nextRollout}` : null
       for (const it of state.waiting) if (!taken.state.waiting.some(({ id: kept }) => kept === it.id)) dropped.push(it)
+      if (state.rollout && !taken.state.rollout)
+        ended.push({ rollout: state.rollout, outcome: 'aborted', because: because('E_CONFLICT', 'the environment is being removed') })
       state = taken.state
       consumed.push({ id, refused: null, rollout: asked ?? state.rollout?.id ?? null })
     }
@@ -102,7 +104,8 @@ export function decide(input: DecideInput): Decision {
   const groups = desiredGroups(state, releases)
   const tasks = decideTasks(environment, state, releases, seen, now)
   const edges = decideEdges(environment, state, groups, releases)
-  const openEdges = new Set(isTableKnown(state, seen) ? state.edges.map((it) => it.id) : [])
+  const closed = new Set(seen.traffic.refused.map((it) => it.listener))
+  const openEdges = new Set(isTableKnown(state, seen) ? state.edges.map((it) => it.id).filter((it) => !closed.has(it)) : [])
   const blocked = new Set<string>()
   for (const service of tasks.blocked) blocked.add(groupKey(service, state.rollout?.target ?? 0))
   // A caller starts once every worker listens on the addresses that it will be given.

@@ -17,14 +17,15 @@ export interface JobDecision {
  * ahead) are made up by one, never by many. A job still running is not started a second time: that minute is skipped.
  */
 export function decideJobs(environment: string, state: EnvironmentState, current: RunningRelease | null, now: number, wall: number): JobDecision {
-  const jobs: Record<string, { nextAt: number }> = {}
+  const jobs: Record<string, { nextAt: number; schedule: string }> = {}
   const tasks: Record<string, TaskRecord> = { ...state.tasks }
   let soonest: number | null = null
   const active = current && !state.removing && !state.stopped.includes('*') ? Object.values(current.graph.jobs) : []
   for (const job of active) {
     const cron = parseCron(job.schedule)
     if ('problem' in cron) continue // the manifest refuses these
-    let nextAt = state.jobs[job.name]?.nextAt ?? nextRun(cron, wall)
+    const known = state.jobs[job.name]
+    let nextAt = known?.schedule === job.schedule ? known.nextAt : nextRun(cron, wall)
     if (nextAt === null) continue
     const following = nextRun(cron, wall)
     if (following !== null && (nextAt > following || nextAt - wall > FURTHEST_MS)) nextAt = following
@@ -46,7 +47,7 @@ export function decideJobs(environment: string, state: EnvironmentState, current
       }
       nextAt = following ?? nextAt
     }
-    jobs[job.name] = { nextAt }
+    jobs[job.name] = { nextAt, schedule: job.schedule }
     soonest = soonest === null ? nextAt : Math.min(soonest, nextAt)
   }
   return { jobs, tasks, inMs: soonest === null ? null : Math.max(0, soonest - wall) }

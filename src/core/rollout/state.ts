@@ -25,7 +25,7 @@ export interface EnvironmentState {
   readonly nextEdgePort: number
   readonly tasks: Readonly<Record<string, TaskRecord>>
   /** Next run of each job by wall clock: cron means the calendar. */
-  readonly jobs: Readonly<Record<string, { readonly nextAt: number }>>
+  readonly jobs: Readonly<Record<string, { readonly nextAt: number; readonly schedule: string }>>
   /** The table last published, by content: another digest gets a new version. */
   readonly table: { readonly version: TableVersion; readonly digest: string } | null
   /** Start failures outside a rollout: the next try waits longer each time. Key: `service@origin`. */

@@ -112,6 +112,12 @@ function troubleIn(rollout: Rollout, target: RunningRelease, { state, seen, now 
   for (const { name, phase, cause } of seen.resources.values()) {
     if (phase === 'failed' && target.graph.resources[name]) return because('E_RESOURCE_FAILED', `${name}: ${cause ?? 'could not be created'}`)
   }
+  const edge = state.edges.find((it) => it.origin === rollout.target && seen.traffic.refused.some(({ listener }) => listener === it.id))
+  if (edge)
+    return because(
+      'E_PORT_IN_USE',
+      `${edge.caller} cannot reach ${edge.service}: ${seen.traffic.refused.find(({ listener }) => listener === edge.id)?.cause ?? 'its address is taken'}`,
+    )
   for (const { service } of rollout.stages.flat()) {
     const origin = target.origins[service]
     if (origin !== rollout.target && rollout.kind === 'deploy') continue
@@ -179,7 +185,9 @@ function isRestored(rollout: Rollout, { state, releases, seen, now }: StepInput)
   // A target that was warm before a rollback to it was given up is warm again.
   const staysWarm = state.warm?.release === rollout.target
   const left = !staysWarm && Object.values(state.replicas).some((it) => target?.origins[it.service] === it.origin && base?.origins[it.service] !== it.origin)
-  if (left || !isAcknowledged(state, seen)) return false
+  // Two migrations never run at once: the next rollout waits for one that cannot be taken back.
+  const migrating = Object.values(state.tasks).some((it) => it.kind === 'pre_start' && it.release === rollout.target && it.outcome === 'pending')
+  if (left || migrating || !isAcknowledged(state, seen)) return false
   if (now >= phase.since + RESTORE_DEADLINE_MS || !base) return true
   return Object.keys(base.graph.services).every((service) => isReady({ service, manner: 'beside' }, base, { state, releases, seen, now }))
 }
