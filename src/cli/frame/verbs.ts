@@ -52,7 +52,7 @@ export const VERBS: readonly Verb[] = [
     path: 'server',
     about: 'run the control plane in the foreground',
     group: 'This machine',
-    options: [['--join', 'be one of several on the database of DATABASE_URL']],
+    options: [['--join', 'be one of several on one database: the lease decides which one acts']],
     load: async () => (await import('../server.ts')).server,
   },
   {
