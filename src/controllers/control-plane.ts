@@ -133,7 +133,7 @@ class Term {
           return followBranches({ ...ports, released: (it) => this.enqueue(releaseKey(it)) })
         case 'sweep':
           for (const it of await world.journal.unfinishedReleases()) this.enqueue(releaseKey(it))
-          return sweep({ ...ports, enqueue: (id) => this.enqueue(`env:${id}`) })
+          return sweep({ ...ports, enqueue: (id) => this.#environments.attend(id) })
         default:
           return collect({ ...ports, policy: options.retention, stores: options.fileStores })
       }

@@ -1,6 +1,6 @@
 import type { Epoch } from '../core/model/epoch.ts'
 import type { ObservedReplica } from '../core/model/replica.ts'
-import type { Clock } from '../core/model/world.ts'
+import type { Clock, Random } from '../core/model/world.ts'
 import { type Operation, operationTarget } from '../core/plan/operations.ts'
 import type { Seen } from '../core/plan/seen.ts'
 import type { Place } from '../core/plan/table.ts'
@@ -19,6 +19,7 @@ export interface EnvironmentPorts extends ApplyPorts {
   readonly driver: Driver
   readonly gateway: Gateway
   readonly clock: Clock
+  readonly random: Random
   readonly epoch: () => Epoch
   /** Address of an environment's edges. */
   readonly edgeAddress: (environment: string) => string
@@ -26,7 +27,10 @@ export interface EnvironmentPorts extends ApplyPorts {
   readonly point?: (name: 'before-save' | 'after-save' | 'after-effect' | 'after-outcome') => void
 }
 
-/** Nothing changed and nothing is due: look again all the same, because a hint may have been lost. */
+/**
+ * Nothing changed and nothing is due: look again all the same, because a hint may have been lost. At a moment between this and its double,
+ * so that a thousand environments that were first looked at together do not come together ever after.
+ */
 const RESYNC_MS = 15_000
 
 /**
@@ -79,7 +83,8 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
 
   const failed = outcomes.find((it) => it.error !== null)
   if (failed && !isFinal(failed.error)) throw failed.error
-  return decision.gone ? null : Math.min(decision.wakeInMs ?? RESYNC_MS, RESYNC_MS)
+  const resyncMs = RESYNC_MS * (1 + ports.random.next())
+  return decision.gone ? null : Math.min(decision.wakeInMs ?? resyncMs, resyncMs)
 }
 
 /** A look at everything of the environment. Whoever cannot be asked makes the pass fail: blindness is not absence. */

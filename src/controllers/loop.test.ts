@@ -39,6 +39,24 @@ test('a key asked for many times while it runs, runs once more and never twice a
   await loop.stop()
 })
 
+test('attended to is only who would otherwise not be looked at', async () => {
+  const runs: string[] = []
+  const loop = new Loop({
+    clock,
+    random,
+    concurrency: 4,
+    failed: () => assert.fail(),
+    reconcile: async (key) => (runs.push(key), key === 'timed' ? 10_000 : null),
+  })
+  for (let i = 0; i < 3; i++) {
+    loop.attend('timed')
+    loop.attend('idle')
+    await sleep(5)
+  }
+  await loop.stop()
+  assert.deepEqual(runs, ['timed', 'idle', 'idle', 'idle'])
+})
+
 test('a failure is tried again later, longer each time, and success forgets it', async () => {
   const waits: number[] = []
   let left = 3

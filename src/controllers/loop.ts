@@ -42,6 +42,11 @@ export class Loop {
     this.#next()
   }
 
+  /** Looks at the key soon unless it is going to be looked at anyway: whoever names all keys at once makes no crowd of them. */
+  attend(key: string): void {
+    if (!this.#timers.has(key) && !this.#running.has(key)) this.enqueue(key)
+  }
+
   /** Takes no more keys and waits for the passes under way. */
   async stop(): Promise<void> {
     this.#stopped = true

@@ -54,6 +54,12 @@ export class ProcessDriver implements Driver {
   watch(changed: (environment: string) => void): () => void {
     return this.#runner.listen(({ event, with: args }) => {
       if (event === 'changed') changed((args as { environment: string }).environment)
+      // What was missed while nobody answered is unknown: look at everything again.
+      else if (event === 'reconnected')
+        void this.environments().then(
+          (all) => all.forEach(changed),
+          () => {},
+        )
     })
   }
 
