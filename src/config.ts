@@ -104,7 +104,8 @@ const OWN_VARIABLES = [
   'WEIR_API_LISTEN',
   'WEIR_TRUSTED_PROXIES',
   'WEIR_GATEWAY_WORKERS',
-  'DATABASE_URL', 'WEIR_CRASH_FILE',
+  'DATABASE_URL',
+  'WEIR_CRASH_FILE',
 ] as const
 
 /** The environment of a process of Weir's own: its variables, and those by which this machine reaches package registries. */

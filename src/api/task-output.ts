@@ -24,9 +24,9 @@ export const taskOutput: Handler<'tasks.output'> = async (call) => {
       phase = taskOf(call, await look(), call.params.task).phase
     await pause(LATE_LINES_MS, undefined, { signal })
   }
-  let failure: unknown = null
+  let failure: Error | null = null
   const watching = untilEnd()
-    .catch((error: unknown) => (failure = signal.aborted ? null : error))
+    .catch((error: unknown) => (failure = signal.aborted ? null : asError(error)))
     .finally(() => over.abort())
 
   const from = lineCursor(call.headers['last-event-id'])
@@ -34,7 +34,7 @@ export const taskOutput: Handler<'tasks.output'> = async (call) => {
   return (async function* () {
     yield* outputEvents(records, from, over.signal)
     await watching
-    if (failure !== null) throw failure
+    if (failure) throw failure as Error
   })()
 }
 
@@ -52,4 +52,8 @@ async function* outputEvents(
   } catch (error) {
     if (!over.aborted) throw error
   }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

@@ -27,7 +27,7 @@ const paths = statePaths(env)
 const log = (line: string) => process.stderr.write(`gateway: ${line}\n`)
 process.stderr.on('error', () => {}) // whoever read it is gone
 
-new TrustedProxies((env['WEIR_TRUSTED_PROXIES'] ?? '').split(',').filter((block) => block !== '')) // refused here rather than by every worker
+void new TrustedProxies((env['WEIR_TRUSTED_PROXIES'] ?? '').split(',').filter((block) => block !== '')) // refused here rather than by every worker
 const fixed = env['WEIR_GATEWAY_WORKERS'] === undefined ? null : Number(env['WEIR_GATEWAY_WORKERS'])
 if (fixed !== null && !(Number.isInteger(fixed) && fixed >= 1 && fixed <= 256)) throw new Error('WEIR_GATEWAY_WORKERS must be a number from 1 to 256')
 

@@ -258,6 +258,10 @@ test('a full disk stops deploys with its name, and what runs goes on; with room 
     await eventually('deploys go on', async () => (await full.weir(['deploy', '--timeout', '20s'], { cwd })).code === 0, 60_000)
     assert.equal((await get(there)).status, 200)
   } finally {
-    await full.remove().finally(() => runCommand({ argv: ['umount', '-l', disk], env: PATHS, timeoutMs: 5_000 }))
+    try {
+      await full.remove()
+    } finally {
+      await runCommand({ argv: ['umount', '-l', disk], env: PATHS, timeoutMs: 5_000 })
+    }
   }
 })

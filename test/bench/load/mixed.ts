@@ -69,15 +69,17 @@ const lanes = Object.entries(LANES).flatMap(([kind, { lanes: count, pauseMs }]) 
 )
 
 createInterface({ input: process.stdin })
-  .on('line', async (line) => {
-    if (line === 'stop') {
-      running = false
-      await Promise.all(lanes)
-    }
-    const total = Object.values(kinds).reduce((sum, it) => sum + it, 0)
-    process.stdout.write(`${JSON.stringify({ total, failed, failures, kinds, drained, releases: [...releases] } satisfies Tally)}\n`)
-  })
+  .on('line', (line) => void answer(line))
   .on('close', () => process.exit(0))
+
+async function answer(line: string): Promise<void> {
+  if (line === 'stop') {
+    running = false
+    await Promise.all(lanes)
+  }
+  const total = Object.values(kinds).reduce((sum, it) => sum + it, 0)
+  process.stdout.write(`${JSON.stringify({ total, failed, failures, kinds, drained, releases: [...releases] } satisfies Tally)}\n`)
+}
 
 function fail(kind: Kind, error: Error): void {
   kinds[kind]++
