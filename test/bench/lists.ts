@@ -14,7 +14,7 @@ import { seedApps } from './store.ts'
 const APPS = 1_000
 const RATE = 50
 /** The server finds the apps, sees that nothing of them runs, and comes to rest. */
-const SETTLE_MS = 40_000
+const SETTLE_MS = 60_000
 
 export const goals: readonly Goal[] = [
   { id: 'D7', title: `lists and details with ${APPS} apps stored`, run: ({ full, seed }) => measure(full ? 120 : 15, seed) },

@@ -83,7 +83,8 @@ export function mountsOf(volumes: Tree | null, path: Path, reader: ComposeReader
     else if (mount.type === 'bind')
       reader.note(at, 'not mounted: folders of the machine are not shared with apps; what lies in the source is part of the build')
     else {
-      if (mount.readOnly) reader.note(at, 'mounted, but not read-only')
+      if (mount.readOnly) reader.note(at, 'kept, but not read-only')
+      reader.note(at, `kept, but not mounted at ${mount.target}: a process finds the folder by \`$${mount.source.toUpperCase().replaceAll('-', '_')}_PATH\``)
       items.push(treeOf(item.place, { resource: reader.volume(mount.source, item), path: mount.target }))
     }
   }

@@ -126,7 +126,9 @@ const preStart = z.strictObject({
 
 const mount = z.strictObject({
   resource: leaf.name.meta({ description: 'A resource of type `volume`.' }),
-  path: leaf.mountPath.meta({ description: 'Where the app finds it.' }),
+  path: leaf.mountPath.meta({
+    description: 'Where a container would find it. A process finds its folder by `<NAME>_PATH` and `${resources.NAME.path}`; nothing is mounted for it.',
+  }),
 })
 
 const variables = z.record(leaf.anyVariable, leaf.variableValue)
