@@ -22,7 +22,7 @@ import { bootId } from './proc.ts'
 import { Replica, type ReplicaRecord } from './replica.ts'
 import { Resources } from './resources.ts'
 import type { SandboxTools } from './sandbox.ts'
-import { Slugs } from './slugs.ts'
+import { forgetUnpacked, Slugs } from './slugs.ts'
 import { Task, type TaskRecord } from './task.ts'
 
 /** Values of a spec's secrets by name; on the wire beside the spec, never in a record or log. */
@@ -270,6 +270,7 @@ export class Runner {
     const boot = bootId()
     if (readRecord<{ boot: string }>(file)?.boot === boot) return
     for (const { spec } of readRecords<ReplicaRecord>(join(runner, 'replicas'))) removeRecord(join(runner, 'replicas', `${spec.id}.json`))
+    forgetUnpacked(this.#machine.paths.slugs)
     writeRecord(file, { boot }, { durable: true })
   }
 }

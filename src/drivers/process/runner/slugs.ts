@@ -10,6 +10,17 @@ const FIRST_GROUP = 1_000_000
 const GROUPS = 16_000_000
 
 /**
+ * Unpacked folders are not flushed file by file: after a power cut one may hold empty files. The archives are, so after a boot everything
+ * is unpacked again from them.
+ */
+export function forgetUnpacked(slugs: string): void {
+  if (!existsSync(slugs)) return
+  for (const entry of readdirSync(slugs, { withFileTypes: true })) {
+    if (entry.isDirectory() && /^[0-9a-f]{64}$/.test(entry.name)) rmSync(join(slugs, entry.name), { recursive: true, force: true })
+  }
+}
+
+/**
  * Unpacks slugs, each once, for all replicas that start from it. The folder belongs to root and to a group of its own, which only the
  * replicas that run this slug are given: nobody else can read it, and no one can change it.
  */
