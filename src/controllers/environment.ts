@@ -207,7 +207,9 @@ async function clearOrphan(ports: EnvironmentPorts, id: string): Promise<null> {
   const { replicas, tasks } = await ports.driver.observe(id)
   for (const replica of replicas) await ports.driver.stopReplica(replica.id, epoch)
   for (const task of tasks) await ports.driver.forgetTask(task.id, epoch)
+  // Only what has a table is withdrawn: the gateway tells of every withdrawal, and would be asked for the next one for ever.
+  if (!(await ports.gateway.environments()).includes(id)) return null
   const traffic = await ports.gateway.observe(id)
-  if (traffic.acknowledged) await ports.gateway.withdraw(id, { epoch, n: traffic.acknowledged.n + 1 })
+  await ports.gateway.withdraw(id, { epoch, n: (traffic.acknowledged?.n ?? 0) + 1 })
   return null
 }

@@ -3,6 +3,7 @@ import { appendFileSync, chmodSync, existsSync, mkdirSync, readFileSync, rmSync,
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { RpcClient } from '../../src/rpc/client.ts'
+import type { CommandResult } from '../../src/spawn.ts'
 import { SeededRandom } from '../simulation/clock.ts'
 import { eventually, get, type Installation, installation } from './installation.ts'
 import { traffic } from './traffic.ts'
@@ -50,12 +51,20 @@ interface Status {
   readonly replicas: readonly { readonly id: string; readonly phase: string; readonly retired: boolean }[]
 }
 
+/** As a person would: who finds nobody there, because the server died a moment before, asks again. */
+function ask(args: readonly string[], cwd = hello): Promise<CommandResult> {
+  return eventually('the server is there', async () => {
+    const result = await weir.weir(args, { cwd })
+    return !/no Weir server answers/.test(result.stderr) && result
+  })
+}
+
 /** Nothing is under way any more, and what runs is what is wanted. */
 function atRest(): Promise<Status> {
   return eventually(
     'at rest',
     async () => {
-      const status = await weir.json<Status>(['status', '-a', 'hello'])
+      const status = JSON.parse((await ask(['status', '-a', 'hello', '--json'])).stdout) as Status
       const whole = status.services.every((it) => it.ready >= it.wanted)
       return status.rollout === null && whole && status.replicas.every((it) => it.phase === 'ready' && !it.retired) && status
     },
@@ -80,7 +89,7 @@ for (const [name, operation] of Object.entries(operations)) {
       const args = await operation()
       writeFileSync(crashAt, String(point))
       chmodSync(crashAt, 0o666)
-      const result = await weir.weir(args, { cwd: hello })
+      const result = await ask(args)
       assert.equal(result.code, 0, `${name} at point ${point}: ${result.stdout}\n${result.stderr}`)
       rmSync(crashAt, { force: true })
       await atRest()
@@ -101,7 +110,7 @@ test('kill -9 of runner, gateway parent and PostgreSQL during deploys loses no r
   const load = traffic(url)
   for (const name of ['runner', 'gateway', 'store-postgres', 'server']) {
     await change()
-    const deploy = weir.weir(['deploy'], { cwd: hello })
+    const deploy = ask(['deploy'])
     await new Promise((resolve) => setTimeout(resolve, random.below(1_500)))
     process.kill(await pidOf(name), 'SIGKILL')
     const { code, stdout, stderr } = await deploy
@@ -117,12 +126,12 @@ test('an environment removed while the server is killed is gone afterwards, and 
   const manifest = join(other, 'weir.yaml')
   writeFileSync(manifest, readFileSync(manifest, 'utf8').replace('app: hello', 'app: other'))
   for (let i = 0; i < 3; i++) {
-    const deployed = await weir.weir(['deploy'], { cwd: other })
+    const deployed = await ask(['deploy'], other)
     assert.equal(deployed.code, 0, deployed.stderr)
     const address = /http:\/\/127\.0\.0\.1:\d+\//.exec(deployed.stdout)?.[0] ?? ''
     writeFileSync(crashAt, String(random.below(8)))
     chmodSync(crashAt, 0o666)
-    const removed = await weir.weir(['remove', '-a', 'other', '--confirm', 'other'])
+    const removed = await ask(['remove', '-a', 'other', '--confirm', 'other'])
     assert.equal(removed.code, 0, removed.stderr)
     rmSync(crashAt, { force: true })
     await eventually('closed', async () =>

@@ -37,7 +37,9 @@ export function decideTable(place: Place, state: EnvironmentState, releases: Rel
   const lost = !seen.hasTable || seen.traffic.acknowledged === null || last === null || seen.traffic.acknowledged.n < last.version.n
   // What an earlier epoch left unpublished goes out under this one: the gateway refuses the earlier one by now.
   const renewed = last?.digest !== digest || (lost && last.version.epoch !== epoch)
-  const version = renewed ? { epoch, n: (last?.version.n ?? 0) + 1 } : last.version
+  // An environment that was removed and came back counts on from where the gateway is.
+  const newest = Math.max(last?.version.n ?? 0, seen.traffic.acknowledged?.n ?? 0)
+  const version = renewed ? { epoch, n: newest + 1 } : last.version
   const operations: Operation[] = renewed || lost ? [{ kind: 'publish-table', table: { ...content, version } }] : []
   return { table: { version, digest }, replicas: withVersion(state.replicas, version.n), operations }
 }

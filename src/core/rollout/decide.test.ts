@@ -430,3 +430,11 @@ test('a job with another schedule does not run at the old time', () => {
   world.settle()
   assert.ok(!world.done.slice(from).some((it) => it.kind === 'start-task'))
 })
+
+test('an environment that comes back publishes above whatever the gateway has seen of it', () => {
+  const world = new TinyWorld().add(release(1, shop))
+  world.acknowledged = { epoch: 1, n: 73 }
+  world.deploy(1)
+  assert.ok((world.table?.version.n ?? 0) > 73)
+  assert.equal(world.state.current, 1)
+})

@@ -1,0 +1,38 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { SeededRandom, SimulatedClock } from '../../test/simulation/clock.ts'
+import type { TableVersion } from '../core/model/routing.ts'
+import { SimulatedDriver } from '../drivers/simulated/driver.ts'
+import { NO_FAULTS, SimulatedGateway } from '../gateway/simulated.ts'
+import { SimulatedJournal } from '../store/simulated.ts'
+import { SimulatedStore } from '../store/simulated-store.ts'
+import { reconcileEnvironment } from './environment.ts'
+
+test('what is left of an environment that is gone is withdrawn once, and then left alone', async () => {
+  const clock = new SimulatedClock()
+  const random = new SeededRandom(1)
+  const withdrawn: TableVersion[] = []
+  const gateway = new SimulatedGateway({ clock, random, workers: 1, faults: NO_FAULTS })
+  const withdraw = gateway.withdraw.bind(gateway)
+  gateway.withdraw = (environment, version) => {
+    withdrawn.push(version)
+    return withdraw(environment, version)
+  }
+  await gateway.publish({ environment: 'e9', version: { epoch: 0, n: 4 }, label: 'gone', listeners: [], services: {}, split: null })
+  await clock.run(1_000)
+  const ports = {
+    journal: new SimulatedJournal(new SimulatedStore(), clock),
+    driver: new SimulatedDriver({ clock, random }),
+    gateway,
+    clock,
+    random,
+    epoch: () => 0,
+    edgeAddress: () => '127.64.1.1',
+  }
+  for (let pass = 0; pass < 3; pass++) {
+    const done = reconcileEnvironment(ports, 'e9')
+    await clock.run(1_000)
+    assert.equal(await done, null)
+  }
+  assert.deepEqual(withdrawn, [{ epoch: 0, n: 5 }])
+})
