@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { CounterBlock, RoutingTable, TableVersion } from '../core/model/routing.ts'
 import { type AdmissionContext, admit } from './admission.ts'
@@ -135,7 +135,9 @@ export class Carrier {
   }
 
   close(key: SocketKey): void {
-    this.#servers.get(key)?.close()
+    const server = this.#servers.get(key)
+    // Not http's own close: it also cuts idle connections, on which the next request may be under way at this moment. They end with its answer.
+    if (server) NetServer.prototype.close.call(server)
     this.#servers.delete(key)
   }
 

@@ -19,6 +19,7 @@ import { Ports } from './ports.ts'
 import { AppDatabases } from './postgres/app-databases.ts'
 import { StoreDatabase } from './postgres/store.ts'
 import { bootId } from './proc.ts'
+import { keepQueuedConnections, restoreQueuedConnections } from './queued-connections.ts'
 import { Replica, type ReplicaRecord } from './replica.ts'
 import { Resources } from './resources.ts'
 import type { SandboxTools } from './sandbox.ts'
@@ -55,6 +56,7 @@ export class Runner {
   static async open(machine: Machine, events: RunnerEvents): Promise<Runner> {
     const runner = new Runner(machine, events)
     await runner.#firewall?.open()
+    keepQueuedConnections(machine.paths.runner)
     runner.#resume()
     await runner.#tools.guard()
     return runner
@@ -227,6 +229,7 @@ export class Runner {
     await this.daemons.stopAll()
     await this.#firewall?.remove()
     this.#machine.cgroups?.removeAll()
+    restoreQueuedConnections(this.#machine.paths.runner)
   }
 
   #refuseAtTheEnd(): void {
