@@ -157,7 +157,7 @@ test('of two servers one leads; frozen until the other has taken over and thawed
   process.kill(firstPid, 'SIGSTOP')
   try {
     await eventually('the second server leads', async () => (await leaders())?.holder !== before?.holder, 20_000)
-    assert.match(log.join(''), /"leads"/)
+    await eventually('it says so', async () => log.join('').includes('"leads"'))
     await eventually(
       'it has finished the release',
       async () => {
