@@ -3,18 +3,21 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RpcClient } from '../../src/rpc/client.ts'
+import { crashSite, OPERATIONS } from '../e2e/crash-operations.ts'
 import { installation } from '../e2e/installation.ts'
 import { traffic } from '../e2e/traffic.ts'
 import { simulate } from '../simulation/run.ts'
 import type { Figure, Goal } from './goal.ts'
 
 const ROLLOUTS_A_SEED = 5
+/** An operation has ended long before so many points. */
+const MOST_POINTS = 200
 
 export const goals: readonly Goal[] = [
   {
     id: 'D10',
     title: 'simulated rollouts with a crash and three faults each; real kill -9, time until it is whole again, requests lost',
-    run: async ({ full, seed }) => [...(await simulated(full ? 10_000 : 500, seed)), ...(await killed(full ? 20 : 5))],
+    run: async ({ full, seed }) => [...(await simulated(full ? 10_000 : 500, seed)), ...(await killed(full ? 20 : 5)), ...(full ? await everyPoint() : [])],
   },
 ]
 
@@ -83,6 +86,25 @@ async function killed(times: number): Promise<readonly Figure[]> {
     return figures
   } finally {
     await weir.remove()
+  }
+}
+
+/** Each operation again and again, the server killed one point later each time, until the operation has no such point. */
+async function everyPoint(): Promise<readonly Figure[]> {
+  const site = await crashSite()
+  try {
+    const figures: Figure[] = []
+    for (const operation of OPERATIONS) {
+      const load = traffic(site.url)
+      let point = 0
+      while (point < MOST_POINTS && (await site.killAt(operation, point))) point++
+      const { failures, requests } = await load.stop()
+      const detail = `failed of ${requests} requests, server killed at each of ${point} points of ${operation} ${failures[0] ?? ''}`
+      figures.push({ value: failures.length, target: '=0', unit: '', pass: failures.length === 0 && point > 0, detail })
+    }
+    return figures
+  } finally {
+    await site.remove()
   }
 }
 
