@@ -38,9 +38,11 @@ export async function draft({ source }: DraftPorts, request: DraftRequest): Prom
     ? parseManifestFile(request.manifest.file, new TextEncoder().encode(request.manifest.text), { name: request.app, listing })
     : readManifest({ files: await manifestFiles(source, tree, listing), listing, name: request.app })
   if (!read.ok) throw new WeirError(problemsCode(read.problems), problemsError(read.problems))
-  const graph = graphFor(read.manifest, request.environment)
-  if ('length' in graph) throw new WeirError(problemsCode(graph), problemsError(graph))
-  return { graph, tree, notes: read.notes.map((it) => `${it.file}:${it.line} ${it.path}: ${it.effect}`) }
+  return {
+    graph: graphFor(read.manifest, request.environment),
+    tree,
+    notes: read.notes.map((it) => `${it.file}:${it.line} ${it.path}: ${it.effect}`),
+  }
 }
 
 async function manifestFiles(source: Source, tree: SourceTree, listing: readonly string[]): Promise<Map<string, Uint8Array>> {

@@ -28,7 +28,7 @@ function outcome(path: string): unknown {
   const result = readManifest({ files, listing, name: 'Example App' })
   if (!result.ok) return { problems: result.problems.map((problem) => `${problem.code} ${problemLine(problem)}`) }
   const { manifest } = result
-  const environments = manifest.environments.length > 0 ? manifest.environments : ['production']
+  const environments = manifest.environments.size > 0 ? [...manifest.environments.keys()] : ['production']
   return {
     notes: result.notes.map((note) => `${note.file}:${note.line}:${note.column} ${note.path}: ${note.effect}`),
     sourceHint: manifest.sourceHint,

@@ -17,13 +17,12 @@ import { parseYaml } from './yaml-tree.ts'
 /** What a source says about its app, read and checked; `graphFor` gives each environment's view of it. */
 export interface Manifest {
   readonly app: string
-  readonly format: AppGraph['format']
-  /** Environments that have an overlay; any other sees the app as it is. */
-  readonly environments: readonly string[]
+  /** The app as an environment without an overlay has it. */
+  readonly graph: AppGraph
+  /** By environment with an overlay: the app as that one has it. */
+  readonly environments: ReadonlyMap<string, AppGraph>
   /** A repository or folder that the file itself names as its source (EMP's `docker_image`); null: the source it lies in. */
   readonly sourceHint: SourceHint | null
-  readonly document: Tree
-  readonly preferredEntry: string | null
 }
 
 export type ReadResult =
@@ -75,9 +74,8 @@ export function parseManifestFile(file: string, bytes: Uint8Array, input: { read
 }
 
 /** The app as one environment has it: the overlays that `from` leads to, then its own. */
-export function graphFor(manifest: Manifest, environment: string): AppGraph | readonly Problem[] {
-  const { graph, problems } = resultFor(manifest, environment)
-  return graph ?? sortProblems(problems)
+export function graphFor(manifest: Manifest, environment: string): AppGraph {
+  return manifest.environments.get(environment) ?? manifest.graph
 }
 
 /** A file in the words of weir.yaml, before anything but its text is checked. */
@@ -116,22 +114,25 @@ function combine(base: Draft, overlay: Draft | null): Draft {
   return { ...base, tree, problems: [...base.problems, ...overlay.problems, ...(overlay.tree ? validate(overlay.tree).problems : [])] }
 }
 
-/** Every environment is built once, so that a mistake in an overlay is found before anything is deployed to it. */
+/** Every environment is built here and only here: a mistake in an overlay is found before anything is deployed to it. */
 function finish(draft: Draft, name: string, notes: readonly Note[]): ReadResult {
   if (!draft.tree) return { ok: false, problems: sortProblems(draft.problems) }
-  const { format, tree: document, sourceHint, preferredEntry } = draft
-  const manifest: Manifest = { app: appName(document, name), format, environments: environmentsOf(document), sourceHint, document, preferredEntry }
-  const results = [null, ...manifest.environments].map((environment) => resultFor(manifest, environment))
+  const document = draft.tree
+  const app = appName(document, name)
+  const resultOf = (tree: Tree): GraphResult => graphOf(tree, app, draft.format, draft.preferredEntry)
+  const base = resultOf(document)
+  const byEnvironment = environmentsOf(document).map((environment) => ({ environment, ...resultOf(overlaysOf(document, environment).reduce(merge, document)) }))
+  const results = [base, ...byEnvironment]
   const refused = new Set(draft.problems.map(placeKey))
   const found = results.flatMap((result) => result.problems).filter((problem) => !refused.has(placeKey(problem)))
   const problems = sortProblems([...draft.problems, ...found])
-  if (problems.length > 0) return { ok: false, problems }
-  return { ok: true, manifest, notes: sortNotes([...notes, ...draft.notes, ...results.flatMap((result) => result.notes)]) }
-}
-
-function resultFor(manifest: Manifest, environment: string | null): GraphResult {
-  const overlays = environment === null ? [] : overlaysOf(manifest.document, environment)
-  return graphOf(overlays.reduce(merge, manifest.document), manifest.app, manifest.format, manifest.preferredEntry)
+  if (problems.length > 0 || !base.graph) return { ok: false, problems }
+  const environments = new Map(byEnvironment.flatMap(({ environment, graph }) => (graph ? [[environment, graph] as const] : [])))
+  return {
+    ok: true,
+    manifest: { app, graph: base.graph, environments, sourceHint: draft.sourceHint },
+    notes: sortNotes([...notes, ...draft.notes, ...results.flatMap((result) => result.notes)]),
+  }
 }
 
 function overlaysOf(document: Tree, environment: string): Tree[] {
