@@ -27,6 +27,7 @@ const server = createServer(async (request, response) => {
   if (pathname === '/sse') return streamEvents(request, response, Number(searchParams.get('every') ?? 1000))
   if (pathname === '/slow') await new Promise((resolve) => setTimeout(resolve, Number(searchParams.get('ms') ?? 1000)))
   if (request.method === 'POST' || request.method === 'PUT') return json(response, { ...about(request), body: await text(request) })
+  if (request.headers.accept?.includes('text/html')) return page(response, about(request))
   json(response, about(request))
 })
 
@@ -48,6 +49,18 @@ async function text(request) {
 
 function json(response, body) {
   response.writeHead(200, { 'content-type': 'application/json' }).end(`${JSON.stringify(body)}\n`)
+}
+
+/** For people: the same as a small page. */
+function page(response, about) {
+  const rows = Object.entries(about).map(([name, value]) => `<tr><th>${name}</th><td>${escaped(value)}</td></tr>`)
+  response
+    .writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
+    .end(`<!doctype html><title>${escaped(about.message)}</title><h1>${escaped(about.message)}</h1><table>${rows.join('')}</table>\n`)
+}
+
+function escaped(value) {
+  return String(value ?? '–').replace(/[&<>"]/g, (sign) => `&#${sign.charCodeAt(0)};`)
 }
 
 server.on('upgrade', (request, socket) => acceptEcho(request, socket, JSON.stringify(about(request))))

@@ -49,6 +49,7 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
     commands: record.commands,
     known: record.releases,
     seen,
+    answers: record.answers,
     epoch,
     now: ports.journal.now(),
     wall: ports.clock.wall(),

@@ -1,7 +1,7 @@
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Artifact, Configuration, Release, SourceRef } from '../core/model/release.ts'
-import type { CounterBlock } from '../core/model/routing.ts'
+import type { CounterBlock, EntryAnswers } from '../core/model/routing.ts'
 import type { Because, Command, EnvironmentState } from '../core/rollout/state.ts'
 
 /** A holder of the lease whose renewals stand still for this long is gone. */
@@ -69,6 +69,8 @@ export interface EnvironmentRecord {
   readonly commands: readonly StoredCommand[]
   /** The releases that `state` and `commands` name: ready ones with their origins once they ran. */
   readonly releases: Readonly<Record<number, StoredRelease>>
+  /** Of the newest counter rows of the entry; null unless a rollout may begin: a deploy is pending, or one waits. */
+  readonly answers: EntryAnswers | null
 }
 
 export interface StoredRelease extends Release {

@@ -9,7 +9,8 @@ export function eventsOf(record: EnvironmentRecord, decision: Decision, seen: Se
   const add = (kind: string, text: string, more: Partial<NewEvent> = {}) => events.push({ kind, text, service: null, release: null, data: {}, ...more })
 
   for (const rollout of decision.began) {
-    add('rollout.started', `v${rollout.target} takes over from ${rollout.base === null ? 'nothing' : `v${rollout.base}`} (${rollout.strategy})`, {
+    const how = rollout.split ? `${rollout.strategy}, split by ${splitText(rollout.split)}` : rollout.strategy
+    add('rollout.started', `v${rollout.target} takes over from ${rollout.base === null ? 'nothing' : `v${rollout.base}`} (${how})`, {
       release: rollout.target,
       data: startData(rollout),
     })
@@ -55,7 +56,11 @@ export function eventsOf(record: EnvironmentRecord, decision: Decision, seen: Se
 }
 
 function startData(rollout: Rollout): Record<string, unknown> {
-  return { rollout: rollout.id, base: rollout.base, strategy: rollout.strategy, stages: rollout.stages, removed: rollout.removed }
+  return { rollout: rollout.id, base: rollout.base, strategy: rollout.strategy, split: rollout.split, stages: rollout.stages, removed: rollout.removed }
+}
+
+function splitText(split: NonNullable<Rollout['split']>): string {
+  return 'name' in split ? `${split.by} ${split.name}` : split.by
 }
 
 function phaseText(rollout: Rollout): string {

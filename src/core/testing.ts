@@ -2,7 +2,7 @@ import type { AppGraph, Service } from './model/app-graph.ts'
 import { textDigest } from './model/digest.ts'
 import type { Artifact } from './model/release.ts'
 import type { ObservedReplica, ObservedResource, ObservedTask } from './model/replica.ts'
-import type { ObservedTraffic, RoutingTable } from './model/routing.ts'
+import type { EntryAnswers, ObservedTraffic, RoutingTable } from './model/routing.ts'
 import { canonical, replicaInputs } from './plan/fingerprint.ts'
 import type { Operation } from './plan/operations.ts'
 import type { KnownRelease } from './rollout/begin.ts'
@@ -75,6 +75,7 @@ export class TinyWorld {
   readonly decisions: Decision[] = []
   table: RoutingTable | null = null
   acknowledged: RoutingTable['version'] | null = null
+  answers: EntryAnswers | null = null
   /** Phase that a replica of this service and origin shows once started; `ready` when not named. */
   readonly behaviour = new Map<string, ObservedReplica['phase']>()
   readonly taskBehaviour = new Map<string, ObservedTask['phase']>()
@@ -98,6 +99,7 @@ export class TinyWorld {
       commands: this.#commands,
       known: this.known,
       seen: { replicas: this.replicas, tasks: this.tasks, resources: this.resources, traffic, hasTable: this.table !== null },
+      answers: this.answers,
       epoch: 1,
       now: this.now,
       wall: this.wall,

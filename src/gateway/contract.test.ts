@@ -9,8 +9,8 @@ gatewayContract('the simulated gateway', async () => {
   return {
     gateway,
     target: (id) => ({ id, address: '127.0.0.1', ports: { http: 1 } }),
-    request: async (environment) => {
-      const end = gateway.begin(environment, 'web')
+    request: async (environment, html) => {
+      const end = gateway.begin(environment, 'web', html)
       end?.()
       return end !== null
     },
@@ -34,12 +34,13 @@ gatewayContract('the gateway of two workers', async () => {
   let release: (() => void) | null = null
   const target = await startTarget((request, response) => {
     if (request.url === '/hold') release = () => response.end('held')
-    else response.end('ok')
+    else response.setHeader('content-type', request.url === '/page' ? 'Text/HTML; charset=utf-8' : 'application/json').end('{}')
   })
   return {
     gateway: processes.client,
     target: (id) => ({ id, address: '127.0.0.1', ports: { http: target.port } }),
-    request: async (environment) => (await ask({ port: processes.port, headers: { host: hostOf(environment) } })).status === 200,
+    request: async (environment, html) =>
+      (await ask({ port: processes.port, path: html ? '/page' : '/', headers: { host: hostOf(environment) } })).status === 200,
     hold: async (environment) => {
       const answer = ask({ port: processes.port, path: '/hold', headers: { host: hostOf(environment) } })
       const end = await until(() => release, 'the request reached the target')

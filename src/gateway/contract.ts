@@ -9,8 +9,8 @@ export interface GatewayUnderTest {
   readonly gateway: Gateway
   /** Something that answers, as a target. */
   target(id: string): TargetGroup['targets'][number]
-  /** Sends a request to host `HOST` and waits for the answer; false: nobody took it. */
-  request(environment: string): Promise<boolean>
+  /** Sends a request to `hostOf(environment)` and waits for the answer, a page if `html`; false: nobody took it. */
+  request(environment: string, html?: boolean): Promise<boolean>
   /** Sends a request that stays with its target until the returned function is called. */
   hold(environment: string): Promise<() => Promise<void>>
   /** Waits, by the gateway's own idea of time, until `check` holds. */
@@ -125,6 +125,17 @@ export function gatewayContract(name: string, start: () => Promise<GatewayUnderT
       assert.equal(await counted(), 0)
       await under.gateway.acknowledgeCounters(blocks)
       assert.ok((await under.gateway.counters(1)).length <= 1)
+    })
+
+    test('pages among the answers are counted', async () => {
+      await under.gateway.publish(tableFor('c9', { epoch: 1, n: 1 }, ['c9-a']))
+      await acknowledged('c9', { epoch: 1, n: 1 })
+      for (const html of [true, false, true]) assert.equal(await under.request('c9', html), true)
+      await under.eventually(async () => {
+        const rows = (await under.gateway.counters(1000)).flatMap((block) => block.rows).filter((row) => row.environment === 'c9')
+        const sum = (of: 'requests' | 'html') => rows.reduce((total, row) => total + row[of], 0)
+        return sum('requests') === 3 && sum('html') === 2
+      }, 'three answers, two of them pages')
     })
 
     // Last, because it raises the epoch for all.

@@ -15,6 +15,7 @@ const outcome = (more: Partial<Outcome>): Outcome => ({
   status: 200,
   aborted: false,
   broken: false,
+  html: false,
   latencyMs: 10,
   ...more,
 })
@@ -23,11 +24,11 @@ test('a block has a row for each hop, track, release and route, and is numbered'
   const counters = new Counters('w', () => 5)
   for (const more of [
     {},
-    { path: '/a/2' },
+    { path: '/a/2', html: true },
     { status: 404 },
     { status: 503 },
     { broken: true },
-    { aborted: true, status: 500 },
+    { aborted: true, status: 500, html: true },
     { track: 'canary', origin: 2 } as const,
   ])
     counters.record(outcome(more))
@@ -47,6 +48,7 @@ test('a block has a row for each hop, track, release and route, and is numbered'
         errors: 2,
         rejected4xx: 1,
         aborted: 1,
+        html: 1,
       },
       {
         environment: 'e1',
@@ -60,6 +62,7 @@ test('a block has a row for each hop, track, release and route, and is numbered'
         errors: 0,
         rejected4xx: 0,
         aborted: 0,
+        html: 0,
       },
     ],
   )

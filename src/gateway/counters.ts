@@ -15,6 +15,8 @@ export interface Outcome {
   readonly aborted: boolean
   /** The service failed after the status was sent, or a WebSocket was cut. */
   readonly broken: boolean
+  /** The service answered with a page: `text/html`. */
+  readonly html: boolean
   readonly latencyMs: number
 }
 
@@ -24,6 +26,7 @@ interface OpenRow {
   errors: number
   rejected4xx: number
   aborted: number
+  html: number
   readonly latency: Map<number, number>
 }
 
@@ -58,6 +61,7 @@ export class Counters {
     }
     if (outcome.status >= 500 || outcome.broken) row.errors++
     else if (outcome.status >= 400) row.rejected4xx++
+    if (outcome.html) row.html++
     const bucket = bucketOf(outcome.latencyMs)
     row.latency.set(bucket, (row.latency.get(bucket) ?? 0) + 1)
   }
@@ -67,12 +71,13 @@ export class Counters {
     const [from, to] = [this.#from, this.#now()]
     this.#from = to
     if (this.#rows.size === 0) return null
-    const rows = [...this.#rows.values()].map(({ fixed, requests, errors, rejected4xx, aborted, latency }) => ({
+    const rows = [...this.#rows.values()].map(({ fixed, requests, errors, rejected4xx, aborted, html, latency }) => ({
       ...fixed,
       requests,
       errors,
       rejected4xx,
       aborted,
+      html,
       latency: sparse(latency),
     }))
     this.#rows = new Map()
@@ -101,7 +106,7 @@ export class Counters {
         origin: outcome.origin,
         route,
       }
-      row = { fixed, requests: 0, errors: 0, rejected4xx: 0, aborted: 0, latency: new Map() }
+      row = { fixed, requests: 0, errors: 0, rejected4xx: 0, aborted: 0, html: 0, latency: new Map() }
       this.#rows.set(key, row)
     }
     return row

@@ -45,6 +45,7 @@ export class Exchange implements UpstreamUser, LongLived {
   #answered = false
   #answerLeft: number | null = null
   #headAfterMs: number | null = null
+  #html = false
   #done = false
 
   constructor(request: IncomingMessage, response: ServerResponse, head: RequestHead, place: Place, admission: Admission, context: CarrierContext) {
@@ -104,7 +105,9 @@ export class Exchange implements UpstreamUser, LongLived {
     if (this.#context.draining() || (this.#hasBody && !this.#request.complete)) headers.push('connection', 'close')
     response.writeHead(head.status, head.reason, headers)
     this.#answerLeft = head.empty ? 0 : head.contentLength
-    if (isEventStream(head)) {
+    const type = contentType(head)
+    this.#html = type.startsWith('text/html')
+    if (type.startsWith('text/event-stream')) {
       target.hold(this)
       this.#headAfterMs = performance.now() - this.#startedAt // a stream's length says nothing of the service's speed
       this.#context.deadlines.clear(this)
@@ -252,6 +255,7 @@ export class Exchange implements UpstreamUser, LongLived {
       status,
       aborted,
       broken,
+      html: this.#html,
       latencyMs: this.#headAfterMs ?? performance.now() - this.#startedAt,
     })
   }
@@ -269,12 +273,13 @@ export function discard(request: IncomingMessage, lingerMs: number): void {
   request.on('end', () => clearTimeout(timer))
 }
 
-function isEventStream(head: ResponseHead): boolean {
+/** Media type in lower case, parameters included; empty when the service gave none. */
+function contentType(head: ResponseHead): string {
   for (let at = 0; at < head.headers.length; at += 2) {
     const name = head.headers[at] as string
-    if (name.length === 12 && name.toLowerCase() === 'content-type') return (head.headers[at + 1] as string).startsWith('text/event-stream')
+    if (name.length === 12 && name.toLowerCase() === 'content-type') return (head.headers[at + 1] as string).toLowerCase()
   }
-  return false
+  return ''
 }
 
 function pairs(flat: readonly string[]): [string, string][] {

@@ -246,6 +246,7 @@ class Call implements LongLived {
       status,
       aborted,
       broken,
+      html: false,
       latencyMs: performance.now() - this.#startedAt,
     })
   }

@@ -116,8 +116,11 @@ export class SimulatedGateway implements Gateway {
     return this.#workers.map((worker) => worker.tables.get(environment)?.table ?? null)
   }
 
-  /** A request arrives for `service` at a worker chosen by chance, and stays until the returned function ends it; null: nobody can take it. */
-  begin(environment: string, service: string): (() => void) | null {
+  /**
+   * A request arrives for `service` at a worker chosen by chance, and stays until the returned function ends it; null: nobody can take it.
+   * `html`: it is answered with a page.
+   */
+  begin(environment: string, service: string, html = false): (() => void) | null {
     const worker = this.#pick(this.#workers)
     const table = worker.tables.get(environment)?.table
     const targets = table?.services[service]
@@ -125,7 +128,7 @@ export class SimulatedGateway implements Gateway {
     const canary = table.split !== null && targets.canary !== null && this.#random.next() * 100 < table.split.weight
     const group = canary && targets.canary !== null ? targets.canary : targets.stable
     const target = group.targets.length > 0 ? this.#pick(group.targets) : null
-    worker.open.push(oneRequest(table, service, canary ? 'canary' : 'stable', target === null ? 0 : group.origin, target === null))
+    worker.open.push(oneRequest(table, service, canary ? 'canary' : 'stable', target === null ? 0 : group.origin, html))
     if (target === null) return null
     const { incarnation } = worker
     const add = (by: number) => {
@@ -208,7 +211,7 @@ export class SimulatedGateway implements Gateway {
   }
 }
 
-function oneRequest(table: RoutingTable, service: string, track: 'stable' | 'canary', origin: number, failed: boolean): CounterRow {
+function oneRequest(table: RoutingTable, service: string, track: 'stable' | 'canary', origin: number, html: boolean): CounterRow {
   return {
     environment: table.environment,
     version: table.version,
@@ -218,9 +221,10 @@ function oneRequest(table: RoutingTable, service: string, track: 'stable' | 'can
     origin,
     route: '/',
     requests: 1,
-    errors: failed ? 1 : 0,
+    errors: origin === 0 ? 1 : 0,
     rejected4xx: 0,
     aborted: 0,
+    html: html && origin !== 0 ? 1 : 0,
     latency: [],
   }
 }

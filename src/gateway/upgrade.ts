@@ -39,6 +39,7 @@ export function carryUpgrade(it: UpgradeRequest, tried: readonly Target[] = [], 
       status,
       aborted,
       broken,
+      html: false,
       latencyMs: performance.now() - startedAt,
     })
   }

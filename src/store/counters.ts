@@ -22,10 +22,10 @@ export async function commitCounters(database: Database, epoch: Epoch, blocks: r
     )
     if (rows.length === 0) return
     await query.rows(
-      `insert into counters (environment, from_ms, to_ms, version_epoch, version_n, hop, track, service, origin, route, requests, errors, rejected4xx, aborted, latency)
-       select environment, "from", "to", epoch, n, hop, track, service, origin, route, requests, errors, "rejected4xx", aborted, latency
+      `insert into counters (environment, from_ms, to_ms, version_epoch, version_n, hop, track, service, origin, route, requests, errors, rejected4xx, aborted, html, latency)
+       select environment, "from", "to", epoch, n, hop, track, service, origin, route, requests, errors, "rejected4xx", aborted, html, latency
        from json_to_recordset($1::json) as x(environment text, "from" bigint, "to" bigint, epoch bigint, n bigint, hop text, track text, service text, origin int,
-         route text, requests bigint, errors bigint, "rejected4xx" bigint, aborted bigint, latency int[])`,
+         route text, requests bigint, errors bigint, "rejected4xx" bigint, aborted bigint, html bigint, latency int[])`,
       [storable(rows)],
     )
   }, null)

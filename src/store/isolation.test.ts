@@ -94,6 +94,7 @@ async function seed() {
     requests: 5,
     errors: 1,
     rejected4xx: 0,
+    html: 0,
     aborted: 0,
     latency: [3, 5],
   } as const

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { type EnvironmentChanges, type Journal, LEASE_MS, type NewEvent, type ReleaseKey } from '../controllers/journal.ts'
 import type { AppGraph, Service } from '../core/model/app-graph.ts'
 import type { SourceRef } from '../core/model/release.ts'
-import type { CounterBlock } from '../core/model/routing.ts'
+import type { CounterBlock, CounterRow } from '../core/model/routing.ts'
 import type { Clock } from '../core/model/world.ts'
 import { type Command, type EnvironmentState, INITIAL_STATE } from '../core/rollout/state.ts'
 import { isWeirError } from '../errors.ts'
@@ -360,6 +360,24 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     assert.equal(await fixture.requests(SHOP), 13)
   })
 
+  contract('what the entry answered is known where a rollout may begin: newest rows, without inner hops and clients that left', async (fixture) => {
+    const { journal, epoch } = await leader(fixture)
+    const id = await fixture.ensureEnvironment(SHOP)
+    const answers = async () => must(await journal.loadEnvironment(id)).answers
+    await journal.commitCounters(epoch, [block('w1', 1, id, 900, { html: 0 })])
+    const pages = Array.from({ length: 1_000 }, (_, at) => block('w1', 2 + at, id, 3, { aborted: 1, html: 2, route: `/${at}` }))
+    await journal.commitCounters(epoch, pages)
+    await journal.commitCounters(epoch, [block('w2', 1, id, 50, { hop: 'x1' }), block('w2', 2, 'e999', 50)])
+    assert.equal(await answers(), null, 'nothing can begin')
+    await ready(fixture, journal, epoch)
+    assert.deepEqual(await answers(), { total: 2_000, html: 2_000 }, 'a deploy is pending')
+    const consumed = must(await journal.loadEnvironment(id)).commands.map((stored) => ({ id: stored.id, refused: null, rollout: null }))
+    await journal.commitEnvironment(epoch, id, changes({ waiting: [{ id: 'r1', kind: 'deploy', target: 1, by: 'ann' }] }, { consumed }))
+    assert.deepEqual(await answers(), { total: 2_000, html: 2_000 }, 'a rollout waits')
+    await journal.commitEnvironment(epoch, id, changes({}))
+    assert.equal(await answers(), null)
+  })
+
   contract('retention keeps what runs, waits or may be gone back to, and says which files are needed', async (fixture) => {
     const { journal, epoch } = await leader(fixture)
     const id = await fixture.ensureEnvironment(SHOP)
@@ -527,7 +545,7 @@ async function ready(fixture: JournalFixture, journal: Journal, epoch: number, d
   return key
 }
 
-function block(incarnation: string, sequence: number, environment: string, requests: number): CounterBlock {
+function block(incarnation: string, sequence: number, environment: string, requests: number, more: Partial<CounterRow> = {}): CounterBlock {
   const row = {
     environment,
     version: { epoch: 1, n: 1 },
@@ -540,7 +558,9 @@ function block(incarnation: string, sequence: number, environment: string, reque
     errors: 0,
     rejected4xx: 0,
     aborted: 0,
+    html: 0,
     latency: [10, requests],
+    ...more,
   } as const
   return { incarnation, sequence, from: 0, to: 1000, rows: [row] }
 }

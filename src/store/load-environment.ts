@@ -1,9 +1,12 @@
 import type { EnvironmentRecord, StoredCommand, StoredRelease } from '../controllers/journal.ts'
+import type { EntryAnswers } from '../core/model/routing.ts'
 import { type EnvironmentState, INITIAL_STATE } from '../core/rollout/state.ts'
 import type { Query } from './database.ts'
 
 /** How many promoted releases a rollback to "the one before" gets to choose from. */
 const ROLLBACK_CHOICE = 5
+/** Newest rows of the entry that tell what it answers: seconds of a busy app, days of a quiet one. */
+const ANSWER_ROWS = 1_000
 
 /** One statement, so one moment: state, pending commands, and the releases that both name. */
 export async function loadEnvironment(query: Query, id: string): Promise<EnvironmentRecord | null> {
@@ -19,6 +22,7 @@ export async function loadEnvironment(query: Query, id: string): Promise<Environ
     state: { ...INITIAL_STATE, ...row.state },
     commands: row.commands ?? [],
     releases: Object.fromEntries((row.releases ?? []).map((release) => [release.number, release])),
+    answers: row.answers,
   }
 }
 
@@ -31,6 +35,7 @@ interface Row {
   readonly state: EnvironmentState
   readonly commands: readonly StoredCommand[] | null
   readonly releases: readonly StoredRelease[] | null
+  readonly answers: EntryAnswers | null
 }
 
 /** SQL that makes the JSON object of a `StoredRelease` out of the row `r`. */
@@ -52,5 +57,9 @@ select e.number, e.tenant, e.app, e.name, e.port, e.state,
       where exists (select from pending p where p.command ->> 'kind' = 'rollback' and p.command ->> 'to' is null)
         and n.environment = e.id and n.promoted_at is not null and n.number <> e.current
       order by (n.number < e.current) desc, n.number desc limit ${ROLLBACK_CHOICE})
-  )) as releases
+  )) as releases,
+  case when exists (select from pending p where p.command ->> 'kind' = 'deploy') or json_array_length(e.state -> 'waiting') > 0 then (
+    select json_build_object('total', coalesce(sum(c.requests - c.aborted), 0), 'html', coalesce(sum(c.html), 0))
+    from (select requests, aborted, html from counters where environment = $1 and hop = 'entry' order by stored_at desc limit ${ANSWER_ROWS}) c
+  ) end as answers
 from environments e where e.id = $1 and e.removed_at is null`

@@ -11,7 +11,7 @@ import type {
 } from '../controllers/journal.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Release } from '../core/model/release.ts'
-import type { CounterBlock } from '../core/model/routing.ts'
+import type { CounterBlock, CounterRow, EntryAnswers } from '../core/model/routing.ts'
 import type { Clock } from '../core/model/world.ts'
 import type { Command, EnvironmentState } from '../core/rollout/state.ts'
 import { WeirError } from '../errors.ts'
@@ -73,6 +73,7 @@ export class SimulatedJournal implements Journal {
         state,
         commands,
         releases,
+        answers: this.#answers(id, state, commands),
       }
     })
   }
@@ -216,6 +217,14 @@ export class SimulatedJournal implements Journal {
 
   #live(): EnvironmentRow[] {
     return [...this.#store.rows.values()].filter((row) => !row.removed)
+  }
+
+  /** See load-environment.ts: the same rule. */
+  #answers(id: string, state: EnvironmentState, commands: EnvironmentRecord['commands']): EntryAnswers | null {
+    if (state.waiting.length === 0 && !commands.some(({ command }) => command.kind === 'deploy')) return null
+    const rows = this.#store.counters.filter((row) => row.environment === id && row.hop === 'entry').slice(-1_000)
+    const total = (of: (row: CounterRow) => number) => rows.reduce((sum, row) => sum + of(row), 0)
+    return { total: total((row) => row.requests - row.aborted), html: total((row) => row.html) }
   }
 
   /** Another environment of the row's app, or the row itself. */

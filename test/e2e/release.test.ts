@@ -163,6 +163,41 @@ test('a canary that is promoted serves everything, and one that a person takes b
   weir.example('hello')
 })
 
+test('a canary that says nothing is split by request where the app answers data, and by client where it answers pages', async () => {
+  const cwd = weir.example('hello', 'pages')
+  weir.write('pages', { 'weir.yaml': MANIFEST('{ strategy: canary, steps: [50%], keep: 1s }').replace('app: hello', 'app: pages') })
+  await succeeds(['deploy'], { cwd })
+  const url = await urlOf('pages')
+  const place = '/api/v1/apps/pages/environments/production'
+  let asked = 0
+  const ask = async (times: number, accept: string) => {
+    for (asked += times; times > 0; times--) await get(url, { headers: { accept } })
+    await eventually('all are counted', async () => {
+      const { body } = await weir.api<{ services: { requests: number }[] }>('GET', `${place}/counters`)
+      return body.services.reduce((sum, it) => sum + it.requests, 0) === asked
+    })
+  }
+  const canary = async (note: string) => {
+    weir.write('pages', { 'note.txt': note })
+    await succeeds(['deploy'], { cwd })
+    const { body } = await weir.api<{ items: { kind: string; text: string }[] }>('GET', '/api/v1/events?app=pages&environment=production')
+    return body.items.find((it) => it.kind === 'rollout.started')?.text ?? ''
+  }
+  await ask(20, 'application/json')
+  assert.match(await canary('one'), /\(canary, split by request\)/)
+  await succeeds(['canary', 'abort'], { cwd })
+  await eventually('the canary is gone', async () => (await status('pages')).rollout === null)
+  await ask(30, 'text/html')
+  assert.match(await canary('two'), /\(canary, split by client\)/)
+  const browser = await get(url, { headers: { accept: 'text/html' } })
+  const cookie = String(browser.headers['set-cookie']).split(';', 1)[0] ?? ''
+  assert.match(cookie, /^weir-client=/)
+  const served = new Set<unknown>()
+  for (let times = 0; times < 20; times++) served.add((await get(url, { headers: { accept: 'text/html', cookie } })).headers['x-weir-track'])
+  assert.deepEqual([...served], [browser.headers['x-weir-track']], 'the same browser stays on its side')
+  await succeeds(['canary', 'promote'], { cwd })
+})
+
 const CALLER = `const http = require('http')
 const me = process.env.WEIR_RELEASE
 http.createServer(async (q, s) => {

@@ -98,7 +98,11 @@ const step = z.union([
 ])
 
 const split = z.strictObject({
-  by: about(z.enum(['request', 'client']), 'Each request, or each client, is assigned once.', 'request'),
+  by: about(
+    z.enum(['request', 'client']),
+    'Each request, or each client, is assigned once.',
+    'client if most answers at the entry were pages (text/html), else request',
+  ),
   header: about(leaf.headerName, 'Equal values of this header stay together.'),
   cookie: about(leaf.cookieName, 'Equal values of this cookie stay together.'),
 })

@@ -98,6 +98,12 @@ export interface ObservedTraffic {
   readonly refused: readonly { readonly listener: string; readonly cause: string }[]
 }
 
+/** What was answered at the entry lately: how much of it were pages. */
+export interface EntryAnswers {
+  readonly total: number
+  readonly html: number
+}
+
 /**
  * Counts of one worker for one block of time. Kept by the gateway until the server has committed them:
  * (incarnation, sequence) is unique, so none counts twice.
@@ -128,6 +134,8 @@ export interface CounterRow {
   readonly errors: number
   readonly rejected4xx: number
   readonly aborted: number
+  /** Answers of the service that are pages: `text/html`. */
+  readonly html: number
   /** Latency sketch: counts in buckets of the DDSketch with 1 % relative accuracy over milliseconds, sparse: [bucket, count, …]. */
   readonly latency: readonly number[]
 }

@@ -1,4 +1,5 @@
 import type { Release } from '../model/release.ts'
+import type { EntryAnswers } from '../model/routing.ts'
 import { breakingMigrations, isReplaced, originsOf } from '../plan/changes.ts'
 import type { Releases, RunningRelease } from '../plan/desired.ts'
 import { stagesOf } from '../plan/order.ts'
@@ -13,8 +14,17 @@ export interface KnownRelease extends Release {
 
 export type Begun = { readonly rollout: Rollout; readonly origins: Readonly<Record<string, number>> } | { readonly refused: Because }
 
+export interface BeginInput {
+  readonly state: EnvironmentState
+  readonly next: WaitingRollout
+  readonly releases: Readonly<Record<number, KnownRelease>>
+  /** null: nothing was counted. */
+  readonly answers: EntryAnswers | null
+  readonly now: number
+}
+
 /** The rollout that takes the environment from what serves to `next.target`; everything that must not change on the way is decided here. */
-export function begin(state: EnvironmentState, next: WaitingRollout, releases: Readonly<Record<number, KnownRelease>>, now: number): Begun {
+export function begin({ state, next, releases, answers, now }: BeginInput): Begun {
   const target = releases[next.target]
   if (!target) return { refused: because('E_NOT_FOUND', `there is no release v${next.target} that could run`) }
   const base = state.current === null ? null : (releases[state.current] ?? null)
@@ -42,12 +52,17 @@ export function begin(state: EnvironmentState, next: WaitingRollout, releases: R
       steps: canary ? shape.steps.map((it) => it.weight) : [],
       stages,
       removed: Object.keys(base?.graph.services ?? {}).filter((it) => !target.graph.services[it]),
-      split: canary ? (shape.split ?? { by: 'request' }) : null,
+      split: canary ? (shape.split ?? defaultSplit(answers)) : null,
       keepMs: Math.max(shape.keepMs, base ? shapeOf(base.graph, Object.keys(base.graph.services), true).keepMs : 0),
       phase: { name: 'starting', stage: 0, since: now },
       paused: false,
     },
   }
+}
+
+/** Count what you randomise: behind pages there are people, who come back and must find what they left; programs ask one request at a time. */
+function defaultSplit(answers: EntryAnswers | null): { readonly by: 'request' | 'client' } {
+  return { by: answers !== null && answers.html * 2 > answers.total ? 'client' : 'request' }
 }
 
 /**

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Service } from '../model/app-graph.ts'
 import { graph, release, service, TinyWorld } from '../testing.ts'
 
 const api = service('api')
@@ -112,6 +113,27 @@ test('a canary waits for approval at every weight, and both tracks run', () => {
   world.settle()
   assert.equal(world.state.current, 2, 'past the last step it gets everything')
   assert.equal(world.table?.split, null)
+})
+
+test('a canary that says nothing is split by client where most answers were pages, by request elsewhere, and stays so', () => {
+  const begun = (answers: TinyWorld['answers'], over: Partial<Service['release']> = {}) => {
+    const shop = graph([service('web', { ...web, dependsOn: {}, calls: [], release: { ...canary, ...over } })])
+    const world = new TinyWorld().add(release(1, shop), release(2, shop, { web: 'new' })).deploy(1)
+    world.answers = answers
+    world.deploy(2)
+    return world
+  }
+  const by = (world: TinyWorld) => world.table?.split?.by
+  assert.deepEqual(by(begun(null)), { kind: 'request' }, 'nobody has asked yet')
+  assert.deepEqual(by(begun({ total: 0, html: 0 })), { kind: 'request' })
+  assert.deepEqual(by(begun({ total: 10, html: 5 })), { kind: 'request' }, 'half is not most')
+  assert.deepEqual(by(begun({ total: 10, html: 6 })), { kind: 'client' })
+  assert.deepEqual(by(begun({ total: 10, html: 10 }, { split: { by: 'request' } })), { kind: 'request' }, 'the manifest has the last word')
+  const world = begun({ total: 10, html: 10 })
+  world.answers = { total: 1_000, html: 0 }
+  world.ask({ kind: 'resume' })
+  world.settle()
+  assert.deepEqual([world.table?.split?.weight, by(world)], [50, { kind: 'client' }], 'what it was decided by has changed, the rollout has not')
 })
 
 test('promote skips the steps that are left, and resume of a paused canary only lets it go on', () => {

@@ -1,4 +1,5 @@
 import type { Epoch } from '../model/epoch.ts'
+import type { EntryAnswers } from '../model/routing.ts'
 import { desiredGroups, groupKey, type RunningRelease } from '../plan/desired.ts'
 import { decideEdges } from '../plan/edges.ts'
 import type { Operation } from '../plan/operations.ts'
@@ -18,6 +19,8 @@ export interface DecideInput {
   readonly commands: readonly { readonly id: number; readonly by: string; readonly command: Command }[]
   readonly known: Readonly<Record<number, KnownRelease>>
   readonly seen: Seen
+  /** What the entry answered before; null: not counted, or no rollout can begin in this pass. */
+  readonly answers: EntryAnswers | null
   readonly epoch: Epoch
   /** Store time. */
   readonly now: number
@@ -52,7 +55,7 @@ export interface Decision {
  * returns is saved first and done afterwards, so a crash anywhere is repaired by deciding again.
  */
 export function decide(input: DecideInput): Decision {
-  const { place, known, seen, epoch, now, wall } = input
+  const { place, known, seen, answers, epoch, now, wall } = input
   const environment = place.environment
   const consumed: { id: number; refused: Because | null; rollout: string | null }[] = []
   const began: Rollout[] = []
@@ -86,7 +89,7 @@ export function decide(input: DecideInput): Decision {
     if (stepped.ended) ended.push(stepped.ended)
     const [next, ...rest] = state.waiting
     if (state.rollout || !next || state.removing) break
-    const begun = begin(state, next, known, now)
+    const begun = begin({ state, next, releases: known, answers, now })
     state = { ...state, waiting: rest }
     if ('refused' in begun) refused.push({ ...next, base: state.current, because: begun.refused })
     else {

@@ -279,6 +279,7 @@ create table counters (
   errors bigint not null,
   rejected4xx bigint not null,
   aborted bigint not null,
+  html bigint not null,
   latency int[] not null
 );
 create index counters_of_environment on counters (environment, stored_at);
