@@ -90,13 +90,12 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
 
 /** A look at everything of the environment. Whoever cannot be asked makes the pass fail: blindness is not absence. */
 async function observe(ports: EnvironmentPorts, id: string): Promise<Seen> {
-  const [there, traffic, tables] = await Promise.all([ports.driver.observe(id), ports.gateway.observe(id), ports.gateway.environments()])
+  const [there, traffic] = await Promise.all([ports.driver.observe(id), ports.gateway.observe(id)])
   return {
     replicas: new Map(there.replicas.map((it): [string, ObservedReplica] => [it.id, it])),
     tasks: new Map(there.tasks.map((it) => [it.id, it])),
     resources: new Map(there.resources.map((it) => [it.name, it])),
     traffic,
-    hasTable: tables.includes(id),
   }
 }
 
@@ -209,8 +208,7 @@ async function clearOrphan(ports: EnvironmentPorts, id: string): Promise<null> {
   for (const replica of replicas) await ports.driver.stopReplica(replica.id, epoch)
   for (const task of tasks) await ports.driver.forgetTask(task.id, epoch)
   // Only what has a table is withdrawn: the gateway tells of every withdrawal, and would be asked for the next one for ever.
-  if (!(await ports.gateway.environments()).includes(id)) return null
-  const traffic = await ports.gateway.observe(id)
-  await ports.gateway.withdraw(id, { epoch, n: (traffic.acknowledged?.n ?? 0) + 1 })
+  const { hasTable, acknowledged } = await ports.gateway.observe(id)
+  if (hasTable) await ports.gateway.withdraw(id, { epoch, n: (acknowledged?.n ?? 0) + 1 })
   return null
 }

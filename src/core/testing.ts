@@ -92,13 +92,13 @@ export class TinyWorld {
   }
 
   pass(): Decision {
-    const traffic: ObservedTraffic = { acknowledged: this.acknowledged, inflight: {}, refused: [] }
+    const traffic: ObservedTraffic = { hasTable: this.table !== null, acknowledged: this.acknowledged, inflight: {}, refused: [] }
     const decision = decide({
       place: { environment: 'e1', label: 'shop/production', port: 8100, edgeAddress: '127.64.1.1' },
       state: this.state,
       commands: this.#commands,
       known: this.known,
-      seen: { replicas: this.replicas, tasks: this.tasks, resources: this.resources, traffic, hasTable: this.table !== null },
+      seen: { replicas: this.replicas, tasks: this.tasks, resources: this.resources, traffic },
       answers: this.answers,
       epoch: 1,
       now: this.now,

@@ -55,11 +55,12 @@ export function gatewayContract(name: string, start: () => Promise<GatewayUnderT
     const refusedAsStale = (promise: Promise<void>) => assert.rejects(promise, (error) => isWeirError(error, 'E_STALE_EPOCH'))
 
     test('what nobody published is not acknowledged', async () => {
-      assert.deepEqual(await under.gateway.observe('nobody'), { acknowledged: null, inflight: {}, refused: [] })
+      assert.deepEqual(await under.gateway.observe('nobody'), { hasTable: false, acknowledged: null, inflight: {}, refused: [] })
     })
 
     test('a published table is acknowledged, listed, and routed by', async () => {
       await under.gateway.publish(tableFor('c1', { epoch: 1, n: 1 }, ['c1-a']))
+      assert.equal((await under.gateway.observe('c1')).hasTable, true, 'at once: it is durable, whoever has it yet')
       await acknowledged('c1', { epoch: 1, n: 1 })
       assert.ok((await under.gateway.environments()).includes('c1'))
       assert.equal(await under.request('c1'), true)
@@ -103,6 +104,7 @@ export function gatewayContract(name: string, start: () => Promise<GatewayUnderT
     test('a withdrawn environment is gone, and an older table does not bring it back', async () => {
       await under.gateway.publish(tableFor('c6', { epoch: 1, n: 1 }, ['c6-a']))
       await under.gateway.withdraw('c6', { epoch: 1, n: 2 })
+      assert.equal((await under.gateway.observe('c6')).hasTable, false)
       await acknowledged('c6', { epoch: 1, n: 2 })
       assert.ok(!(await under.gateway.environments()).includes('c6'))
       assert.equal(await under.request('c6'), false)

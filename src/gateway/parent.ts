@@ -54,7 +54,7 @@ export class GatewayParent implements Gateway {
         entry: options.workerEntry,
         generation: randomBytes(8).toString('hex'),
         environment: { ...options.environment, WEIR_GATEWAY_KEY: keyOf(options.folder) },
-        present: () => ({ tables: this.#tables.tables(), sockets: this.#sockets.list() }),
+        present: () => ({ tables: this.#tables.tables(), withdrawn: this.#tables.withdrawn(), sockets: this.#sockets.list() }),
         onApplied: (environment) => this.#changed(environment),
         onBlock: (block) => this.#spool.keep(block),
         log: options.log,
@@ -86,8 +86,9 @@ export class GatewayParent implements Gateway {
   }
 
   async observe(environment: string): Promise<ObservedTraffic> {
-    const table = this.#tables.get(environment)?.table
+    const table = this.#tables.get(environment)?.table ?? null
     return {
+      hasTable: table !== null,
       acknowledged: this.#workforce.acknowledged(environment),
       inflight: this.#workforce.inflight(environment),
       refused: table ? refusals(table, (key) => this.#sockets.refusal(key)) : [],

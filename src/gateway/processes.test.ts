@@ -131,6 +131,15 @@ describe('killed and stopped processes of the gateway', () => {
     assert.deepEqual(await gateway.client.counters(100), [])
   })
 
+  test('a worker that starts after a withdrawal acknowledges it too', async () => {
+    await gateway.client.withdraw('e1', { epoch: 1, n: 2 })
+    const [first] = workersOf(gateway)
+    process.kill(first as number, 'SIGKILL')
+    await until(() => workersOf(gateway).length === 2 && !workersOf(gateway).includes(first as number), 'another worker came')
+    await pause(300)
+    await until(async () => (await gateway.client.observe('e1')).acknowledged?.n === 2, 'acknowledged by the new one as well')
+  })
+
   test('a stopped gateway leaves no process behind, not even workers of an earlier parent', async () => {
     const all = workersOf(gateway)
     gateway.parent?.kill('SIGKILL')

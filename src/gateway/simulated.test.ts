@@ -37,7 +37,7 @@ test('a crashed worker loses its open counts and comes back with the kept table'
   await clock.run(100)
   gateway.begin('e1', 'web')
   gateway.crashWorker(0)
-  assert.deepEqual(await gateway.observe('e1'), { acknowledged: null, inflight: {}, refused: [] })
+  assert.deepEqual(await gateway.observe('e1'), { hasTable: true, acknowledged: null, inflight: {}, refused: [] })
   assert.deepEqual(await gateway.counters(10), [])
   await clock.run(100)
   assert.equal((await gateway.observe('e1')).acknowledged?.n, 1)

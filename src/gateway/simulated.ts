@@ -77,7 +77,7 @@ export class SimulatedGateway implements Gateway {
       else if (acknowledged !== null && compareVersions(version, acknowledged) < 0) acknowledged = version
       for (const [replica, count] of worker.inflight.get(environment) ?? []) inflight[replica] = (inflight[replica] ?? 0) + count
     }
-    return { acknowledged, inflight, refused: [] }
+    return { hasTable: (this.#kept.get(environment)?.table ?? null) !== null, acknowledged, inflight, refused: [] }
   }
 
   async environments(): Promise<readonly string[]> {

@@ -45,6 +45,11 @@ export class TableStore {
     return [...this.#kept.values()].flatMap((it) => it.table ?? [])
   }
 
+  /** What must stay out, also of workers that start later. */
+  withdrawn(): { readonly environment: string; readonly version: TableVersion }[] {
+    return [...this.#kept].flatMap(([environment, { version, table }]) => (table === null ? [{ environment, version }] : []))
+  }
+
   /** @returns false when just this version is there already. */
   put(environment: string, version: TableVersion, table: RoutingTable | null): boolean {
     if (!/^[A-Za-z0-9][-A-Za-z0-9_.]{0,99}$/.test(environment)) throw new WeirError('E_NAME', { message: `"${environment}" is no environment id` })

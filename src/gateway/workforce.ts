@@ -15,7 +15,11 @@ export interface WorkforceOptions {
   readonly generation: string
   readonly environment: NodeJS.ProcessEnv
   /** What a worker must have, complete. */
-  readonly present: () => { readonly tables: readonly RoutingTable[]; readonly sockets: readonly (SocketName & { readonly handle: unknown })[] }
+  readonly present: () => {
+    readonly tables: readonly RoutingTable[]
+    readonly withdrawn: readonly Withdrawal[]
+    readonly sockets: readonly (SocketName & { readonly handle: unknown })[]
+  }
   readonly onApplied: (environment: string) => void
   readonly onBlock: (block: CounterBlock) => void
   readonly log: (line: string) => void
@@ -228,7 +232,8 @@ export class Workforce {
 
   #greet(worker: Worker, socket: Socket): void {
     worker.link = socket
-    this.#tell(worker, this.#options.present().tables, [])
+    const { tables, withdrawn } = this.#options.present()
+    this.#tell(worker, tables, withdrawn)
     if (this.#stopping) send(socket, { kind: 'stop', graceMs: 0 })
     else if (worker.child === null && this.#own().some((it) => it.serving)) this.#retire(worker)
   }

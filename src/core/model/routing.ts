@@ -90,6 +90,8 @@ export interface TrafficSplit {
 
 /** What the gateway reports about one environment. */
 export interface ObservedTraffic {
+  /** The gateway keeps a table of it: published, not withdrawn; whether or not a worker has it yet. */
+  readonly hasTable: boolean
   /** The newest version that *every* worker has acknowledged; null before the first. */
   readonly acknowledged: TableVersion | null
   /** Replica id → requests and connections in flight over all workers. Absent: none. */

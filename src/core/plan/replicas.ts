@@ -143,7 +143,7 @@ function isDrained(record: ReplicaRecord, id: string, seen: Seen): boolean {
 
 /** Every worker has a table without it (n grows over all epochs). While a worker routes to it, no grace is long enough. */
 function isOutOfTable(record: ReplicaRecord, seen: Seen): boolean {
-  if (!seen.hasTable) return true
+  if (!seen.traffic.hasTable) return true
   const acknowledged = seen.traffic.acknowledged
   return record.retired !== null && record.retired.version !== 0 && acknowledged !== null && acknowledged.n >= record.retired.version
 }

@@ -7,5 +7,4 @@ export interface Seen {
   readonly tasks: ReadonlyMap<string, ObservedTask>
   readonly resources: ReadonlyMap<string, ObservedResource>
   readonly traffic: ObservedTraffic
-  readonly hasTable: boolean
 }

@@ -34,7 +34,7 @@ export function decideTable(place: Place, state: EnvironmentState, releases: Rel
   const digest = textDigest(canonical(content))
   const last = state.table
   // Not everyone has it: a publish lost in a crash, a gateway that started with an older file.
-  const lost = !seen.hasTable || seen.traffic.acknowledged === null || last === null || seen.traffic.acknowledged.n < last.version.n
+  const lost = !seen.traffic.hasTable || seen.traffic.acknowledged === null || last === null || seen.traffic.acknowledged.n < last.version.n
   // What an earlier epoch left unpublished goes out under this one: the gateway refuses the earlier one by now.
   const renewed = last?.digest !== digest || (lost && last.version.epoch !== epoch)
   // An environment that was removed and came back counts on from where the gateway is.

@@ -136,7 +136,7 @@ export function decide(input: DecideInput): Decision {
     refused,
     dropped,
     wakeInMs: switching || began.length > 0 ? 0 : wakes.length > 0 ? Math.min(...wakes) : null,
-    gone: gone && !seen.hasTable && seen.resources.size === 0,
+    gone: gone && !seen.traffic.hasTable && seen.resources.size === 0,
   }
 }
 
@@ -146,7 +146,7 @@ function isTableKnown(state: EnvironmentState, seen: Seen): boolean {
 
 /** Removing: the table goes first, under a version of its own, so that an environment that comes back goes on counting from there. */
 function removal(state: EnvironmentState, seen: Seen, epoch: Epoch): Pick<ReturnType<typeof decideTable>, 'table' | 'replicas' | 'operations'> {
-  if (!seen.hasTable) return { table: state.table, replicas: state.replicas, operations: [] }
+  if (!seen.traffic.hasTable) return { table: state.table, replicas: state.replicas, operations: [] }
   const version = { epoch, n: (state.table?.version.n ?? 0) + 1 }
   return { table: { version, digest: '' }, replicas: state.replicas, operations: [{ kind: 'withdraw-table', version }] }
 }
