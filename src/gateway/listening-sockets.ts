@@ -20,6 +20,17 @@ export interface HostPort {
   readonly port: number
 }
 
+/** A port that another program holds is seldom freed soon: the next try waits twice as long each time. */
+interface Refusal {
+  readonly cause: string
+  readonly address: HostPort
+  readonly waitMs: number
+  readonly retryAt: number
+}
+
+const FIRST_RETRY_MS = 1000
+const LONGEST_RETRY_MS = 30_000
+
 /**
  * The sockets of the gateway, held by the parent, listened on by the workers. Because the parent holds them they stay open
  * when a worker dies: connections wait in the queue for the next one. Because they are bound with SO_REUSEPORT a new parent
@@ -28,7 +39,7 @@ export interface HostPort {
 export class ListeningSockets {
   readonly #open = new Map<SocketKey, { readonly handle: Handle; readonly serial: number }>()
   #serial = 0
-  readonly #refused = new Map<SocketKey, string>()
+  readonly #refused = new Map<SocketKey, Refusal>()
   /** Workers of a dead parent may hold the same ports. */
   readonly #shared: () => boolean
 
@@ -36,18 +47,30 @@ export class ListeningSockets {
     this.#shared = shared
   }
 
-  open(key: SocketKey, { host, port }: HostPort): void {
-    if (this.#open.has(key)) return
+  /** Tries at once, however often it was refused before. */
+  open(key: SocketKey, address: HostPort, now: number): void {
+    if (!this.#open.has(key)) this.#try(key, address, now, FIRST_RETRY_MS)
+  }
+
+  /** Tries what was refused and whose time has come. @returns what opened. */
+  retry(now: number): SocketKey[] {
+    const due = [...this.#refused].filter(([, { retryAt }]) => retryAt <= now)
+    return due.filter(([key, { address, waitMs }]) => this.#try(key, address, now, Math.min(LONGEST_RETRY_MS, waitMs * 2))).map(([key]) => key)
+  }
+
+  #try(key: SocketKey, address: HostPort, now: number, waitMs: number): boolean {
+    const { host, port } = address
     // SO_REUSEPORT lets any process of this account bind as well: a plain bind first tells whether the port is really free.
     const probe = this.#shared() ? null : bind(host, port, 0)
     if (typeof probe === 'object') probe?.close()
     const handle = typeof probe === 'number' ? probe : bind(host, port, REUSE_PORT)
     if (typeof handle === 'number') {
-      this.#refused.set(key, describe(handle, host, port))
-      return
+      this.#refused.set(key, { cause: describe(handle, host, port), address, waitMs, retryAt: now + waitMs })
+      return false
     }
     this.#refused.delete(key)
     this.#open.set(key, { handle, serial: ++this.#serial })
+    return true
   }
 
   close(key: SocketKey): void {
@@ -67,11 +90,7 @@ export class ListeningSockets {
 
   /** Why `key` is not open; null: it is, or nobody asked for it. */
   refusal(key: SocketKey): string | null {
-    return this.#refused.get(key) ?? null
-  }
-
-  refusedKeys(): SocketKey[] {
-    return [...this.#refused.keys()]
+    return this.#refused.get(key)?.cause ?? null
   }
 }
 

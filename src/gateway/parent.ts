@@ -65,7 +65,7 @@ export class GatewayParent implements Gateway {
 
   /** Opens the sockets and starts the workers. Apart from the constructor, so that a parent that cannot serve leaves none behind. */
   start(): void {
-    this.#openSockets()
+    this.#openSockets(null)
     this.#workforce.start()
     this.#timers.push(
       setInterval(() => this.#retryRefused(), RETRY_REFUSED_MS),
@@ -75,13 +75,13 @@ export class GatewayParent implements Gateway {
 
   async publish(table: RoutingTable): Promise<void> {
     if (!this.#tables.put(table.environment, table.version, table)) return
-    this.#openSockets()
+    this.#openSockets(table)
     this.#workforce.sync([table], [])
   }
 
   async withdraw(environment: string, version: TableVersion): Promise<void> {
     if (!this.#tables.put(environment, version, null)) return
-    this.#openSockets()
+    this.#openSockets(null)
     this.#workforce.sync([], [{ environment, version }])
   }
 
@@ -126,12 +126,13 @@ export class GatewayParent implements Gateway {
     for (const watcher of this.#watchers) watcher(environment)
   }
 
-  /** Opens what the tables want and closes what none does. */
-  #openSockets(): void {
+  /** Opens what the tables want and closes what none does. What was refused is tried again at once only for `news`; the rest waits for its time. */
+  #openSockets(news: RoutingTable | null): void {
     const wanted = new Map<SocketKey, HostPort>([[PUBLIC_SOCKET, this.#listen]])
     for (const table of this.#tables.tables()) for (const listener of table.listeners) wanted.set(socketOf(listener), this.#addressOf(listener))
     for (const key of this.#sockets.keys()) if (!wanted.has(key)) this.#sockets.close(key)
-    for (const [key, address] of wanted) this.#sockets.open(key, address)
+    const urgent = new Set(news?.listeners.map(socketOf))
+    for (const [key, address] of wanted) if (urgent.has(key) || this.#sockets.refusal(key) === null) this.#sockets.open(key, address, performance.now())
   }
 
   #addressOf(listener: Listener): HostPort {
@@ -147,12 +148,10 @@ export class GatewayParent implements Gateway {
 
   /** A port that was taken may have become free. */
   #retryRefused(): void {
-    const before = this.#sockets.refusedKeys()
-    if (before.length === 0) return
-    this.#openSockets()
-    if (this.#sockets.refusedKeys().length === before.length) return
+    const opened = new Set(this.#sockets.retry(performance.now()))
+    if (opened.size === 0) return
     this.#workforce.sync([], [])
-    for (const table of this.#tables.tables()) this.#changed(table.environment)
+    for (const table of this.#tables.tables()) if (table.listeners.some((it) => opened.has(socketOf(it)))) this.#changed(table.environment)
   }
 
   #resize(): void {

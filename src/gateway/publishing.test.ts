@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type AddressInfo, createServer } from 'node:net'
 import { after, before, describe, test } from 'node:test'
-import { ask, freePort, group, Processes, route, service, startLoad, startTarget, type Target, table, until } from './testing.ts'
+import { ask, freePort, group, Processes, pause, route, service, startLoad, startTarget, type Target, table, until } from './testing.ts'
 
 describe('publishing to running workers', () => {
   let target: Target
@@ -42,6 +42,22 @@ describe('publishing to running workers', () => {
     squatter.close()
     await until(async () => (await gateway.client.observe('e3')).refused.length === 0, 'it was opened')
     assert.equal((await until(() => ask({ port }).catch(() => null), 'it is served')).body, 'ok')
+  })
+
+  test('a port that was refused for long is tried at once for a new table version', async () => {
+    const squatter = createServer()
+    await new Promise<void>((resolve) => squatter.listen(0, '127.0.0.1', resolve))
+    const { port } = squatter.address() as AddressInfo
+    const app = (n: number) =>
+      table('e5', n, [{ kind: 'port', listen: port, service: 'web', port: 'http', protocol: 'http' }], { web: service(group(1, { s1: target.port })) })
+    await gateway.publish(app(1))
+    await pause(1200) // the second try is over, the third one is two seconds away
+    await new Promise((resolve) => squatter.close(resolve))
+    await gateway.client.publish(table('e6', 1, [route('other.test')], { web: service(group(1, { s1: target.port })) }))
+    assert.equal((await gateway.client.observe('e5')).refused.length, 1, "another environment's table is no reason to try")
+    await gateway.publish(app(2))
+    assert.deepEqual((await gateway.client.observe('e5')).refused, [])
+    assert.equal((await ask({ port })).body, 'ok')
   })
 
   test('edges are served on loopback addresses of their own and closed with their table', async () => {
