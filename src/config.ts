@@ -14,11 +14,19 @@ export interface StatePaths {
   readonly serverSocket: string
   readonly runnerSocket: string
   readonly gatewaySocket: string
+  /** Where the telemetry process is asked; and where the gateway leaves its spans. */
+  readonly telemetrySocket: string
+  readonly spansSocket: string
   readonly storeSocketDir: string
   readonly storeData: string
   readonly appsData: string
   readonly runner: string
   readonly gateway: string
+  readonly telemetry: string
+  /** What keys of the telemetry intake are made with, 32 bytes. */
+  readonly intakeSecret: string
+  /** Code that instruments Node services, where they may read it. */
+  readonly instrumentation: string
   readonly slugs: string
   readonly mirrors: string
   readonly uploads: string
@@ -43,11 +51,16 @@ export function statePaths(env: NodeJS.ProcessEnv = process.env): StatePaths {
     serverSocket: join(run, 'server/api.sock'),
     runnerSocket: join(run, 'runner.sock'),
     gatewaySocket: join(run, 'gateway/control.sock'),
+    telemetrySocket: join(run, 'telemetry/control.sock'),
+    spansSocket: join(run, 'telemetry/spans.sock'),
     storeSocketDir: join(run, 'pg'),
     storeData: join(home, 'pg/store'),
     appsData: join(home, 'pg/apps'),
     runner: join(home, 'runner'),
     gateway: join(home, 'gateway'),
+    telemetry: join(home, 'telemetry'),
+    intakeSecret: join(home, 'intake.secret'),
+    instrumentation: join(home, 'instrumentation'),
     slugs: join(home, 'slugs'),
     mirrors: join(home, 'mirrors'),
     uploads: join(home, 'uploads'),
@@ -69,13 +82,14 @@ export interface Accounts {
   readonly gateway: number
   readonly build: number
   readonly postgres: number
+  readonly telemetry: number
   /** uid of app number n. */
   app(n: number): number
 }
 export function accounts(env: NodeJS.ProcessEnv = process.env): Accounts | null {
   if (process.getuid?.() !== 0) return null
   const base = Number(env['WEIR_UID_BASE'] ?? 1_900_000_000)
-  return { server: base + 1, gateway: base + 2, build: base + 3, postgres: base + 4, app: (n) => base + 1000 + n }
+  return { server: base + 1, gateway: base + 2, build: base + 3, postgres: base + 4, telemetry: base + 5, app: (n) => base + 1000 + n }
 }
 
 /**
@@ -93,6 +107,30 @@ export function appPorts(env: NodeJS.ProcessEnv = process.env): { readonly first
   return { first, last }
 }
 
+/** Telemetry of a whole installation. `WEIR_TELEMETRY=off` turns it off; without a port, the usual one if it is free. */
+export interface TelemetryConfig {
+  readonly on: boolean
+  readonly otlpPort: number | null
+  readonly zipkinPort: number | null
+  /** Bootstrap servers, `HOST:PORT` by comma, of the broker that spans may be sent to; told to replicas as `KAFKAADDRESS`. */
+  readonly kafka: string | null
+}
+
+export function telemetryConfig(env: NodeJS.ProcessEnv = process.env): TelemetryConfig {
+  const choice = env['WEIR_TELEMETRY'] ?? 'on'
+  if (choice !== 'on' && choice !== 'off')
+    throw new WeirError('E_USAGE', { message: 'WEIR_TELEMETRY is neither on nor off', cause: `"${choice}"`, next: 'WEIR_TELEMETRY=off' })
+  return { on: choice === 'on', otlpPort: portOf(env, 'WEIR_OTLP_PORT'), zipkinPort: portOf(env, 'WEIR_ZIPKIN_PORT'), kafka: env['WEIR_KAFKA'] ?? null }
+}
+
+function portOf(env: NodeJS.ProcessEnv, name: string): number | null {
+  const text = env[name]
+  if (text === undefined) return null
+  if (!/^\d{1,5}$/.test(text) || Number(text) === 0 || Number(text) > 65_535)
+    throw new WeirError('E_USAGE', { message: `${name} is not a port`, cause: `"${text}"`, next: `${name}=4318` })
+  return Number(text)
+}
+
 /** What Weir's own processes are configured by, handed from one to the next and to nothing else. */
 const OWN_VARIABLES = [
   'PATH',
@@ -104,6 +142,10 @@ const OWN_VARIABLES = [
   'WEIR_API_LISTEN',
   'WEIR_TRUSTED_PROXIES',
   'WEIR_GATEWAY_WORKERS',
+  'WEIR_TELEMETRY',
+  'WEIR_OTLP_PORT',
+  'WEIR_ZIPKIN_PORT',
+  'WEIR_KAFKA',
   'DATABASE_URL',
   'WEIR_CRASH_FILE',
 ] as const

@@ -7,7 +7,14 @@ export const PROGRAMS = {
   runner: 'drivers/process/runner/main.ts',
   gateway: 'gateway/main.ts',
   'gateway-worker': 'gateway/worker.ts',
+  telemetry: 'telemetry/main.ts',
 } as const
+
+/** The module that instruments Node services, one file without imports of ours; null where Weir was not built. */
+export function instrumentationFile(): string | null {
+  const built = join(import.meta.dirname, 'instrumentation.mjs')
+  return existsSync(built) ? built : null
+}
 
 /**
  * The file to start a program from: beside this one where Weir is built, else its source.

@@ -3,7 +3,7 @@ import { fillTemplates, literal } from '../core/model/expand.ts'
 import { variablesSet } from '../core/plan/fingerprint.ts'
 import type { Operation } from '../core/plan/operations.ts'
 import type { EdgeRecord } from '../core/rollout/state.ts'
-import type { Account, ReplicaSpec, ResourceSpec, SecretMount, TaskSpec } from '../drivers/driver.ts'
+import type { Account, ReplicaSpec, ReplicaTelemetry, ResourceSpec, SecretMount, TaskSpec } from '../drivers/driver.ts'
 import { WeirError } from '../errors.ts'
 import type { ApplyInput } from './apply.ts'
 import type { StoredRelease } from './journal.ts'
@@ -22,7 +22,12 @@ export function replicaSpec(input: ApplyInput, operation: Extract<Operation, { k
     healthcheck: service.healthcheck,
     stop: service.stop,
     volumes: service.volumes,
+    telemetry: telemetryOf(input, service),
   }
+}
+
+function telemetryOf({ record }: ApplyInput, { telemetry = 'auto' }: Service): ReplicaTelemetry | null {
+  return telemetry === 'off' ? null : { app: record.app, environment: record.environment, instrument: telemetry === 'auto' }
 }
 
 export function taskSpec(input: ApplyInput, id: string, edgeAddress: string): TaskSpec {

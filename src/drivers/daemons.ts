@@ -17,7 +17,7 @@ export interface DaemonSpec {
   /** Complete: nothing is inherited. */
   readonly env: Readonly<Record<string, string>>
   /** Which of the installation's accounts it runs as; without root all run as the user. */
-  readonly account: 'root' | 'server' | 'gateway' | 'postgres'
+  readonly account: 'root' | 'server' | 'gateway' | 'postgres' | 'telemetry'
   readonly stop: { readonly signal: NodeJS.Signals; readonly graceMs: number }
   /** `keep`: when the main process dies, what it started goes on beside its successor (the gateway's workers). */
   readonly leftovers: 'kill' | 'keep'
@@ -40,4 +40,10 @@ export interface StoreConnection {
   /** File with the password alone, readable by the server's account. */
   readonly passwordFile: string
   readonly database: string
+}
+
+/** Loopback ports of the telemetry intake. */
+export interface IntakeAddress {
+  readonly otlp: number
+  readonly zipkin: number
 }

@@ -73,6 +73,16 @@ export interface ReplicaSpec extends ProcessSpec {
   readonly healthcheck: Healthcheck
   readonly stop: { readonly signal: StopSignal; readonly graceMs: number }
   readonly volumes: readonly { readonly resource: string; readonly path: string }[]
+  /** How it is told where its telemetry goes; null: not at all. Where that is and its key only the driver knows. */
+  readonly telemetry: ReplicaTelemetry | null
+}
+
+export interface ReplicaTelemetry {
+  readonly app: string
+  /** The environment's name. */
+  readonly environment: string
+  /** Node services are instrumented without their doing. */
+  readonly instrument: boolean
 }
 
 export interface TaskSpec extends ProcessSpec {

@@ -59,11 +59,11 @@ const CASES: Readonly<Record<string, readonly [text: string | Uint8Array, ...lin
   // Keys and types
   'an unknown key at the top': [
     'version: 1\nservice: {}\nservices: { web: { build: . } }\n',
-    '2:1 unknown key `service` (known here: version, app, services, resources, jobs, environments, kubernetes)',
+    '2:1 unknown key `service` (known here: version, app, services, resources, jobs, telemetry, environments, kubernetes)',
   ],
   'an unknown key with a near one': [
     web('replicas: 3\n    scael: { min: 3 }'),
-    '6:5 unknown key `replicas` (known here: build, image, command, routes, ports, depends_on, healthcheck, environment, secrets, resources, stop, volumes, slo, scale, scaler, pre_start, release)',
+    '6:5 unknown key `replicas` (known here: build, image, command, routes, ports, depends_on, healthcheck, environment, secrets, resources, stop, volumes, slo, scale, scaler, telemetry, pre_start, release)',
     '7:5 unknown key `scael` (did you mean `scale`?)',
   ],
   'an unknown key in a list': [web('routes: [{ hst: a.example.com }]'), '6:16 unknown key `hst` (did you mean `host`?)'],
@@ -119,7 +119,7 @@ const CASES: Readonly<Record<string, readonly [text: string | Uint8Array, ...lin
   'signs that steer a terminal': [web('scaler: "\\e[2Jx"'), '6:13 expected one of auto, manual, external, got the text "\\u001b[2Jx"'],
   'a key that steers a terminal': [
     'version: 1\n"\\e[2J": 1\nservices: { web: { build: . } }\n',
-    '2:1 unknown key `\ufffd[2J` (known here: version, app, services, resources, jobs, environments, kubernetes)',
+    '2:1 unknown key `\ufffd[2J` (known here: version, app, services, resources, jobs, telemetry, environments, kubernetes)',
   ],
   'a shell': [
     web('command: "node a.js && node b.js"'),

@@ -31,7 +31,7 @@ export function graphOf(tree: Tree, app: string, format: AppGraph['format'], pre
   namesOf(document, check)
   const names = namesIn(document, check)
   const resources = resourcesOf(document, tree, check, notes)
-  const own = Object.entries(documents).map(([name, service]) => serviceOf(name, service, check))
+  const own = Object.entries(documents).map(([name, service]) => serviceOf(name, { telemetry: document.telemetry, ...service }, check))
   const jobs = jobsOf(document, names, check)
   const ownByName = new Map(own.map((service) => [service.name, service]))
   const services = own.map((service) => related(service, ownByName, documents[service.name]!, resources, names, check))

@@ -142,7 +142,9 @@ function overlaysOf(document: Tree, environment: string): Tree[] {
     seen.add(name)
     const overlay = find(document, ['environments', name])
     if (overlay?.kind !== 'map') break
-    const parts = new Map<string, TreeEntry>([...overlay.entries].filter(([key]) => key === 'services' || key === 'resources' || key === 'jobs'))
+    const parts = new Map<string, TreeEntry>(
+      [...overlay.entries].filter(([key]) => key === 'services' || key === 'resources' || key === 'jobs' || key === 'telemetry'),
+    )
     overlays.unshift({ ...overlay, entries: parts })
     name = textAt(overlay, 'from')
   }

@@ -137,6 +137,8 @@ const mount = z.strictObject({
 
 const variables = z.record(leaf.anyVariable, leaf.variableValue)
 
+const telemetry = z.enum(['auto', 'environment', 'off'])
+
 const serviceSchema = z
   .strictObject({
     build: about(
@@ -168,6 +170,11 @@ const serviceSchema = z
     slo: about(slo, 'Quality goals.'),
     scale: about(scale, 'How many replicas. `min` run until the autoscaler is there.'),
     scaler: about(z.enum(['auto', 'manual', 'external']), 'Who changes the number of replicas.', 'auto'),
+    telemetry: about(
+      telemetry,
+      'What its replicas are told about telemetry: `environment` where it goes (`OTEL_…`), `auto` also instruments Node services, `off` nothing.',
+      'what the app says',
+    ),
     pre_start: about(z.array(preStart), 'Commands before the start, such as migrations.'),
     release: about(release, 'How a new release takes over.'),
   })
@@ -195,6 +202,7 @@ const parts = {
   services: about(z.record(leaf.anyName, serviceSchema), 'The processes of the app, by name.'),
   resources: about(z.record(leaf.anyName, resourceSchema), 'Databases and volumes, by name.'),
   jobs: about(z.record(leaf.anyName, jobSchema), 'Commands by schedule, by name.'),
+  telemetry: about(telemetry, 'Telemetry of the services that do not say it themselves.', 'auto'),
 }
 
 const environment = z.strictObject({

@@ -42,6 +42,7 @@ export function serviceOf(name: string, document: ServiceDocument, check: Check)
     preStart: preStartOf(document.pre_start ?? [], [...path, 'pre_start'], check),
     scale: scaleOf(document.scale ?? {}, [...path, 'scale'], check),
     scaler: document.scaler ?? 'auto',
+    ...(document.telemetry === undefined ? {} : { telemetry: document.telemetry }),
     release: releaseOf(document.release ?? {}, volumes.length > 0, [...path, 'release'], check),
     objectives: objectivesOf(document.slo ?? {}),
   }

@@ -37,6 +37,11 @@ export interface Service {
   readonly preStart: readonly PreStart[]
   readonly scale: { readonly min: number; readonly max: number }
   readonly scaler: 'auto' | 'manual' | 'external'
+  /**
+   * What a replica is told about telemetry. `environment`: where it goes (`OTEL_…`); `auto`: also, Node services are instrumented; `off`:
+   * nothing. Not there in releases that were made before there was a choice: `auto`.
+   */
+  readonly telemetry?: 'auto' | 'environment' | 'off'
   readonly release: ReleasePolicy
   /** Quality goals as declared, kept for later readers; latencies in milliseconds, availability 0…1, throughput in requests a second. */
   readonly objectives: Readonly<Partial<Record<'latencyP50' | 'latencyP95' | 'latencyP99' | 'availability' | 'throughput', number>>>

@@ -20,6 +20,7 @@ export function replicaInputs(graph: AppGraph, service: Service, artifact: Artif
     stop: service.stop,
     volumes: service.volumes,
     preStart: service.preStart,
+    telemetry: service.telemetry === 'auto' ? undefined : service.telemetry,
   })
 }
 

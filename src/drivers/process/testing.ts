@@ -204,12 +204,13 @@ export function replicaSpec(id: string, slug: string, change: Partial<ReplicaSpe
     healthcheck: { kind: 'http', path: '/', port: 'http', intervalMs: 100, timeoutMs: 1000, retries: 2, startPeriodMs: 5_000 },
     stop: { signal: 'SIGTERM', graceMs: 2_000 },
     volumes: [],
+    telemetry: null,
     ...change,
   }
 }
 
 export function taskSpec(id: string, slug: string, change: Partial<TaskSpec> = {}): TaskSpec {
-  const { service: _s, origin: _o, ports: _p, healthcheck: _h, stop: _t, volumes: _v, ...common } = replicaSpec(id, slug)
+  const { service: _s, origin: _o, ports: _p, healthcheck: _h, stop: _t, volumes: _v, telemetry: _l, ...common } = replicaSpec(id, slug)
   return { ...common, argv: ['node', 'task.js'], timeoutMs: 20_000, ...change }
 }
 

@@ -71,6 +71,7 @@ function replica(id: string, environment: string, does: string): ReplicaSpec {
     healthcheck,
     stop: { signal: 'SIGTERM', graceMs: 1000 },
     volumes: [],
+    telemetry: null,
   }
 }
 function task(id: string, environment: string, does: string): TaskSpec {

@@ -129,7 +129,7 @@ export class Daemon {
         argv,
         env: { PATH: this.#machine.path, ...env },
         cwd: this.#machine.paths.home,
-        account: uid === null ? null : { uid, groups: [], lowPorts: account === 'gateway' },
+        account: uid === null ? null : { uid, groups: this.#groups(), lowPorts: account === 'gateway' },
         stdio: ['ignore', child.out, child.err],
       })
       crashPoint('daemon-spawned')
@@ -142,6 +142,12 @@ export class Daemon {
     } finally {
       child.close()
     }
+  }
+
+  /** Telemetry writes into the store and reads logs as the server does, and lets the gateway in at its socket. */
+  #groups(): number[] {
+    const { accounts } = this.#machine
+    return accounts !== null && this.spec.account === 'telemetry' ? [accounts.server, accounts.gateway] : []
   }
 
   #watch(tree: ProcessTree, output: OutputReader): void {

@@ -7,6 +7,7 @@ const machine = { path: '/usr/bin', paths: { runtimes: '/runtimes' } } as Parame
 function environment(environmentVariables: Record<string, string>) {
   return processEnvironment(machine, {
     runtime: null,
+    telemetry: () => ({}),
     environmentVariables,
     secretVariables: { KEY: '$HOME' },
     resources: { db: { kind: 'postgres', fields: { url: 'postgres://x', host: '127.0.0.1' } } },

@@ -7,6 +7,8 @@ export type ResourceFields = Readonly<Record<string, string>>
 
 export interface EnvironmentInput {
   readonly runtime: string | null
+  /** Variables about telemetry, those that the process has of its own included. */
+  readonly telemetry: (own: Readonly<Record<string, string>>) => Readonly<Record<string, string>>
   readonly environmentVariables: Readonly<Record<string, string>>
   readonly secretVariables: Readonly<Record<string, string>>
   /** Of the resources that it uses. */
@@ -24,6 +26,7 @@ export interface EnvironmentInput {
  * | resources   | `DB_URL` for `db`; `DATABASE_URL` when it is the only PostgreSQL; `DATA_PATH` for a volume |
  * | manifest    | as written, templates and `$NAME` filled in; of the manifest's own, as they are written |
  * | secrets     | by choice                                                                          |
+ * | driver      | where telemetry goes (`OTEL_…`), unless the process says otherwise                  |
  * | driver      | `PORT`, `PORT_<NAME>`, `HOST`, `HOME`, `TMPDIR`, `SECRETS_DIR`, `PATH`              |
  */
 export function processEnvironment(machine: Pick<Machine, 'path' | 'paths'>, input: EnvironmentInput): Record<string, string> {
@@ -31,7 +34,8 @@ export function processEnvironment(machine: Pick<Machine, 'path' | 'paths'>, inp
   const others = { ...injected(input.resources), ...input.environmentVariables, ...input.secretVariables, ...given }
   const lookup = (name: string) => (name.includes('.') ? resourceField(name, input.resources) : others[name])
   const written = Object.entries(input.environmentVariables).map(([name, value]) => [name, expand(value, lookup)])
-  const env: Record<string, string> = { LANG: 'C.UTF-8', ...injected(input.resources), ...Object.fromEntries(written), ...input.secretVariables, ...given }
+  const own = { LANG: 'C.UTF-8', ...injected(input.resources), ...Object.fromEntries(written), ...input.secretVariables, ...given }
+  const env: Record<string, string> = { ...own, ...input.telemetry(own) }
   const path = env['PATH'] ?? machine.path
   env['PATH'] = input.runtime === null ? path : `${join(machine.paths.runtimes, input.runtime, 'bin')}:${path}`
   return env

@@ -7,9 +7,10 @@ import { findProgram, missing } from './machine.ts'
 const PORTS = Array.from({ length: 16 }, (_, n) => 20_000 + n)
 const STATE = {
   chain: 'weir-0',
-  uids: { gateway: 102, build: 103, postgres: 104 },
+  uids: { gateway: 102, build: 103, postgres: 104, telemetry: 105 },
   apps: [{ app: 1, uid: 1001, database: true, ports: PORTS }],
   databasePort: 21_000,
+  telemetry: { intake: [4318, 9411], reachable: [4318, 9411, 9092] },
 }
 
 test('rules come in an order in which what is allowed stands before what is refused', () => {
@@ -28,7 +29,7 @@ test('rules come in an order in which what is allowed stands before what is refu
 test('more ports than a rule can hold are in several', () => {
   const rules = firewallRules(STATE, 4)
     .split('\n')
-    .filter((line) => line.startsWith('-A weir-0 ') && line.includes('--dports'))
+    .filter((line) => line.startsWith('-A weir-0 -p tcp -m multiport --dports'))
   assert.deepEqual(
     rules.map((rule) => /--dports (\S+)/.exec(rule)?.[1]?.split(',').length),
     [15, 1],
@@ -38,6 +39,14 @@ test('more ports than a rule can hold are in several', () => {
 test('an app without a database cannot reach the port of the databases', () => {
   const rules = firewallRules({ ...STATE, apps: [{ app: 1, uid: 1001, database: false, ports: [] }] }, 4)
   assert.ok(!rules.includes('--dport 21000 -m owner --uid-owner 1001 -j RETURN'))
+})
+
+test('every app reaches the intake and the broker, and nobody but the telemetry process answers there', () => {
+  const lines = firewallRules(STATE, 4).split('\n')
+  const at = (part: string) => lines.findIndex((line) => line.includes(part))
+  assert.ok(at('--dports 4318,9411,9092 -m owner --uid-owner 1001 -j RETURN') < at('-p tcp -m owner --uid-owner 1001 -j REJECT'))
+  assert.ok(at('--sports 4318,9411 -m owner --uid-owner 105 -j RETURN') < at('4318,9411 -m owner --uid-owner 103-1001 -j DROP'))
+  assert.ok(!lines.some((line) => line.includes('--sports') && line.includes('9092')), 'the broker is nobody of ours')
 })
 
 test('over IPv6 an app reaches nothing but name servers', () => {

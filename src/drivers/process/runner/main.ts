@@ -43,6 +43,7 @@ function handlers(runner: Runner): Handlers {
     observeJob: (args: Args<'observeJob'>) => runner.observeJob(args),
     stopJob: (args: Args<'stopJob'>) => runner.stopJob(args),
     ensureStore: () => runner.ensureStore(),
+    intake: () => runner.intake(),
     ensureDaemon: (spec: DaemonSpec) => runner.daemons.ensure(spec),
     stopDaemon: ({ name }: { name: string }) => runner.daemons.stop(name),
     daemons: () => runner.daemons.list(),

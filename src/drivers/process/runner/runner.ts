@@ -12,6 +12,8 @@ import { offerExec } from './exec-session.ts'
 import { FifoPool } from './fifos.ts'
 import { Firewall } from './firewall.ts'
 import type { FirewallState } from './firewall-rules.ts'
+import { placeInstrumentation } from './instrumentation.ts'
+import { Intake } from './intake.ts'
 import { Job, type JobRecord } from './job.ts'
 import type { Machine } from './machine.ts'
 import { removeOldLogs } from './old-logs.ts'
@@ -46,6 +48,7 @@ export class Runner {
   readonly #jobs = new Map<string, Job>()
   readonly #databases: AppDatabases
   readonly #store: StoreDatabase
+  readonly #intake: Intake | null
   readonly #firewall: Firewall | null
   readonly #events: RunnerEvents
   #execs = 0
@@ -72,11 +75,19 @@ export class Runner {
     this.#forgetOtherBoot()
     for (const { ports } of readRecords<ReplicaRecord>(join(folder, 'replicas'))) this.#ports.keep(Object.values(ports))
     const fifos = new FifoPool(join(folder, 'fifos'), machine.programs.mkfifo)
+    this.#intake = Intake.open(machine, this.#ports, telemetryConfig())
     this.daemons = new DaemonSet(machine, fifos)
     this.#databases = new AppDatabases(machine, this.daemons, this.#ports)
     this.#store = new StoreDatabase(machine, this.daemons)
     const resources = new Resources(machine, this.#databases, (environment) => events.changed(environment))
-    this.#tools = { machine, fifos, slugs: new Slugs(machine), resources, guard: async () => this.#firewall?.set(this.#firewallState()) }
+    this.#tools = {
+      machine,
+      fifos,
+      slugs: new Slugs(machine),
+      resources,
+      telemetry: this.#intake && { intake: this.#intake, instrumentation: placeInstrumentation(machine) },
+      guard: async () => this.#firewall?.set(this.#firewallState()),
+    }
   }
 
   #resume(): void {
@@ -207,6 +218,11 @@ export class Runner {
     return this.#store.ensure()
   }
 
+  /** null: telemetry is turned off on this machine. */
+  intake(): IntakeAddress | null {
+    return this.#intake?.address ?? null
+  }
+
   /** Slugs that no release needs any more; those that something runs from stay. */
   removeSlugs({ digests }: { digests: readonly string[] }): void {
     const used = new Set([...this.#replicas.values(), ...this.#tasks.values()].map((it) => it.spec.slug))
@@ -245,9 +261,10 @@ export class Runner {
     const portsOf = (app: number) => replicas.flatMap((it) => (it.spec.account.app === app ? Object.values(it.ports) : [])).sort((a, b) => a - b)
     return {
       chain: name,
-      uids: { gateway: accounts.gateway, build: accounts.build, postgres: accounts.postgres },
+      uids: { gateway: accounts.gateway, build: accounts.build, postgres: accounts.postgres, telemetry: accounts.telemetry },
       apps: [...apps].sort((a, b) => a - b).map((app) => ({ app, uid: accounts.app(app), database: withDatabase.has(app), ports: portsOf(app) })),
       databasePort: withDatabase.size > 0 ? this.#databases.port : null,
+      telemetry: { intake: Object.values(this.#intake?.address ?? {}), reachable: this.#intake?.reachable() ?? [] },
     }
   }
 

@@ -6,12 +6,14 @@ import type { ReplicaSpec, TaskSpec } from '../../driver.ts'
 import { replaceFile } from './durable.ts'
 import { type EnvironmentInput, processEnvironment } from './environment.ts'
 import type { FifoPool } from './fifos.ts'
+import type { Intake } from './intake.ts'
 import { LogFile } from './log-file.ts'
 import type { Machine } from './machine.ts'
 import { OutputReader, openForChild } from './output.ts'
 import type { ProcessIdentity } from './proc.ts'
 import type { Resources } from './resources.ts'
 import type { Slugs } from './slugs.ts'
+import { telemetryVariables } from './telemetry-variables.ts'
 import { killTree, ProcessTree, spawnInside, type TreeAccount, whenSpawned } from './tree.ts'
 
 /** Threads count too; far above what a service needs, far below what stops a machine. */
@@ -33,6 +35,8 @@ export interface SandboxTools {
   readonly fifos: FifoPool
   readonly slugs: Slugs
   readonly resources: Resources
+  /** null: turned off on this machine. */
+  readonly telemetry: { readonly intake: Intake; readonly instrumentation: string | null } | null
   /** Returns when the kernel lets nobody but the gateway reach the replicas' ports, and the app nothing that is not its own. */
   readonly guard: () => Promise<void>
 }
@@ -109,12 +113,21 @@ export class Sandbox {
     for (const name of spec.uses) resources[name] = await this.#tools.resources.fields(spec.environment, name, signal)
     return processEnvironment(this.#tools.machine, {
       runtime: spec.runtime,
+      telemetry: (own) => this.#telemetry(own),
       environmentVariables: spec.environmentVariables,
       secretVariables,
       resources,
       ports,
       folders: { home: this.#private('home', 0o700), tmp: this.#private('tmp', 0o700), secrets: join(this.#folder, 'secrets') },
     })
+  }
+
+  /** Only replicas that were accepted by a runner that knew of telemetry are told of it. */
+  #telemetry(own: Readonly<Record<string, string>>): Record<string, string> {
+    const { telemetry } = this.#tools
+    if (telemetry === null || !('telemetry' in this.#spec)) return {}
+    const { intake, instrumentation } = telemetry
+    return telemetryVariables(this.#spec, { address: intake.address, key: intake.keyOf(this.#spec.environment), kafka: intake.kafka, instrumentation }, own)
   }
 
   async start(place: Place): Promise<Running> {
