@@ -1,0 +1,89 @@
+import { subscribe } from 'node:diagnostics_channel'
+import { callerOf, type HeadersOut, writeHeaders } from '../propagation.ts'
+import { KIND, type Span } from '../span.ts'
+import type { Tracer } from '../tracer.ts'
+import { shownPath } from '../url.ts'
+import { address } from './http-client.ts'
+import { methodName } from './http-server.ts'
+
+/** A request of undici: what `fetch` makes, and `undici.request`. Its headers are name, value, name, value, …; up to version 5 a text. */
+interface UndiciRequest {
+  readonly method: string
+  readonly path: string
+  readonly origin: string | URL
+  headers: string | unknown[]
+  addHeader(name: string, value: string): unknown
+}
+
+/** A CLIENT span for each request of undici's, Node's own and any that the app brought, by the channels that it publishes on. */
+export function traceFetch(tracer: Tracer): void {
+  const spans = new WeakMap<UndiciRequest, Span>()
+  const on = (
+    event: string,
+    act: (message: { readonly request: UndiciRequest; readonly response: { readonly statusCode: number }; readonly error: unknown }) => void,
+  ) =>
+    subscribe(`undici:request:${event}`, (message) => {
+      try {
+        act(message as Parameters<typeof act>[0])
+      } catch (error) {
+        tracer.trouble('fetch', error)
+      }
+    })
+
+  on('create', ({ request }) => {
+    if (tracer.idle || request.method === 'CONNECT') return
+    const headers = headersOf(request)
+    const scope = tracer.start(KIND.client, methodName(request.method), callerOf(tracer.scope, headers))
+    writeHeaders(scope, headers)
+    const { span } = scope
+    if (span === null) return
+    spans.set(request, span)
+    const { protocol, host } = new URL(String(request.origin))
+    const [server, port] = address(host, protocol)
+    span.put('http.request.method', span.name)
+    span.put('server.address', server)
+    span.put('server.port', port)
+    span.put('url.full', `${protocol}//${server}:${port}${shownPath(request.path)}`)
+  })
+  on('headers', ({ request, response }) => {
+    const span = spans.get(request)
+    if (span === undefined || response.statusCode < 200) return
+    span.put('http.response.status_code', response.statusCode)
+    if (response.statusCode >= 500) span.fail(String(response.statusCode))
+  })
+  on('trailers', ({ request }) => spans.get(request)?.end())
+  on('error', ({ request, error }) => {
+    const span = spans.get(request)
+    span?.failWith(error)
+    span?.end()
+  })
+}
+
+function headersOf(request: UndiciRequest): HeadersOut {
+  const { headers } = request
+  if (typeof headers === 'string') return headersInText(request)
+  const find = (name: string) =>
+    headers.findIndex((it, index) => index % 2 === 0 && typeof it === 'string' && it.length === name.length && it.toLowerCase() === name)
+  return {
+    get(name) {
+      const at = find(name)
+      return at === -1 ? '' : String(headers[at + 1])
+    },
+    set(name, value) {
+      const at = find(name)
+      if (at === -1) request.addHeader(name, value)
+      else headers[at + 1] = value
+    },
+  }
+}
+
+function headersInText(request: UndiciRequest): HeadersOut {
+  const line = (name: string) => new RegExp(`^${name}:[ \\t]*(.*)\\r\\n`, 'im')
+  return {
+    get: (name) => line(name).exec(String(request.headers))?.[1] ?? '',
+    set(name, value) {
+      request.headers = String(request.headers).replace(line(name), '')
+      request.addHeader(name, value)
+    },
+  }
+}
