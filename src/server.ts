@@ -55,14 +55,14 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
   await whenRunnerAnswers(daemons)
   const store = await openStore({ url: config.databaseUrl, embedded: () => daemons.ensureStore(), sealer, clock: systemClock, publicPorts: appPorts() })
   await ensureTenant(store.writes)
-  await daemons.ensure(gatewayDaemon(paths))
+  await daemons.ensure(gatewayDaemon(paths), await store.epoch())
 
   const runner = new RpcClient(paths.runnerSocket)
   const gatewayRpc = new RpcClient(paths.gatewaySocket)
   const gateway = new GatewayClient(gatewayRpc)
   const driver = new ProcessDriver(paths.runnerSocket, openSecrets(store.sealed))
   const confined = new RunnerConfined(paths.runnerSocket)
-  const exec = new RunnerExec(paths.runnerSocket)
+  const exec = new RunnerExec(paths.runnerSocket, () => store.epoch())
   const source = await Sources.open({
     paths,
     credentials: repositoryCredentials(store.sealed),
@@ -81,7 +81,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
         return { replicas, resources, refused }
       },
     },
-    planner: new ReleasePlanner({ source, builder, queries: store.queries }),
+    planner: new ReleasePlanner({ source, builder, queries: store.queries, epoch: () => plane.epoch() }),
     builds: new ReleaseBuilds({ source, builder, queries: store.queries }),
     logs: new FileLogs(paths.logs),
     exec,

@@ -1,18 +1,19 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { chmod, lstat, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pathProblem } from '../archive/entry-rules.ts'
 import { padding } from '../archive/tar-read.ts'
 import { listFolder, TAR_END, tarHeader, writeTar } from '../archive/tar-write.ts'
 import { unpackTar } from '../archive/unpack.ts'
 import type { Argv } from '../core/model/app-graph.ts'
+import type { Epoch } from '../core/model/epoch.ts'
 import type { Artifact } from '../core/model/release.ts'
 import type { Confined } from '../drivers/confined.ts'
 import { WeirError } from '../errors.ts'
 import type { Source } from '../source/source.ts'
 import type { BuildRequest } from './builder.ts'
-import { runConfined } from './confined-step.ts'
+import { patiently, runConfined } from './confined-step.ts'
 import type { BuildLimits } from './limits.ts'
 import { type FolderFacts, type Install, READ, type Recipe, recipeFor } from './recipe.ts'
 import { removeTree } from './remove-tree.ts'
@@ -35,8 +36,9 @@ export interface BuildTools {
 export interface Run {
   readonly request: BuildRequest
   readonly key: string
-  /** Names its confined jobs; never used twice. */
+  /** Names its confined jobs; within an epoch never used twice. */
   readonly serial: number
+  readonly epoch: Epoch
   readonly logFolder: string
   /** From nothing: no kept dependencies, no package cache. */
   readonly fresh: boolean
@@ -46,6 +48,8 @@ export interface Run {
 
 /** Files of installed dependencies carry this time, so that they are the same for every commit. */
 const LAYER_TIME = Date.UTC(2000, 0, 1)
+/** No tenant's: names begin with a letter. */
+const FRESH_CACHE = '0-fresh'
 const MAX_READ_BYTES = 32 * 1024 ** 2
 const SITE_FOLDERS = ['dist', 'build', 'out', 'public', '_site'] as const
 /** Git's own folder, and what the app's machine installed: a slug has neither. */
@@ -54,6 +58,9 @@ const LEFT_OUT = new Set(['.git'])
 /**
  * One build from a tree to a slug. What belongs to the app runs confined, in `<root>/work/app`: the same path for every build, which
  * compilers write into their output. Weir itself only reads and packs what they left, and only when all their processes are gone.
+ *
+ * Until the first step Weir writes to a folder that is this build's alone, and after it only reads: a server that slept while another took
+ * over has nothing in its hands that could disturb the other's build. What it read meanwhile is kept only if nobody had taken over.
  */
 export async function runBuild(tools: BuildTools, run: Run): Promise<Artifact> {
   const work = new WorkFolder(tools, run)
@@ -63,7 +70,6 @@ export async function runBuild(tools: BuildTools, run: Run): Promise<Artifact> {
   const facts = await readFacts(work.app)
   const recipe = recipeFor(facts, request)
   const runtime = recipe.language === 'python' ? await tools.runtimes.python() : await tools.runtimes.node(recipe.node)
-  await work.openCache()
   try {
     const layer = await provideDependencies(work, recipe, runtime)
     if (recipe.build) await work.step(recipe.build, runtime, { NODE_ENV: 'production' })
@@ -72,7 +78,7 @@ export async function runBuild(tools: BuildTools, run: Run): Promise<Artifact> {
   } catch (error) {
     throw asBuildError(error)
   } finally {
-    await work.closeCache()
+    await work.leave()
   }
 }
 
@@ -95,7 +101,7 @@ async function provideDependencies(work: WorkFolder, recipe: Recipe, runtime: st
   await work.step(install.argv, runtime, {})
   if (!layer) return null
   const outside = (path: string) => (path !== install.folder && !path.startsWith(`${install.folder}/`)) || path === 'node_modules/.package-lock.json' // holds the app's name
-  await tools.store.addLayer(tenant, layer, folderTar(work.app, outside, LAYER_TIME))
+  await tools.store.addLayer(tenant, layer, folderTar(work.app, outside, LAYER_TIME), () => work.confirm())
   return recipe.build ? null : layer
 }
 
@@ -119,6 +125,7 @@ async function pack(work: WorkFolder, recipe: Recipe, runtime: string, layer: st
   const { digest, bytes } = await tools.store.add(parts)
   const needsRuntime = argv?.[0] !== undefined || recipe.language !== 'any'
   const artifact: Artifact = { kind: 'slug', digest, key: run.key, bytes, command: argv, runtime: needsRuntime ? runtime : null }
+  await work.confirm()
   await tools.store.name(artifact)
   await work.note(`slug ${digest.slice(0, 19)} ${(bytes / 1024 ** 2).toFixed(1)} MiB`)
   return artifact
@@ -184,43 +191,60 @@ async function* staticServerTar(timeMs: number): AsyncGenerator<Buffer> {
   yield Buffer.concat([server, Buffer.alloc(padding(server.length)), TAR_END])
 }
 
-/** `<root>/work/{app,home,tmp}`, made anew for each build, and the tenant's package cache. */
+/** `<root>/work/{app,home,tmp}`, made anew for each build in a stage of its own, and the tenant's package cache. */
 class WorkFolder {
   readonly tools: BuildTools
   readonly run: Run
-  readonly #root: string
-  readonly #door: string
+  readonly #stage: string
+  readonly #work: string
+  readonly #tenant: string
+  #placed = false
   readonly #started = performance.now()
   #steps = 0
 
   constructor(tools: BuildTools, run: Run) {
     this.tools = tools
     this.run = run
-    this.#root = join(tools.root, 'work')
-    this.#door = join(tools.root, 'cache', run.fresh ? '.fresh' : run.request.tenant)
+    this.#stage = stageOf(run)
+    this.#work = join(tools.root, 'work')
+    this.#tenant = run.fresh ? FRESH_CACHE : run.request.tenant
   }
 
   get app(): string {
-    return join(this.#root, 'app')
+    return join(this.#placed ? this.#work : this.#staged, 'app')
+  }
+  get #staged(): string {
+    return join(this.tools.root, this.#stage)
+  }
+  get #cache(): string {
+    return join(this.tools.root, 'cache', this.#tenant, 'packages')
   }
 
   async make(): Promise<void> {
-    await removeTree(this.#root)
-    await mkdir(this.#root, { mode: 0o711 })
-    for (const name of ['app', 'home', 'tmp']) await mkdir(join(this.#root, name), { mode: 0o755 })
+    await mkdir(this.#staged, { mode: 0o711 })
+    for (const name of ['app', 'home', 'tmp']) await mkdir(join(this.#staged, name), { mode: 0o755 })
     await mkdir(this.run.logFolder, { recursive: true, mode: 0o700 })
   }
 
-  /** All builds share one account; only the running build's tenant finds the door of its cache open. */
-  async openCache(): Promise<void> {
-    const cache = join(this.#door, 'packages')
-    if (this.run.fresh || (await sizeOf(cache)) > this.tools.limits.cacheBytes) await removeTree(cache)
-    await mkdir(join(this.tools.root, 'cache'), { recursive: true, mode: 0o711 })
-    await mkdir(cache, { recursive: true, mode: 0o711 })
-    await chmod(this.#door, 0o711)
+  /** Before the first step. */
+  async #place(): Promise<void> {
+    const { tools, run } = this
+    await mkdir(join(this.#cache, '..'), { recursive: true, mode: 0o711 })
+    const size = run.fresh ? null : await sizeOf(this.#cache)
+    if (size === null || size > tools.limits.cacheBytes) await mkdir(join(this.#staged, 'packages'), { mode: 0o711 })
+    await patiently(() => tools.confined.place({ stage: this.#stage, tenant: this.#tenant }, run.epoch))
+    this.#placed = true
   }
-  async closeCache(): Promise<void> {
-    await chmod(this.#door, 0o700)
+
+  /** Throws when another server has taken over: what was read here may then be its build's. */
+  async confirm(): Promise<void> {
+    await patiently(() => this.tools.confined.confirm(this.run.epoch))
+  }
+
+  async leave(): Promise<void> {
+    await removeTree(this.#staged)
+    if (this.#placed) await this.tools.confined.clear(this.#tenant, this.run.epoch).catch(() => {}) // or whoever builds next does it
+    await removeAside(this.tools.root)
   }
 
   async step(argv: Argv, runtime: string, more: Readonly<Record<string, string>>): Promise<void> {
@@ -229,20 +253,21 @@ class WorkFolder {
     const bin = tools.runtimes.binOf(runtime)
     if (argv[0] === 'npm' && !(await lstat(join(bin, 'npm')).catch(() => null))) throw npmMissing()
     await this.note(argv.join(' '))
-    const cache = join(this.#door, 'packages')
+    if (!this.#placed) await this.#place()
+    const cache = this.#cache
     const left = tools.limits.wallMs - (performance.now() - this.#started)
     const { cpu, memoryBytes, pids, diskBytes } = tools.limits
     await runConfined(
       tools.confined,
       {
-        id: `build-${run.serial}-${this.#steps}`,
+        id: `${jobPrefix(run)}${this.#steps}`,
         argv,
         cwd: this.app,
         env: {
           ...tools.environment,
           PATH: `${bin}:/usr/local/bin:/usr/bin:/bin`,
-          HOME: join(this.#root, 'home'),
-          TMPDIR: join(this.#root, 'tmp'),
+          HOME: join(this.#work, 'home'),
+          TMPDIR: join(this.#work, 'tmp'),
           LANG: 'C.UTF-8',
           TZ: 'UTC',
           CI: 'true',
@@ -255,9 +280,10 @@ class WorkFolder {
           ...more,
         },
         limits: { cpu, memoryBytes, pids, wallMs: Math.max(1000, Math.round(left)), diskBytes },
-        own: [this.#root, cache],
+        own: [this.#work, cache],
         logFile: this.#logFile(),
       },
+      run.epoch,
       run.seen,
     )
     run.signal.throwIfAborted()
@@ -273,9 +299,31 @@ class WorkFolder {
   }
 }
 
-async function sizeOf(folder: string): Promise<number> {
+function stageOf({ epoch, serial }: Pick<Run, 'epoch' | 'serial'>): string {
+  return `stage-${epoch}-${serial}`
+}
+
+/** Whose stage a folder is; NaN: it is none. */
+export function stageEpoch(name: string): Epoch {
+  return Number(/^stage-(\d+)-/.exec(name)?.[1])
+}
+
+/** Its jobs are numbered behind this. */
+export function jobPrefix({ epoch, serial }: Pick<Run, 'epoch' | 'serial'>): string {
+  return `build-${epoch}-${serial}-`
+}
+
+/** What was moved out of the way of builds. */
+export async function removeAside(root: string): Promise<void> {
+  for (const name of await readdir(root)) if (name.startsWith('old-')) await removeTree(join(root, name))
+}
+
+/** null: there is none. */
+async function sizeOf(folder: string): Promise<number | null> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => null)
+  if (entries === null) return null
   let sum = 0
-  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true }).catch(() => [])) {
+  for (const entry of entries) {
     if (entry.isFile()) sum += (await lstat(join(entry.parentPath, entry.name)).catch(() => null))?.size ?? 0
   }
   return sum

@@ -1,13 +1,19 @@
 import type { Argv } from '../core/model/app-graph.ts'
+import type { Epoch } from '../core/model/epoch.ts'
 import type { Artifact } from '../core/model/release.ts'
 import type { SourceTree } from '../source/source.ts'
 
-/** Turns a folder of source into a slug. One build at a time; the rest wait in order. Effects are create-or-adopt by key. */
+/**
+ * Turns a folder of source into a slug. One build at a time; the rest wait in order. Effects are create-or-adopt by key. Only the server
+ * that leads builds: what is begun in the name of an epoch ends without an outcome once a higher one was seen.
+ */
 export interface Builder {
+  /** We lead now: ends what servers of lower epochs left building, before anything is built. */
+  fence(epoch: Epoch): void
   /** What the build would depend on: equal keys give equal slugs. Reads the tree, builds nothing. */
   key(request: BuildRequest): Promise<string>
   /** Queues the build unless its key is built, queued or running. Returns at once. */
-  start(request: BuildRequest & { readonly key: string }): Promise<void>
+  start(request: BuildRequest & { readonly key: string }, epoch: Epoch): Promise<void>
   observe(key: string): Promise<ObservedBuild | null>
   /** Ends a queued or running build that nobody waits for any more. */
   cancel(key: string): Promise<void>
@@ -16,7 +22,7 @@ export interface Builder {
   /** Called with a key when its build changed phase: a hint. */
   watch(changed: (key: string) => void): () => void
   /** Builds twice from nothing and lists what differs; empty: reproducible. */
-  verify(request: BuildRequest): Promise<readonly string[]>
+  verify(request: BuildRequest, epoch: Epoch): Promise<readonly string[]>
 }
 
 export interface BuildRequest {

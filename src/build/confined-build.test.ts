@@ -32,9 +32,15 @@ async function asServer<T>(work: () => Promise<T>): Promise<T> {
     process.setegid?.(0)
   }
 }
+/** Each is a server that leads after the one before. */
+let epoch = 0
 function open(limits: Partial<BuildLimits> = {}) {
   return workshop<RunnerConfined>(
-    { confined: runner.confined, limits: { wallMs: 20_000, memoryBytes: 256 * MIB, diskBytes: 256 * MIB, pids: 64, reserveBytes: 0, ...limits } },
+    {
+      confined: runner.confined,
+      epoch: ++epoch,
+      limits: { wallMs: 20_000, memoryBytes: 256 * MIB, diskBytes: 256 * MIB, pids: 64, reserveBytes: 0, ...limits },
+    },
     runner.paths.home,
   )
 }
@@ -98,7 +104,7 @@ test('a build that eats memory is ended by its limit, with its last lines', (t) 
     return undefined
   }))
 
-test('a build that fills the disk is ended by its limit, and what it wrote is gone with the next build', () =>
+test('a build that fills the disk is ended by its limit, and what it wrote is gone with it', () =>
   asServer(async () => {
     const { built, request } = await open({ diskBytes: 32 * MIB })
     const seen = await built(
@@ -112,7 +118,10 @@ test('a build that fills the disk is ended by its limit, and what it wrote is go
     assert.ok(seen.phase === 'failed')
     assert.equal(seen.code, 'E_BUILD_TOO_LARGE', JSON.stringify(seen))
     assert.equal((await built(await request({ 'index.html': 'fine' }))).phase, 'succeeded')
-    assert.deepEqual(readdirSync(join(runner.paths.builds, 'work/app')), ['index.html'])
+    assert.deepEqual(
+      readdirSync(runner.paths.builds).filter((name) => /^(work|old-|stage-)/.test(name)),
+      [],
+    )
   }))
 
 test('a build that closes its folders to everyone fails alone, and does not keep the next from starting', () =>
@@ -161,9 +170,9 @@ test('a build that forks without end is held by its limit of processes', (t) =>
 
 test('a build survives a kill of the runner in the middle', () =>
   asServer(async () => {
-    const { builder, request, ended } = await open()
+    const { builder, request, start, ended } = await open()
     const it = await request(script('setTimeout(() => {}, 1500)'), COMMAND)
-    await builder.start(it)
+    await start(it)
     await until(async () => (await builder.observe(it.key))?.phase === 'running', 'running')
     await sleep(300)
     process.seteuid?.(0)
@@ -175,12 +184,12 @@ test('a build survives a kill of the runner in the middle', () =>
 
 test('a changed file in an app with kept dependencies is a new slug in well under a second', () =>
   asServer(async () => {
-    const { request, builder } = await open()
+    const { request, builder, start } = await open()
     const times: number[] = []
     for (let n = 0; n < 9; n++) {
       const it = await request({ 'package.json': '{"scripts":{"start":"node server.js"}}', 'server.js': String(n) })
       const began = performance.now()
-      await builder.start(it)
+      await start(it)
       await until(async () => (await builder.observe(it.key))?.phase === 'succeeded', 'built')
       times.push(performance.now() - began)
     }

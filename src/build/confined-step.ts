@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Epoch } from '../core/model/epoch.ts'
 import type { Confined, ConfinedJob, ObservedJob } from '../drivers/confined.ts'
 import { isWeirError, WeirError } from '../errors.ts'
 
@@ -13,11 +14,11 @@ const PATIENCE_MS = 30_000
  * Runs one step of a build apart from everything and returns when it has ended well. Otherwise throws what a person needs to know:
  * `E_BUILD_FAILED`, `_TIMEOUT`, `_OOM` or `_TOO_LARGE`, with `lastLines` as its evidence.
  */
-export async function runConfined(confined: Confined, job: ConfinedJob, seen: (lastLines: readonly string[]) => void): Promise<void> {
+export async function runConfined(confined: Confined, job: ConfinedJob, epoch: Epoch, seen: (lastLines: readonly string[]) => void): Promise<void> {
   let hint: () => void = () => {}
   const unwatch = confined.watch((id) => id === job.id && hint())
   try {
-    await patiently(() => confined.start(job))
+    await patiently(() => confined.start(job, epoch))
     for (;;) {
       const ended = new Promise<void>((resolve) => (hint = resolve))
       const observed = await patiently(() => confined.observe(job.id))
@@ -30,7 +31,7 @@ export async function runConfined(confined: Confined, job: ConfinedJob, seen: (l
     }
   } finally {
     unwatch()
-    await confined.stop(job.id).catch(() => {}) // it has ended, or the next start of the server stops it
+    await confined.stop(job.id, epoch).catch(() => {}) // it has ended, or whoever leads next stops it
   }
 }
 

@@ -108,13 +108,13 @@ test('verify finds nothing in a reproducible build, and names what differs in on
   const registry = await startRegistry({ leftish: { 'index.js': 'module.exports = 1\n' } })
   t.after(registry.close)
   const { builder, request } = await workshop({ environment: { npm_config_registry: registry.url } })
-  assert.deepEqual(await builder.verify(await request({ 'package.json': '{"dependencies":{"leftish":"1.0.0"}}', 'index.js': '1' })), [])
-  assert.deepEqual(await builder.verify(await request({ 'index.html': 'hi' })), [])
+  assert.deepEqual(await builder.verify(await request({ 'package.json': '{"dependencies":{"leftish":"1.0.0"}}', 'index.js': '1' }), 1), [])
+  assert.deepEqual(await builder.verify(await request({ 'index.html': 'hi' }), 1), [])
   const clock = await request(
     { 'b.mjs': 'import fs from "fs"; fs.writeFileSync("now", String(process.hrtime.bigint())); fs.writeFileSync("n" + process.pid, "")', 'package.json': '{}' },
     { command: ['node', 'b.mjs'] },
   )
-  const differences = await builder.verify(clock)
+  const differences = await builder.verify(clock, 1)
   assert.ok(differences.includes('now: content differs'))
   assert.equal(differences.filter((line) => /^n\d+: only in the (first|second) build$/.test(line)).length, 2)
 })

@@ -6,8 +6,11 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { buildEnvironment } from './slug-builder.ts'
-import { removeTemporary, workshop } from './testing/workshop.ts'
+import { confinedContract } from '../drivers/confined-contract.ts'
+import { isWeirError } from '../errors.ts'
+import { buildEnvironment, SlugBuilder } from './slug-builder.ts'
+import { PlainConfined } from './testing/confined.ts'
+import { folder, removeTemporary, workshop } from './testing/workshop.ts'
 
 after(removeTemporary)
 const OWN_NODE = `node-${process.versions.node}`
@@ -16,6 +19,18 @@ const HELLO = {
   'package-lock.json': '{"name":"hello","version":"1.0.0","lockfileVersion":3,"packages":{"":{"name":"hello","version":"1.0.0"}}}',
   'server.js': 'console.log(1)\n',
 }
+
+confinedContract('stand-in of these tests', async () => {
+  const builds = await folder()
+  const limits = { cpu: 1, memoryBytes: 2 ** 28, pids: 64, wallMs: 60_000, diskBytes: 2 ** 26 }
+  const confined = new PlainConfined(builds)
+  return {
+    confined,
+    builds,
+    lasting: (id) => ({ id, argv: ['/bin/sleep', '60'], cwd: builds, env: {}, limits, own: [], logFile: join(builds, `${id}.log`) }),
+    close: async () => {},
+  }
+})
 
 test('a Node app with a lock file and nothing to install becomes a slug without running anything', async () => {
   const { slug, request, confined } = await workshop()
@@ -80,7 +95,7 @@ test('a build that exits with an error shows its cause and last lines, changes n
   assert.match(await logOf(bad.key), /^-> npm run build\n[\s\S]*no such colour/)
   assert.equal((await built(await request(HELLO))).phase, 'succeeded')
   assert.equal(confined.started.length, 1)
-  await builder.start(bad)
+  await builder.start(bad, 1)
   assert.notEqual((await builder.observe(bad.key))?.phase, 'failed')
 })
 
@@ -184,7 +199,7 @@ test('builds run one at a time, in order; a queued one can be cancelled, and a r
   const third = await request({ a: '3' }, { command: ['true'] })
   const changes: string[] = []
   builder.watch((key) => changes.push(key))
-  for (const it of [slow, second, third, second]) await builder.start(it)
+  for (const it of [slow, second, third, second]) await builder.start(it, 1)
   assert.deepEqual(await builder.observe(third.key), { phase: 'queued', position: (await builder.observe(slow.key))?.phase === 'running' ? 2 : 3 })
   await builder.cancel(second.key)
   assert.equal(await builder.observe(second.key), null)
@@ -199,7 +214,7 @@ test('builds run one at a time, in order; a queued one can be cancelled, and a r
 test('the log streams while the build runs, from any byte, and ends with it', async () => {
   const { builder, request, logOf } = await workshop()
   const it = await request({ 'b.mjs': 'console.log("one"); setTimeout(() => console.log("two"), 300)', 'package.json': '{}' }, { command: ['node', 'b.mjs'] })
-  await builder.start(it)
+  await builder.start(it, 1)
   const seen: { text: string; at: number }[] = []
   for await (const part of builder.log(it.key, 0)) seen.push({ text: Buffer.from(part).toString(), at: performance.now() })
   const one = seen.find(({ text }) => text.includes('one'))
@@ -216,13 +231,41 @@ test('a new server finds what was built and what failed, and ends what its prede
   const bad = await first.request({ a: '' }, { command: ['false'] })
   const made = await first.built(good)
   await first.built(bad)
-  const second = await workshop({}, first.home)
+  const second = await workshop({ epoch: 2 }, first.home)
   const found = await second.builder.observe(good.key)
   assert.ok(found?.phase === 'succeeded' && made.phase === 'succeeded')
   assert.deepEqual(found.artifact, made.artifact)
   assert.equal(found.cached, true)
   assert.equal(made.cached, false)
   assert.equal((await second.builder.observe(bad.key))?.phase, 'failed')
+})
+
+test('a server that merely starts ends no build; when it leads it does, and builds it itself; its predecessor disturbs nothing and remembers no failure', async () => {
+  const first = await workshop()
+  const slow = await first.request({ 'b.mjs': 'setTimeout(() => console.log("built"), 600)', 'package.json': '{}' }, { command: ['node', 'b.mjs'] })
+  await first.start(slow)
+  while (first.confined.started.length === 0) await sleep(5)
+  const { confined } = first
+  const idle = await SlugBuilder.open({ paths: first.paths, source: first.sources, environment: {}, confined })
+  await sleep(100)
+  const [job] = confined.started
+  assert.equal((await confined.observe(job?.id ?? ''))?.phase, 'running')
+
+  idle.fence(2)
+  await idle.start(slow, 2)
+  for (;;) {
+    const seen = await idle.observe(slow.key)
+    if (seen?.phase === 'succeeded') break
+    assert.notEqual(seen?.phase, 'failed', JSON.stringify(seen))
+    await sleep(5)
+  }
+  while ((await first.builder.observe(slow.key))?.phase === 'running') await sleep(5)
+  assert.equal((await first.builder.observe(slow.key))?.phase, 'succeeded')
+  assert.deepEqual(
+    confined.started.map(({ id }) => id.split('-')[1]),
+    ['1', '2'],
+  )
+  await assert.rejects(idle.start(slow, 1), (error) => isWeirError(error, 'E_STALE_EPOCH'))
 })
 
 test('a job that is lost with its runner is run again', async () => {

@@ -2,15 +2,17 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rm, statfs, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { StatePaths } from '../config.ts'
+import type { Epoch } from '../core/model/epoch.ts'
 import type { Artifact } from '../core/model/release.ts'
 import type { Confined } from '../drivers/confined.ts'
 import { isWeirError, WeirError } from '../errors.ts'
 import type { Source } from '../source/source.ts'
 import { followLog } from './build-log.ts'
-import { type BuildTools, runBuild } from './build-run.ts'
+import { type BuildTools, jobPrefix, removeAside, runBuild, stageEpoch } from './build-run.ts'
 import type { Builder, BuildRequest, ObservedBuild } from './builder.ts'
 import { Interrupted, patiently } from './confined-step.ts'
 import { BUILD_LIMITS, type BuildLimits } from './limits.ts'
+import { removeTree } from './remove-tree.ts'
 import { Runtimes } from './runtimes.ts'
 import { slugDifferences } from './slug-differences.ts'
 import { type KeptSlugs, replaceFile, SlugStore } from './slug-store.ts'
@@ -36,6 +38,7 @@ export interface SlugBuilderOptions {
 type Build = {
   readonly request: BuildRequest
   readonly key: string
+  readonly epoch: Epoch
   readonly abort: AbortController
   since: number | null
   lastLines: readonly string[]
@@ -48,7 +51,8 @@ type Failure = Extract<ObservedBuild, { phase: 'failed' }>
  * @example
  * const builder = await SlugBuilder.open({ paths: statePaths(), source, confined })
  * const key = await builder.key(request)
- * await builder.start({ ...request, key })
+ * builder.fence(epoch)
+ * await builder.start({ ...request, key }, epoch)
  * const { phase } = (await builder.observe(key)) ?? {}
  */
 export class SlugBuilder implements Builder {
@@ -59,8 +63,13 @@ export class SlugBuilder implements Builder {
   /** Built by this process and not found ready: what `cached` tells. */
   readonly #made = new Set<string>()
   readonly #watchers = new Set<(key: string) => void>()
-  /** A job of an earlier build may still run; it must have ended before the work folder is made anew. */
-  #mayRun = true
+  #epoch: Epoch = 0
+  /** Counts builds of this process, which no other process shares an epoch with. */
+  #serial = 0
+  /** Jobs of earlier epochs may still run; they must have ended before anything is built. */
+  #tookOver: Epoch = 0
+  /** A job of the last build may still run. */
+  #mayRun: string | null = null
   /** Whatever needs the one work folder waits here for its turn. */
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -68,7 +77,7 @@ export class SlugBuilder implements Builder {
     this.#tools = tools
   }
 
-  /** Makes the folders, and ends a build that an earlier server left running: whoever wants it starts it again. */
+  /** Makes the folders. Nothing is ended or removed yet: another server may lead, and build. */
   static async open(options: SlugBuilderOptions): Promise<SlugBuilder> {
     const { paths } = options
     const limits = { ...BUILD_LIMITS, ...options.limits }
@@ -78,9 +87,13 @@ export class SlugBuilder implements Builder {
     const store = new SlugStore(paths.slugs, join(paths.builds, 'layers'), limits.diskBytes)
     await store.open()
     const runtimes = new Runtimes(paths.runtimes, environment)
-    const builder = new SlugBuilder({ root: paths.builds, source: options.source, confined: options.confined, runtimes, store, limits, environment })
-    void builder.#inTurn(() => builder.#endLeftover().catch(() => {})) // tried again before the first build
-    return builder
+    return new SlugBuilder({ root: paths.builds, source: options.source, confined: options.confined, runtimes, store, limits, environment })
+  }
+
+  fence(epoch: Epoch): void {
+    this.#epoch = epoch
+    for (const { key } of this.#queue.splice(0)) this.#changed(key) // wanted in the name of an earlier epoch; asked for again
+    void this.#inTurn(() => this.#takeOver(epoch).catch(() => {})) // tried again before the first build
   }
 
   async key(request: BuildRequest): Promise<string> {
@@ -92,9 +105,10 @@ export class SlugBuilder implements Builder {
       .digest('hex')
   }
 
-  async start(request: BuildRequest & { readonly key: string }): Promise<void> {
+  async start(request: BuildRequest & { readonly key: string }, epoch: Epoch): Promise<void> {
     const { key } = request
     checkKey(key)
+    if (epoch !== this.#epoch) throw new WeirError('E_STALE_EPOCH', { message: 'this server no longer leads', cause: `epoch ${epoch} is over` })
     if (this.#find(key)) return
     const artifact = await this.#tools.store.find(key)
     if (artifact) {
@@ -103,7 +117,7 @@ export class SlugBuilder implements Builder {
       return
     }
     if (this.#find(key)) return
-    const build: Build = { request, key, abort: new AbortController(), since: null, lastLines: [] }
+    const build: Build = { request, key, epoch, abort: new AbortController(), since: null, lastLines: [] }
     this.#queue.push(build)
     this.#failures.delete(key)
     await rm(this.#failureFile(key), { force: true })
@@ -129,7 +143,7 @@ export class SlugBuilder implements Builder {
     build?.abort.abort()
     const at = this.#queue.findIndex((it) => it.key === key)
     if (at !== -1) this.#queue.splice(at, 1)
-    else if (build) await this.#endLeftover()
+    else if (build) await this.#endJobs(build.epoch)
     if (build) this.#changed(key)
   }
 
@@ -143,8 +157,10 @@ export class SlugBuilder implements Builder {
     return () => this.#watchers.delete(changed)
   }
 
-  verify(request: BuildRequest): Promise<readonly string[]> {
+  verify(request: BuildRequest, epoch: Epoch): Promise<readonly string[]> {
     return this.#inTurn(async () => {
+      await this.#takeOver(epoch)
+      await this.#endJobs(epoch)
       const root = join(this.#tools.root, 'verify')
       const store = new SlugStore(join(root, 'slugs'), join(root, 'layers'), this.#tools.limits.diskBytes)
       await rm(root, { recursive: true, force: true })
@@ -153,8 +169,8 @@ export class SlugBuilder implements Builder {
         const made: Artifact[] = []
         for (const key of ['first', 'second']) {
           const logFolder = join(root, 'logs', key)
-          const run = { request, key, serial: await this.#nextSerial(), logFolder, fresh: true, signal: new AbortController().signal, seen: () => {} }
-          made.push(await runBuild({ ...this.#tools, store }, run))
+          const common = { request, key, logFolder, fresh: true, signal: new AbortController().signal, seen: () => {} }
+          made.push(await runBuild({ ...this.#tools, store }, { ...common, ...this.#named(epoch) }))
         }
         const [first, second] = made.map(({ digest }) => store.pathOf(digest))
         return first === undefined || second === undefined || first === second ? [] : await slugDifferences(first, second)
@@ -194,7 +210,7 @@ export class SlugBuilder implements Builder {
       await this.#attempt(build, ATTEMPTS)
       this.#made.add(build.key)
     } catch (error) {
-      if (!build.abort.signal.aborted) await this.#remember(build, error)
+      if (!build.abort.signal.aborted && (await this.#leads(build, error))) await this.#remember(build, error)
     } finally {
       this.#running = null
       this.#changed(build.key)
@@ -202,16 +218,18 @@ export class SlugBuilder implements Builder {
   }
 
   async #attempt(build: Build, left: number): Promise<void> {
-    const { request, key, abort } = build
+    const { request, key, abort, epoch } = build
     try {
       await this.#checkReserve()
-      if (this.#mayRun) await this.#endLeftover()
+      await this.#takeOver(epoch)
+      await this.#endJobs(epoch)
+      await patiently(() => this.#tools.confined.confirm(epoch))
       const logFolder = this.#logFolder(key)
       await rm(logFolder, { recursive: true, force: true })
       const seen = (lastLines: readonly string[]) => (build.lastLines = lastLines.slice(-LAST_LINES))
-      await runBuild(this.#tools, { request, key, serial: await this.#nextSerial(), logFolder, fresh: false, signal: abort.signal, seen })
+      await runBuild(this.#tools, { request, key, ...this.#named(epoch), logFolder, fresh: false, signal: abort.signal, seen })
+      this.#mayRun = null
     } catch (error) {
-      this.#mayRun = true
       if (!(error instanceof Interrupted) || abort.signal.aborted || left <= 1) throw error
       await this.#attempt(build, left - 1)
     }
@@ -240,21 +258,38 @@ export class SlugBuilder implements Builder {
     })
   }
 
-  /** Written before the jobs that carry it, so that no id is ever used twice. */
-  async #nextSerial(): Promise<number> {
-    const serial = (await this.#lastSerial()) + 1
-    await replaceFile(join(this.#tools.root, 'serial'), String(serial))
-    return serial
-  }
-  async #lastSerial(): Promise<number> {
-    return Number(await readFile(join(this.#tools.root, 'serial'), 'utf8').catch(() => '0')) || 0
+  /** Names the jobs of one more attempt. */
+  #named(epoch: Epoch): { readonly epoch: Epoch; readonly serial: number } {
+    const run = { epoch, serial: ++this.#serial }
+    this.#mayRun = jobPrefix(run)
+    return run
   }
 
-  /** Ends whatever the last build may have running: at most a few steps, named by its serial. */
-  async #endLeftover(): Promise<void> {
-    const serial = await this.#lastSerial()
-    for (let step = 0; step < MAX_STEPS; step++) await patiently(() => this.#tools.confined.stop(`build-${serial}-${step}`))
-    this.#mayRun = false
+  /** Ends what servers of lower epochs left running, and removes what they left lying about. */
+  async #takeOver(epoch: Epoch): Promise<void> {
+    if (this.#tookOver === epoch) return
+    await patiently(() => this.#tools.confined.takeOver(epoch))
+    await this.#tools.store.sweep()
+    for (const name of await readdir(this.#tools.root)) if (stageEpoch(name) < epoch) await removeTree(join(this.#tools.root, name))
+    await removeAside(this.#tools.root)
+    this.#tookOver = epoch
+  }
+
+  /** Ends what the last build of our own may have running: at most a few steps. */
+  async #endJobs(epoch: Epoch): Promise<void> {
+    const prefix = this.#mayRun
+    if (prefix === null) return
+    for (let step = 0; step < MAX_STEPS; step++) await patiently(() => this.#tools.confined.stop(`${prefix}${step}`, epoch))
+    if (this.#mayRun === prefix) this.#mayRun = null
+  }
+
+  /** Whether a failure is the build's own: what fails because another server took over is built again there. */
+  async #leads({ epoch }: Build, error: unknown): Promise<boolean> {
+    if (isWeirError(error, 'E_STALE_EPOCH')) return false
+    return patiently(() => this.#tools.confined.confirm(epoch)).then(
+      () => true,
+      (refused) => !isWeirError(refused, 'E_STALE_EPOCH'),
+    )
   }
 
   #find(key: string): Build | null {

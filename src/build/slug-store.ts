@@ -36,6 +36,10 @@ export class SlugStore {
   async open(): Promise<void> {
     await mkdir(this.#slugs, { recursive: true, mode: 0o711 })
     for (const folder of [join(this.#slugs, 'keys'), this.#layers]) await mkdir(folder, { recursive: true, mode: 0o700 })
+  }
+
+  /** Removes what a server that no longer leads left half written. */
+  async sweep(): Promise<void> {
     const left = (await readdir(this.#slugs)).filter((name) => name.startsWith('.new-'))
     await Promise.all(left.map((name) => rm(join(this.#slugs, name), { force: true })))
   }
@@ -76,10 +80,17 @@ export class SlugStore {
     return createReadStream(this.#layer(tenant, layer), { highWaterMark: 256 * 1024 })
   }
 
-  async addLayer(tenant: string, layer: string, part: AsyncIterable<Uint8Array>): Promise<void> {
+  /** `confirm` throws when what was read must not be kept. */
+  async addLayer(tenant: string, layer: string, part: AsyncIterable<Uint8Array>, confirm: () => Promise<void>): Promise<void> {
     const folder = join(this.#layers, tenant)
     await mkdir(folder, { recursive: true, mode: 0o700 })
     const { path } = await writeTarFile(folder, [part], this.#limits)
+    try {
+      await confirm()
+    } catch (error) {
+      await rm(path, { force: true })
+      throw error
+    }
     await rename(path, this.#layer(tenant, layer))
   }
 

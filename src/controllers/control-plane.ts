@@ -7,10 +7,10 @@ import type { Gateway } from '../gateway/gateway.ts'
 import type { Source } from '../source/source.ts'
 import { type EnvironmentPorts, reconcileEnvironment } from './environment.ts'
 import { followBranches } from './follow.ts'
-import { type Journal, type Kept, RENEW_MS, type ReleaseKey, type RetentionPolicy } from './journal.ts'
+import { type Journal, RENEW_MS, type ReleaseKey, type RetentionPolicy } from './journal.ts'
 import { Loop } from './loop.ts'
 import { reconcileRelease } from './release.ts'
-import { collect, sweep, takeCounters } from './upkeep.ts'
+import { collect, type FileStore, sweep, takeCounters } from './upkeep.ts'
 
 const ACQUIRE_EVERY_MS = 500
 const ENVIRONMENTS_AT_ONCE = 16
@@ -35,7 +35,7 @@ export interface ControlPlaneOptions {
   readonly force: boolean
   readonly edgeAddress: (environment: string) => string
   readonly retention: RetentionPolicy
-  readonly fileStores: readonly { collect(kept: Kept): Promise<void> }[]
+  readonly fileStores: readonly FileStore[]
   readonly failed: (key: string, error: unknown, retryInMs: number) => void
   readonly led: (epoch: Epoch) => void
   /** The lease is gone: nothing acts any more; it is acquired again when it becomes free. */
@@ -69,6 +69,7 @@ export function startControlPlane(world: World, options: ControlPlaneOptions): C
         force = false
         if (epoch !== null && !stopped) {
           await Promise.all([world.driver.fence(epoch), world.gateway.fence(epoch)])
+          world.builder.fence(epoch)
           term = await Term.start(world, options, epoch)
           options.led(epoch)
         }

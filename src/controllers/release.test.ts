@@ -39,6 +39,7 @@ class Workshop {
     export: async () => {},
   }
   readonly builder: Builder = {
+    fence: () => {},
     key: async (request: BuildRequest) => `${request.service}:${request.tree.commit}`,
     start: async ({ key }) => void this.builds.set(key, { phase: 'queued', position: 1 }),
     observe: async (key) => this.builds.get(key) ?? null,

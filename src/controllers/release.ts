@@ -57,7 +57,7 @@ async function build(ports: ReleasePorts, record: ReleaseRecord): Promise<number
   for (const request of buildsOf(record, drafted)) {
     const buildKey = await builder.key(request)
     const observed = await builder.observe(buildKey)
-    if (observed === null) await builder.start({ ...request, key: buildKey })
+    if (observed === null) await builder.start({ ...request, key: buildKey }, ports.epoch())
     if (observed?.phase === 'succeeded') artifacts[request.service] = observed.artifact
     else if (observed?.phase === 'failed')
       throw new WeirError(asBuildCode(observed.code), {

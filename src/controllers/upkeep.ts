@@ -22,13 +22,17 @@ export interface CollectPorts {
   readonly epoch: () => Epoch
   readonly policy: RetentionPolicy
   /** The file stores: each forgets what is not in `kept`. */
-  readonly stores: readonly { collect(kept: Kept): Promise<void> }[]
+  readonly stores: readonly FileStore[]
+}
+
+export interface FileStore {
+  collect(kept: Kept, epoch: Epoch): Promise<void>
 }
 
 /** Retention: the journal says what history still needs, the file stores drop the rest. */
 export async function collect(ports: CollectPorts): Promise<number> {
   const kept = await ports.journal.collect(ports.epoch(), ports.policy)
-  for (const store of ports.stores) await store.collect(kept)
+  for (const store of ports.stores) await store.collect(kept, ports.epoch())
   return COLLECT_EVERY_MS
 }
 

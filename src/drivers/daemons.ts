@@ -1,12 +1,14 @@
-/** Weir's own long-running processes, kept alive by the runner: gateway, PostgreSQLs, server, telemetry. */
+import type { Epoch } from '../core/model/epoch.ts'
+
+/** Weir's own long-running processes, kept alive by the runner: gateway, PostgreSQLs, server, telemetry. `epoch: null`: a person at this machine wants it, and no server. */
 export interface Daemons {
   /**
    * Accepts it durably and starts it; the same spec again changes nothing, another one replaces the process.
    * A new runner finds it in its records and keeps it.
    */
-  ensure(spec: DaemonSpec): Promise<void>
+  ensure(spec: DaemonSpec, epoch: Epoch | null): Promise<void>
   /** Asks it to end, kills it after its grace, and forgets it. Returns when it has ended. */
-  stop(name: string): Promise<void>
+  stop(name: string, epoch: Epoch | null): Promise<void>
   list(): Promise<readonly ObservedDaemon[]>
 }
 

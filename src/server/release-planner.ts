@@ -2,17 +2,24 @@ import type { Planner } from '../api/ports.ts'
 import { buildsOf, type DraftPorts, draft } from '../controllers/draft.ts'
 import { preview } from '../controllers/preview.ts'
 import { fingerprintsOf } from '../controllers/release.ts'
+import type { Epoch } from '../core/model/epoch.ts'
 import type { Configuration, Release } from '../core/model/release.ts'
 import { planFor } from '../core/plan/plan.ts'
 import { WeirError } from '../errors.ts'
 import type { EnvironmentRef, Queries } from '../store/queries.ts'
 import type { NewRelease } from '../store/writes.ts'
 
+interface PlannerPorts extends DraftPorts {
+  readonly queries: Queries
+  /** null: another server leads. */
+  readonly epoch: () => Epoch | null
+}
+
 /** What a deploy would do, against the release that serves now and the configuration that is staged now. */
 export class ReleasePlanner implements Planner {
-  readonly #ports: DraftPorts & { readonly queries: Queries }
+  readonly #ports: PlannerPorts
 
-  constructor(ports: DraftPorts & { readonly queries: Queries }) {
+  constructor(ports: PlannerPorts) {
     this.#ports = ports
   }
 
@@ -26,11 +33,15 @@ export class ReleasePlanner implements Planner {
 
   async verify(ref: EnvironmentRef, { source, manifest }: Omit<NewRelease, 'whenBusy'>, service: string | null): ReturnType<Planner['verify']> {
     if (source.kind === 'release') throw new WeirError('E_USAGE', { message: 'an earlier release is not built again', next: 'weir build --verify DIR' })
+    const epoch = this.#ports.epoch()
+    if (epoch === null) {
+      throw new WeirError('E_UNAVAILABLE', { message: 'only the server that leads builds', cause: 'another server leads now', next: 'ask that server' })
+    }
     const drafted = await draft(this.#ports, { ...ref, source, manifest })
     const builds = buildsOf(ref, drafted).filter((it) => service === null || it.service === service)
     if (builds.length === 0) throw new WeirError('E_NOT_FOUND', { message: service === null ? 'nothing is built here' : `no service ${service} is built here` })
     const results: { service: string; differs: readonly string[] }[] = []
-    for (const build of builds) results.push({ service: build.service, differs: await this.#ports.builder.verify(build) })
+    for (const build of builds) results.push({ service: build.service, differs: await this.#ports.builder.verify(build, epoch) })
     return results
   }
 

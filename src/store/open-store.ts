@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Epoch } from '../core/model/epoch.ts'
 import type { Clock } from '../core/model/world.ts'
 import { isWeirError, WeirError } from '../errors.ts'
 import type { Sealer } from '../secrets/sealer.ts'
@@ -7,6 +8,7 @@ import type { PublicPorts } from './change.ts'
 import { type Address, Database } from './database.ts'
 import { Hints } from './hints.ts'
 import { PostgresJournal } from './journal.ts'
+import { PostgresLeaseTable } from './lease-table.ts'
 import { migrate } from './migrate.ts'
 import { PostgresIdentity } from './postgres-identity.ts'
 import { PostgresQueries } from './postgres-queries.ts'
@@ -40,6 +42,8 @@ export interface Store {
   readonly writes: PostgresWrites
   readonly identity: PostgresIdentity
   readonly sealed: SealedValues
+  /** The newest epoch, whoever leads with it. */
+  epoch(): Promise<Epoch>
   /** Calls back when an event may have been stored: a hint. Returns the way to stop. */
   onEvents(changed: () => void): () => void
   close(): Promise<void>
@@ -74,6 +78,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     writes: new PostgresWrites(database, options.sealer, options.publicPorts ?? PUBLIC_PORTS),
     identity: new PostgresIdentity(database),
     sealed: new SealedValues(database, options.sealer),
+    epoch: async () => (await new PostgresLeaseTable(database).look()).epoch,
     onEvents: (changed) => hints.subscribe((key) => key === 'events' && changed()),
     close: async () => {
       hints.close()

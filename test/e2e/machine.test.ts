@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -124,24 +124,24 @@ test('while the store is away the API says so and the apps serve; it is back wit
   assert.ok(tookMs < 20_000, `${Math.round(tookMs)} ms`)
 })
 
-test('of two servers one leads; frozen until the other has taken over and thawed, it can change nothing any more', { skip: !root }, async () => {
+/** A second server beside the first: the same account, which alone reaches runner and gateway. */
+async function joinedServer(): Promise<{ readonly process: ChildProcess; readonly log: string[] }> {
   const port = await freePort()
   const uid = accounts({ ...weir.env })?.server ?? 0
-  // As the runner starts the first: the same account, which alone reaches runner and gateway.
   const log: string[] = []
-  const second = spawn(WEIR, ['server', '--join'], {
-    env: { ...weir.env, DATABASE_URL: storeUrl(), WEIR_API_LISTEN: `127.0.0.1:${port}` },
-    uid,
-    gid: uid,
-    cwd: '/',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const env = { ...weir.env, DATABASE_URL: storeUrl(), WEIR_API_LISTEN: `127.0.0.1:${port}` }
+  const second = spawn(WEIR, ['server', '--join'], { env, uid, gid: uid, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] })
   others.push(second)
   for (const stream of [second.stdout, second.stderr]) stream.on('data', (chunk: Buffer) => log.push(chunk.toString()))
   const ready = async () => (await get(`http://127.0.0.1:${port}/readyz`)).status === 200
   await eventually('the second server is ready', ready, 20_000).catch((error: Error) => assert.fail(`${error.message}\n${log.join('')}`))
+  return { process: second, log }
+}
+const leaders = async () => (await inStore<{ holder: string; epoch: number }>('select holder, epoch::int as epoch from weir.lease'))[0]
+
+test('of two servers one leads; frozen until the other has taken over and thawed, it can change nothing any more', { skip: !root }, async () => {
+  const { process: second, log } = await joinedServer()
   assert.doesNotMatch(log.join(''), /"leads"/)
-  const leaders = async () => (await inStore<{ holder: string; epoch: number }>('select holder, epoch::int as epoch from weir.lease'))[0]
   const before = await leaders()
   const firstPid = Number(before?.holder.split('/').at(-1))
   assert.notEqual(firstPid, second.pid)
@@ -194,6 +194,56 @@ test('of two servers one leads; frozen until the other has taken over and thawed
   second.kill('SIGTERM')
   await eventually('the first one leads again', async () => (await leaders())?.holder === before?.holder, 20_000)
   await succeeds(['deploy'], { cwd: weir.folder('hello') })
+})
+
+test('a server that joins ends no build; frozen in the middle of its build and thawed, the first disturbs neither that of its successor nor its outcome', {
+  skip: !root,
+}, async () => {
+  const manifest = (build: string) =>
+    `version: 1\napp: built\nservices:\n  web: { build: ${build}, command: ["node", "out.js"], ports: { http: 8080 }, routes: [{ host: built.example.com }] }\n`
+  const script = `import fs from 'node:fs'
+console.log('begins')
+setTimeout(() => { fs.writeFileSync('out.js', fs.readFileSync('server.js')); console.log('ends') }, 6000)`
+  const server = `require('http').createServer((q, s) => s.end('built')).listen(process.env.PORT, process.env.HOST)`
+  const cwd = weir.write('built', {
+    'package.json': '{}',
+    'build.mjs': script,
+    'server.js': server,
+    'weir.yaml': manifest('{ context: ., command: ["node", "build.mjs"] }'),
+  })
+  await succeeds(['deploy', '--no-wait'], { cwd })
+  const jobs = () => readdirSync(join(state, 'runner/jobs'))
+  const before = await leaders()
+  const epoch = before?.epoch ?? 0
+  const ofEpoch = (wanted: number) => async () =>
+    jobs().some((name) => name.startsWith(`build-${wanted}-`) && /"pid"/.test(readFileSync(join(state, 'runner/jobs', name), 'utf8')))
+  await eventually('it is built', ofEpoch(epoch))
+  const { process: second, log } = await joinedServer()
+  assert.ok(await ofEpoch(epoch)(), 'the build goes on')
+
+  const firstPid = Number(before?.holder.split('/').at(-1))
+  process.kill(firstPid, 'SIGSTOP')
+  try {
+    await eventually('the second server builds', ofEpoch(epoch + 1), 20_000)
+    assert.ok(
+      jobs().every((name) => !name.startsWith(`build-${epoch}-`)),
+      jobs().join(),
+    )
+  } finally {
+    process.kill(firstPid, 'SIGCONT')
+  }
+  const { host, port } = weir.http
+  const answers = async () => (await get(`http://${host}:${port}/`, { headers: { host: 'built.example.com' } })).body === 'built'
+  await eventually('what the second one built answers', answers, 30_000)
+  const { items } = (await weir.api<{ items: { status: string }[] }>('GET', '/api/v1/apps/built/environments/production/releases')).body
+  assert.deepEqual(
+    items.map((it) => it.status),
+    ['ready'],
+  )
+  assert.doesNotMatch(log.join(''), /"failed"/)
+  second.kill('SIGTERM')
+  await eventually('the first one leads again', async () => (await leaders())?.holder === before?.holder, 20_000)
+  await succeeds(['remove', 'built', '--yes'])
 })
 
 test('down leaves nothing but files, and up brings every app back in order at its address', async () => {

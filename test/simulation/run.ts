@@ -249,5 +249,5 @@ function interfere(simulation: Simulation): void {
 }
 
 /** Releases are made ready by the simulated store itself; building and fetching have simulations of their own kind in their tests. */
-const idleBuilder = { watch: () => () => {} } as unknown as Builder
+const idleBuilder = { watch: () => () => {}, fence: () => {} } as unknown as Builder
 const noSource = {} as Source

@@ -1,23 +1,63 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
+import type { Epoch } from '../../core/model/epoch.ts'
 import type { ExitStatus } from '../../core/model/replica.ts'
-import type { Confined, ConfinedJob, ObservedJob } from '../../drivers/confined.ts'
+import type { BuildPlace, Confined, ConfinedJob, ObservedJob } from '../../drivers/confined.ts'
+import { clearBuild, closeCaches, placeBuild } from '../../drivers/process/runner/build-place.ts'
+import { WeirError } from '../../errors.ts'
+
+interface PlainJob {
+  readonly child: ChildProcess
+  readonly epoch: Epoch
+  readonly logFile: string
+  ended: { exit: ExitStatus; limit: 'wall' | null } | null
+}
 
 /** Runs jobs as plain children, with the wall limit only: enough for the builder's own tests. Counts what it ran. */
 export class PlainConfined implements Confined {
   readonly started: ConfinedJob[] = []
-  readonly #jobs = new Map<string, { child: ChildProcess; ended: { exit: ExitStatus; limit: 'wall' | null } | null; logFile: string }>()
+  readonly #jobs = new Map<string, PlainJob>()
   readonly #watchers = new Set<(id: string) => void>()
+  readonly #builds: string
+  #epoch: Epoch = 0
+  #placed = 0
 
-  async start(job: ConfinedJob): Promise<void> {
+  constructor(builds: string) {
+    this.#builds = builds
+  }
+
+  async takeOver(epoch: Epoch): Promise<void> {
+    await this.confirm(epoch)
+    for (const [id, job] of this.#jobs) if (job.epoch < epoch) await this.stop(id, epoch)
+    closeCaches(this.#builds)
+  }
+
+  async confirm(epoch: Epoch): Promise<void> {
+    if (epoch < this.#epoch) throw new WeirError('E_STALE_EPOCH', { message: 'a newer server has taken over' })
+    this.#epoch = epoch
+  }
+
+  async place(build: BuildPlace, epoch: Epoch): Promise<void> {
+    await this.confirm(epoch)
+    placeBuild(this.#builds, build, String(this.#placed++))
+  }
+
+  async clear(tenant: string, epoch: Epoch): Promise<void> {
+    await this.confirm(epoch)
+    clearBuild(this.#builds, tenant, String(this.#placed++))
+  }
+
+  async start(job: ConfinedJob, epoch: Epoch): Promise<void> {
+    await this.confirm(epoch)
     if (this.#jobs.has(job.id)) return
     this.started.push(job)
     const log = openSync(job.logFile, 'w', 0o600)
     const [program = '', ...args] = job.argv
     const child = spawn(program, args, { cwd: job.cwd, env: { ...job.env }, stdio: ['ignore', log, log], detached: true, shell: false })
     closeSync(log)
-    const state: { child: ChildProcess; ended: { exit: ExitStatus; limit: 'wall' | null } | null; logFile: string } = {
+    const state: PlainJob = {
       child,
+      epoch,
       ended: null,
       logFile: job.logFile,
     }
@@ -46,7 +86,8 @@ export class PlainConfined implements Confined {
     return job.ended ? { phase: 'ended', ...job.ended, lastLines } : { phase: 'running', lastLines }
   }
 
-  async stop(id: string): Promise<void> {
+  async stop(id: string, epoch: Epoch): Promise<void> {
+    await this.confirm(epoch)
     const job = this.#jobs.get(id)
     if (job && !job.ended) kill(job.child)
     this.#jobs.delete(id)

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { listFolder, TAR_END, writeTar } from '../../archive/tar-write.ts'
 import { unpackTar } from '../../archive/unpack.ts'
+import type { Epoch } from '../../core/model/epoch.ts'
 import type { Confined } from '../../drivers/confined.ts'
 import { Sources } from '../../source/sources.ts'
 import type { BuildRequest, ObservedBuild } from '../builder.ts'
@@ -26,7 +27,7 @@ export type Request = BuildRequest & { key: string }
 
 /** A builder with everything it needs in a folder of its own, and short ways to use it. */
 export async function workshop<C extends Confined = PlainConfined>(
-  options: Partial<Omit<SlugBuilderOptions, 'confined'>> & { confined?: C } = {},
+  options: Partial<Omit<SlugBuilderOptions, 'confined'>> & { confined?: C; epoch?: Epoch } = {},
   home?: string,
 ) {
   const at = home ?? (await folder())
@@ -38,8 +39,10 @@ export async function workshop<C extends Confined = PlainConfined>(
     runtimes: join(at, 'runtimes'),
   }
   const sources = await Sources.open({ paths, credentials: async () => null, reach: () => 'machine' })
-  const confined = (options.confined ?? new PlainConfined()) as C
+  const confined = (options.confined ?? new PlainConfined(paths.builds)) as C
   const builder = await SlugBuilder.open({ paths, source: sources, environment: {}, ...options, confined })
+  const { epoch = 1 } = options
+  builder.fence(epoch)
   const request = async (files: Readonly<Record<string, string>>, more: Partial<BuildRequest> = {}): Promise<Request> => {
     const from = await folder()
     for (const [name, text] of Object.entries(files)) {
@@ -62,8 +65,9 @@ export async function workshop<C extends Confined = PlainConfined>(
       await sleep(5)
     }
   }
+  const start = (it: Request) => builder.start(it, epoch)
   const built = async (it: Request): Promise<ObservedBuild> => {
-    await builder.start(it)
+    await start(it)
     return ended(it.key)
   }
   /** The artifact and its unpacked slug. */
@@ -79,5 +83,5 @@ export async function workshop<C extends Confined = PlainConfined>(
     for await (const part of builder.log(key, from)) parts.push(part)
     return Buffer.concat(parts).toString()
   }
-  return { home: at, paths, sources, confined, builder, request, built, ended, slug, logOf }
+  return { home: at, paths, sources, confined, builder, request, start, built, ended, slug, logOf }
 }

@@ -85,14 +85,15 @@ export async function ensureServer(paths: StatePaths, env: NodeJS.ProcessEnv): P
   const { node, weir } = programsForAccounts(paths, env)
   const runner = new RpcClient(paths.runnerSocket)
   try {
-    await runner.call('ensureDaemon', {
+    const spec = {
       name: 'server',
       argv: [node, ...SERVER_FLAGS, weir, 'server'],
       env: installationEnvironment(paths, env),
       account: 'server',
       stop: { signal: 'SIGTERM', graceMs: SERVER_GRACE_MS },
       leftovers: 'kill',
-    })
+    }
+    await runner.call('ensureDaemon', { spec, epoch: null })
   } finally {
     runner.close()
   }

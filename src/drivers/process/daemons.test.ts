@@ -19,19 +19,19 @@ test('a daemon goes on without the runner, is taken over, and is restarted when 
     leftovers: 'kill',
   } as const
   const pid = async () => (await runner.daemons.list()).find((it) => it.name === 'sleeper')?.pid ?? null
-  await runner.daemons.ensure(spec)
+  await runner.daemons.ensure(spec, 1)
   await until(async () => (await pid()) !== null, 'it runs')
   const first = await pid()
   await runner.kill9()
   await runner.up()
-  await runner.daemons.ensure(spec)
+  await runner.daemons.ensure(spec, 1)
   assert.equal(await pid(), first)
   process.kill(first ?? 0, 'SIGKILL')
   await until(async () => ![null, first].includes(await pid()), 'another one runs', 2_000)
   const second = await pid()
-  await runner.daemons.ensure({ ...spec, env: { MORE: '1' } })
+  await runner.daemons.ensure({ ...spec, env: { MORE: '1' } }, 1)
   await until(async () => ![null, second].includes(await pid()), 'one with the new environment runs')
-  await runner.daemons.stop('sleeper')
+  await runner.daemons.stop('sleeper', 1)
   assert.deepEqual(await runner.daemons.list(), [])
 })
 
@@ -42,7 +42,7 @@ test('the gateway may listen on port 80 and the server may not; neither has anot
   for (const account of ['gateway', 'server'] as const) {
     const name = `as-${account}`
     const argv = [process.execPath, '-e', 'setInterval(() => {}, 1000)']
-    await runner.daemons.ensure({ name, argv, env: {}, account, stop: { signal: 'SIGTERM', graceMs: 1000 }, leftovers: 'kill' })
+    await runner.daemons.ensure({ name, argv, env: {}, account, stop: { signal: 'SIGTERM', graceMs: 1000 }, leftovers: 'kill' }, 1)
     await until(async () => {
       const pid = (await runner.daemons.list()).find((it) => it.name === name)?.pid ?? 0
       pids.set(account, pid)
@@ -53,7 +53,7 @@ test('the gateway may listen on port 80 and the server may not; neither has anot
   const NET_BIND_SERVICE = (1 << 10).toString(16)
   assert.equal(rights('gateway'), NET_BIND_SERVICE.padStart(16, '0'))
   assert.equal(rights('server'), '0'.repeat(16))
-  for (const account of pids.keys()) await runner.daemons.stop(`as-${account}`)
+  for (const account of pids.keys()) await runner.daemons.stop(`as-${account}`, 1)
 })
 
 function statusOf(pid: number): string {
@@ -72,12 +72,12 @@ for (const point of ['daemon-recorded', 'daemon-spawned'] as const) {
       stop: { signal: 'SIGTERM', graceMs: 1000 },
       leftovers: 'kill',
     } as const
-    await runner.daemons.ensure(spec).catch(() => {})
+    await runner.daemons.ensure(spec, 1).catch(() => {})
     await runner.ended()
     await runner.up()
-    await runner.daemons.ensure(spec)
+    await runner.daemons.ensure(spec, 1)
     await until(async () => (await runner.daemons.list()).some((it) => it.name === spec.name && it.pid !== null), 'it runs')
     assert.equal((await runner.daemons.list()).filter((it) => it.name === spec.name).length, 1)
-    await runner.daemons.stop(spec.name)
+    await runner.daemons.stop(spec.name, 1)
   })
 }

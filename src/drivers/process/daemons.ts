@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Epoch } from '../../core/model/epoch.ts'
 import { isWeirError } from '../../errors.ts'
 import { RpcClient } from '../../rpc/client.ts'
 import type { DaemonSpec, Daemons, ObservedDaemon, StoreConnection } from '../daemons.ts'
@@ -11,12 +12,12 @@ export class RunnerDaemons implements Daemons {
     this.#runner = new RpcClient(runnerSocket)
   }
 
-  async ensure(spec: DaemonSpec): Promise<void> {
-    await this.#runner.call('ensureDaemon', spec)
+  async ensure(spec: DaemonSpec, epoch: Epoch | null): Promise<void> {
+    await this.#runner.call('ensureDaemon', { spec, epoch })
   }
 
-  async stop(name: string): Promise<void> {
-    await this.#runner.call('stopDaemon', { name })
+  async stop(name: string, epoch: Epoch | null): Promise<void> {
+    await this.#runner.call('stopDaemon', { name, epoch })
   }
 
   async list(): Promise<readonly ObservedDaemon[]> {

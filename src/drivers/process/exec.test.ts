@@ -71,7 +71,7 @@ test('a replica that does not run has no inside', async () => {
 
 test('a command that is over before anybody listens has said everything all the same', async () => {
   const rpc = new RpcClient(runner.paths.runnerSocket)
-  const { socket } = (await rpc.call('exec', { id: 'x1-web-v1-1', argv: ['sh', '-c', 'echo quick; exit 3'] })) as { socket: string }
+  const { socket } = (await rpc.call('exec', { id: 'x1-web-v1-1', argv: ['sh', '-c', 'echo quick; exit 3'], epoch: 1 })) as { socket: string }
   await new Promise((resolve) => setTimeout(resolve, 500))
   const frames: [number, string][] = []
   const read = frameReader((kind, bytes) => frames.push([kind, bytes.toString()]))

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net'
 import type { Argv } from '../../core/model/app-graph.ts'
+import type { Epoch } from '../../core/model/epoch.ts'
 import type { ExitStatus } from '../../core/model/replica.ts'
 import { RpcClient } from '../../rpc/client.ts'
 import type { Exec, ExecSession } from '../exec.ts'
@@ -13,12 +14,17 @@ const MAX_HELD = 1024 * 1024
 export class RunnerExec implements Exec {
   readonly #runner: RpcClient
 
-  constructor(runnerSocket: string) {
+  readonly #epoch: () => Promise<Epoch>
+
+  /** `epoch`: the one that the store knows now; whoever slept over its end is refused. */
+  constructor(runnerSocket: string, epoch: () => Promise<Epoch>) {
     this.#runner = new RpcClient(runnerSocket)
+    this.#epoch = epoch
   }
 
   async open(replica: string, argv: Argv): Promise<ExecSession> {
-    const { socket } = (await this.#runner.call('exec', { id: replica, argv })) as { socket: string }
+    const epoch = await this.#epoch()
+    const { socket } = (await this.#runner.call('exec', { id: replica, argv, epoch })) as { socket: string }
     return session(connect(socket))
   }
 

@@ -206,15 +206,18 @@ describe('an app of one tenant tries what belongs to another', { skip: root ? fa
       try { console.log(require('node:fs').readFileSync('${victim.env['SECRETS_DIR']}/key', 'utf8')) } catch (error) { console.log(error.code) }`,
     )
     const logFile = join(runner.paths.builds, 'b1.log')
-    await runner.confined.start({
-      id: 'b1',
-      argv: [join(runner.paths.runtimes, 'node/bin/node'), 'try.js'],
-      cwd: folder,
-      env: {},
-      limits: { cpu: 1, memoryBytes: 2 ** 28, pids: 64, wallMs: 10_000, diskBytes: 2 ** 24 },
-      own: [folder],
-      logFile,
-    })
+    await runner.confined.start(
+      {
+        id: 'b1',
+        argv: [join(runner.paths.runtimes, 'node/bin/node'), 'try.js'],
+        cwd: folder,
+        env: {},
+        limits: { cpu: 1, memoryBytes: 2 ** 28, pids: 64, wallMs: 10_000, diskBytes: 2 ** 24 },
+        own: [folder],
+        logFile,
+      },
+      1,
+    )
     await until(async () => (await runner.confined.observe('b1'))?.phase === 'ended', 'the build has ended')
     assert.deepEqual((await runner.confined.observe('b1'))?.lastLines.slice().sort(), ['EACCES', 'ECONNREFUSED', 'ECONNREFUSED'])
   })

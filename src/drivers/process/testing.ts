@@ -34,6 +34,8 @@ export class TestRunner {
   readonly #uid: number | null
   #process: ChildProcess | null = null
   stderr = ''
+  /** What commands run in the name of. */
+  epoch = 1
 
   private constructor(unprivileged: boolean) {
     this.#uid = unprivileged && process.getuid?.() === 0 ? NOBODY : null
@@ -46,7 +48,7 @@ export class TestRunner {
     this.driver = new ProcessDriver(this.paths.runnerSocket, async (_environment, secrets) => Object.fromEntries(secrets.map(({ name }) => [name, SECRET])))
     this.confined = new RunnerConfined(this.paths.runnerSocket)
     this.daemons = new RunnerDaemons(this.paths.runnerSocket)
-    this.exec = new RunnerExec(this.paths.runnerSocket)
+    this.exec = new RunnerExec(this.paths.runnerSocket, async () => this.epoch)
     this.logs = new FileLogs(this.paths.logs)
     this.#installNode()
   }

@@ -60,15 +60,18 @@ test('builds run, with the limits that need no rights', async () => {
   const folder = join(runner.paths.builds, 'b')
   mkdirSync(folder)
   chmodSync(folder, 0o777)
-  await runner.confined.start({
-    id: 'b',
-    argv: ['sleep', '1000'],
-    cwd: folder,
-    env: {},
-    limits: { cpu: 1, memoryBytes: 2 ** 28, pids: 64, wallMs: 200, diskBytes: 2 ** 24 },
-    own: [folder],
-    logFile: join(runner.paths.builds, 'b.log'),
-  })
+  await runner.confined.start(
+    {
+      id: 'b',
+      argv: ['sleep', '1000'],
+      cwd: folder,
+      env: {},
+      limits: { cpu: 1, memoryBytes: 2 ** 28, pids: 64, wallMs: 200, diskBytes: 2 ** 24 },
+      own: [folder],
+      logFile: join(runner.paths.builds, 'b.log'),
+    },
+    1,
+  )
   await until(async () => (await runner.confined.observe('b'))?.phase === 'ended', 'it has ended')
   assert.deepEqual(await runner.confined.observe('b'), { phase: 'ended', exit: { kind: 'timeout' }, limit: 'wall', lastLines: [''] })
 })

@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { WeirError } from '../../../errors.ts'
-import type { DaemonSpec, Daemons, ObservedDaemon } from '../../daemons.ts'
+import type { DaemonSpec, ObservedDaemon } from '../../daemons.ts'
 import { Daemon, type DaemonRecord } from './daemon.ts'
 import { readRecords } from './durable.ts'
 import type { FifoPool } from './fifos.ts'
 import type { Machine } from './machine.ts'
 
-export class DaemonSet implements Daemons {
+export class DaemonSet {
   readonly #machine: Machine
   readonly #fifos: FifoPool
   readonly #daemons = new Map<string, Daemon>()

@@ -1,5 +1,6 @@
 import { closeSync, constants, fchownSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import type { Epoch } from '../../../core/model/epoch.ts'
 import type { ExitStatus } from '../../../core/model/replica.ts'
 import { WeirError } from '../../../errors.ts'
 import { runCommand } from '../../../spawn.ts'
@@ -17,6 +18,8 @@ const CHOWN_WITHIN_MS = 60_000
 export interface JobRecord {
   readonly job: ConfinedJob
   readonly token: string
+  /** Of the server that wanted it. */
+  readonly epoch: Epoch
   /** Who the folders in `own` are given back to. */
   readonly owners: readonly { readonly uid: number; readonly gid: number }[]
   readonly process: ProcessIdentity | null
@@ -45,14 +48,14 @@ export class Job {
     this.#file = join(machine.paths.runner, 'jobs', `${record.job.id}.json`)
   }
 
-  static create(machine: Machine, { job, token }: { job: ConfinedJob; token: string }, ended: () => void): Job {
+  static create(machine: Machine, { job, token, epoch }: { job: ConfinedJob; token: string; epoch: Epoch }, ended: () => void): Job {
     const owners = job.own.map((folder) => {
       if (!isBelow(machine.paths.builds, folder)) throw outside(folder)
       const { uid, gid } = statSync(folder)
       return { uid, gid }
     })
     if (!isBelow(machine.paths.home, job.logFile)) throw outside(job.logFile)
-    const it = new Job(machine, { job, token, owners, process: null, startedAt: monotonicMs(), outcome: null }, ended)
+    const it = new Job(machine, { job, token, epoch, owners, process: null, startedAt: monotonicMs(), outcome: null }, ended)
     writeRecord(it.#file, it.#record, { durable: true })
     it.#starting = it.#start().catch(async (error: Error) => {
       const log = it.#openLog()
@@ -71,6 +74,10 @@ export class Job {
     if (tree) it.#watch(tree)
     else it.#ending = it.#end({ kind: 'unknown' })
     return it
+  }
+
+  get epoch(): Epoch {
+    return this.#record.epoch ?? 0 // a record of an older runner has none
   }
 
   observe(): ObservedJob {

@@ -6,7 +6,6 @@ import { rmSync } from 'node:fs'
 import { accounts, statePaths } from '../../../config.ts'
 import { isWeirError } from '../../../errors.ts'
 import { type Handlers, type RpcServer, serveRpc } from '../../../rpc/server.ts'
-import type { DaemonSpec } from '../../daemons.ts'
 import { layOut } from './layout.ts'
 import { thisMachine } from './machine.ts'
 import { Runner } from './runner.ts'
@@ -39,13 +38,16 @@ function handlers(runner: Runner): Handlers {
     exec: (args: Args<'exec'>) => runner.exec(args),
     removeSlugs: (args: Args<'removeSlugs'>) => runner.removeSlugs(args),
     removeLogs: (args: Args<'removeLogs'>) => runner.removeLogs(args),
+    takeOverJobs: (args: Args<'takeOverJobs'>) => runner.takeOverJobs(args),
+    placeBuild: (args: Args<'placeBuild'>) => runner.placeBuild(args),
+    clearBuild: (args: Args<'clearBuild'>) => runner.clearBuild(args),
     startJob: (args: Args<'startJob'>) => runner.startJob(args),
     observeJob: (args: Args<'observeJob'>) => runner.observeJob(args),
     stopJob: (args: Args<'stopJob'>) => runner.stopJob(args),
     ensureStore: () => runner.ensureStore(),
     intake: () => runner.intake(),
-    ensureDaemon: (spec: DaemonSpec) => runner.daemons.ensure(spec),
-    stopDaemon: ({ name }: { name: string }) => runner.daemons.stop(name),
+    ensureDaemon: (args: Args<'ensureDaemon'>) => runner.ensureDaemon(args),
+    stopDaemon: (args: Args<'stopDaemon'>) => runner.stopDaemon(args),
     daemons: () => runner.daemons.list(),
     ping: () => ({ pid: process.pid }),
     // Answers at once: the end may take as long as the slowest replica's grace.

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { nameProblem } from '../../../core/model/names.ts'
 import { telemetryConfig } from '../../../config.ts'
 import { WeirError } from '../../../errors.ts'
-import type { ConfinedJob, ObservedJob } from '../../confined.ts'
-import type { IntakeAddress, StoreConnection } from '../../daemons.ts'
+import type { BuildPlace, ConfinedJob, ObservedJob } from '../../confined.ts'
+import type { DaemonSpec, IntakeAddress, StoreConnection } from '../../daemons.ts'
 import type { ObservedEnvironment, ReplicaSpec, ResourceSpec, TaskSpec } from '../../driver.ts'
+import { clearBuild, closeCaches, placeBuild } from './build-place.ts'
 import { DaemonSet } from './daemon-set.ts'
 import { readRecord, readRecords, removeRecord, writeRecord } from './durable.ts'
 import { EpochGuard } from './epoch.ts'
@@ -184,13 +185,35 @@ export class Runner {
     this.#epoch.admit(epoch)
   }
 
-  startJob(job: ConfinedJob): void {
+  async takeOverJobs({ epoch }: { epoch: number }): Promise<void> {
+    this.#epoch.admit(epoch)
+    const earlier = [...this.#jobs].filter(([, job]) => job.epoch < epoch)
+    await Promise.all(earlier.map(([id, job]) => this.#forgetJob(id, job)))
+    this.#epoch.admit(epoch) // that took its time
+    closeCaches(this.#machine.paths.builds)
+  }
+
+  placeBuild({ stage, tenant, epoch }: BuildPlace & { epoch: number }): void {
+    this.#epoch.admit(epoch)
+    checkId(stage)
+    checkId(tenant)
+    placeBuild(this.#machine.paths.builds, { stage, tenant }, newToken())
+  }
+
+  clearBuild({ tenant, epoch }: { tenant: string; epoch: number }): void {
+    this.#epoch.admit(epoch)
+    checkId(tenant)
+    clearBuild(this.#machine.paths.builds, tenant, newToken())
+  }
+
+  startJob({ job, epoch }: { job: ConfinedJob; epoch: number }): void {
+    this.#epoch.admit(epoch)
     this.#refuseAtTheEnd()
     checkId(job.id)
     if (this.#jobs.has(job.id)) return
     this.#jobs.set(
       job.id,
-      Job.create(this.#machine, { job, token: newToken() }, () => this.#events.jobEnded(job.id)),
+      Job.create(this.#machine, { job, epoch, token: newToken() }, () => this.#events.jobEnded(job.id)),
     )
   }
 
@@ -198,15 +221,31 @@ export class Runner {
     return this.#jobs.get(id)?.observe() ?? null
   }
 
-  async stopJob({ id }: { id: string }): Promise<void> {
+  async stopJob({ id, epoch }: { id: string; epoch: number }): Promise<void> {
+    this.#epoch.admit(epoch)
     const job = this.#jobs.get(id)
-    if (!job) return
+    if (job) await this.#forgetJob(id, job)
+  }
+
+  async #forgetJob(id: string, job: Job): Promise<void> {
     await job.forget()
     this.#jobs.delete(id)
   }
 
+  /** `epoch: null`: a person at this machine wants it, and no server. */
+  async ensureDaemon({ spec, epoch }: { spec: DaemonSpec; epoch: number | null }): Promise<void> {
+    if (epoch !== null) this.#epoch.admit(epoch)
+    await this.daemons.ensure(spec)
+  }
+
+  async stopDaemon({ name, epoch }: { name: string; epoch: number | null }): Promise<void> {
+    if (epoch !== null) this.#epoch.admit(epoch)
+    await this.daemons.stop(name)
+  }
+
   /** Starts the command and says at which socket its input and output are. */
-  async exec({ id, argv }: { id: string; argv: readonly string[] }): Promise<{ socket: string }> {
+  async exec({ id, argv, epoch }: { id: string; argv: readonly string[]; epoch: number }): Promise<{ socket: string }> {
+    this.#epoch.admit(epoch)
     const replica = this.#replicas.get(id)
     if (!replica?.sandbox) throw new WeirError('E_NOT_FOUND', { message: `no process of ${id} runs`, next: 'weir ps' })
     if (argv.length === 0) throw new WeirError('E_USAGE', { message: 'no command was given' })
@@ -225,14 +264,16 @@ export class Runner {
   }
 
   /** Slugs that no release needs any more; those that something runs from stay. */
-  removeSlugs({ digests }: { digests: readonly string[] }): void {
+  removeSlugs({ digests, epoch }: { digests: readonly string[]; epoch: number }): void {
+    this.#epoch.admit(epoch)
     const used = new Set([...this.#replicas.values(), ...this.#tasks.values()].map((it) => it.spec.slug))
     for (const digest of digests) if (!used.has(digest)) this.#tools.slugs.remove(digest)
   }
 
   /** Logs of what has ended long ago. */
-  removeLogs({ silentForMs }: { silentForMs: number }): Promise<void> {
-    return removeOldLogs(this.#machine.paths.logs, { known: new Set([...this.#replicas.keys(), ...this.#tasks.keys()]), silentForMs })
+  async removeLogs({ silentForMs, epoch }: { silentForMs: number; epoch: number }): Promise<void> {
+    this.#epoch.admit(epoch)
+    await removeOldLogs(this.#machine.paths.logs, { known: new Set([...this.#replicas.keys(), ...this.#tasks.keys()]), silentForMs })
   }
 
   /** Ends everything and leaves nothing in the kernel; data, logs and the outcome of tasks stay. */
@@ -241,7 +282,7 @@ export class Runner {
     await Promise.all([
       ...[...this.#replicas.values()].map((it) => it.stop().ended),
       ...[...this.#tasks.values()].map((it) => it.halt()),
-      ...[...this.#jobs.keys()].map((id) => this.stopJob({ id })),
+      ...[...this.#jobs].map(([id, job]) => this.#forgetJob(id, job)),
     ])
     await this.daemons.stopAll()
     await this.#firewall?.remove()

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Client } from 'pg'
 import { WeirError } from '../../../../errors.ts'
-import type { Daemons } from '../../../daemons.ts'
 import type { ResourceSpec } from '../../../driver.ts'
+import type { DaemonSet } from '../daemon-set.ts'
 import { readRecord, removeRecord, writeRecord } from '../durable.ts'
 import type { ResourceFields } from '../environment.ts'
 import type { Machine } from '../machine.ts'
@@ -19,12 +19,12 @@ const MAX_IDENTIFIER = 63
 /** The apps' own PostgreSQL, apart from Weir's: a database and a role for each resource of each environment. */
 export class AppDatabases {
   readonly #machine: Machine
-  readonly #daemons: Daemons
+  readonly #daemons: DaemonSet
   readonly #port: number
   readonly #portFile: string
   #instance: PostgresInstance | null = null
 
-  constructor(machine: Machine, daemons: Daemons, ports: Ports) {
+  constructor(machine: Machine, daemons: DaemonSet, ports: Ports) {
     this.#machine = machine
     this.#daemons = daemons
     this.#portFile = join(machine.paths.runner, 'apps-postgres-port.json')

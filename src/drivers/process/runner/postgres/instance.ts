@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from 'pg'
 import { WeirError } from '../../../../errors.ts'
 import { runCommand } from '../../../../spawn.ts'
-import type { Daemons } from '../../../daemons.ts'
+import type { DaemonSet } from '../daemon-set.ts'
 import { readRecord, writeRecord } from '../durable.ts'
 import type { Machine } from '../machine.ts'
 import { asAccount } from '../tree.ts'
@@ -55,11 +55,11 @@ export interface InstanceOptions {
 /** One PostgreSQL of Weir's own: made, kept running as a daemon, and spoken to as its superuser. */
 export class PostgresInstance {
   readonly #machine: Machine
-  readonly #daemons: Daemons
+  readonly #daemons: DaemonSet
   readonly #options: InstanceOptions
   #ready: Promise<void> | null = null
 
-  constructor(machine: Machine, daemons: Daemons, options: InstanceOptions) {
+  constructor(machine: Machine, daemons: DaemonSet, options: InstanceOptions) {
     this.#machine = machine
     this.#daemons = daemons
     this.#options = options

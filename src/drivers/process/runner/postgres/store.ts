@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Daemons, StoreConnection } from '../../../daemons.ts'
+import type { StoreConnection } from '../../../daemons.ts'
+import type { DaemonSet } from '../daemon-set.ts'
 import { replaceFile } from '../durable.ts'
 import type { Machine } from '../machine.ts'
 import { PostgresInstance, SOCKET_PORT } from './instance.ts'
@@ -15,7 +16,7 @@ export class StoreDatabase {
   readonly #instance: PostgresInstance
   #made: Promise<void> | null = null
 
-  constructor(machine: Machine, daemons: Daemons) {
+  constructor(machine: Machine, daemons: DaemonSet) {
     const { paths, accounts } = machine
     this.#machine = machine
     this.#instance = new PostgresInstance(machine, daemons, {
