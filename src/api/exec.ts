@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { z } from 'zod'
+import * as z from 'zod'
 import { type Channel, controlFrame, frame, frameSplitter } from '../../packages/client/src/exec.ts'
 import type { ExecSession } from '../drivers/exec.ts'
 import { WeirError } from '../errors.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { CONTRACT, type RouteSchemas } from '../../packages/client/src/contract.ts'
 import { ROUTES, type RouteEntry, type RouteId } from '../../packages/client/src/routes.ts'
 import { problem } from '../../packages/client/src/schemas/system.ts'

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { RouteId } from './routes.ts'
 import { apps } from './schemas/apps.ts'
 import { configuration } from './schemas/configuration.ts'

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { accepted, appPath, because, environmentPath, flag, list, name, page, time } from './common.ts'
 import { rollout } from './rollouts.ts'
 

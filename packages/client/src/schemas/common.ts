@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** Names of apps, environments, services and the like; core/model/names.ts says the same to people. */
 export const name = z

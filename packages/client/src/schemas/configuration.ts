@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { done, environmentPath, list, name, page, time } from './common.ts'
 
 const MAX_VALUE = 64 * 1024

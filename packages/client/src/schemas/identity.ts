@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { done, list, name, page, time } from './common.ts'
 
 const MAX_TOKEN_DAYS = 90

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { environmentPath, list, name, number, page, time } from './common.ts'
 
 const logLine = z

@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { because, environmentPath, list, name, number, page, time } from './common.ts'
 
 const MAX_MANIFEST_BYTES = 1024 * 1024

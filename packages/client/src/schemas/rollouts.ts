@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { accepted, because, environmentPath, list, page, time } from './common.ts'
 
 export const rollout = z

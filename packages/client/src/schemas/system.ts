@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 /** The body of every answer that is not a success, as `application/problem+json` (RFC 9457 with Weir's five parts). */
 export const problem = z

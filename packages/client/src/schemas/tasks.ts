@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { environmentPath, list, name, page, time } from './common.ts'
 
 const argv = z.array(z.string().max(10_000)).min(1).max(100)
