@@ -67,6 +67,11 @@ export class NameTable implements Names {
     return id > 0 ? id - 1 : this.#add(slot, hashed, bytes, from, end)
   }
 
+  findText(text: string): number {
+    const bytes = new TextEncoder().encode(text)
+    return this.find(bytes, 0, bytes.length)
+  }
+
   internText(text: string): number {
     const bytes = new TextEncoder().encode(text)
     return this.intern(bytes, 0, bytes.length)

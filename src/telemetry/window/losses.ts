@@ -1,0 +1,55 @@
+/**
+ * Why something that was sent is not in the graph. What the sender was told of (`refused-*`) it still has and may send again; the rest is gone.
+ *
+ * | cause | counts | what happened |
+ * |---|---|---|
+ * | malformed | requests | bytes that are no OTLP |
+ * | refused-key | requests | no key, or a wrong one |
+ * | refused-size | requests | body over the limit, before or after decompression |
+ * | refused-busy | requests | more than can be worked on: told to come back |
+ * | unknown-scope | spans | no key, and the spans name no app |
+ * | bad-id | spans | a trace or span id of wrong length, or all zeros |
+ * | repeated | spans | the same span, delivered twice |
+ * | trace-too-large | spans | beyond what one trace may hold |
+ * | window-full | spans | written over before their trace was closed |
+ * | raw-gone | spans | attributes written over before their trace was closed; the span itself counts |
+ * | odd-time | spans | no start, an end before the start, or longer than a day: counted with a time that was put right |
+ */
+export type Cause =
+  | 'malformed'
+  | 'refused-key'
+  | 'refused-size'
+  | 'refused-busy'
+  | 'unknown-scope'
+  | 'bad-id'
+  | 'repeated'
+  | 'trace-too-large'
+  | 'window-full'
+  | 'raw-gone'
+  | 'odd-time'
+
+export interface Loss {
+  /** The number of the environment; 0: it is not known whose it was. */
+  readonly scope: number
+  readonly cause: Cause
+  readonly count: number
+}
+
+/** Exact counts of what was lost, by environment and cause. */
+export class Losses {
+  readonly #counts = new Map<number, Partial<Record<Cause, number>>>()
+
+  add(scope: number, cause: Cause, count = 1): void {
+    let counts = this.#counts.get(scope)
+    if (!counts) this.#counts.set(scope, (counts = {}))
+    counts[cause] = (counts[cause] ?? 0) + count
+  }
+
+  of(scope: number, cause: Cause): number {
+    return this.#counts.get(scope)?.[cause] ?? 0
+  }
+
+  list(): Loss[] {
+    return [...this.#counts].flatMap(([scope, counts]) => Object.entries(counts).map(([cause, count]) => ({ scope, cause: cause as Cause, count })))
+  }
+}
