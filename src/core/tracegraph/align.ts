@@ -1,4 +1,4 @@
-import { answers, type Scratch } from './scratch.ts'
+import { enters, type Scratch } from './scratch.ts'
 import { KIND, type SpanColumns } from './spans.ts'
 
 /** Clocks that count milliseconds make a child seem to begin or end up to this much outside of its parent. */
@@ -29,9 +29,11 @@ export function align(s: Scratch, spans: SpanColumns, rows: Int32Array, length: 
       s.shiftUs[p] = 0
       s.waited[p] = 0
       s.segment[p] = p
+      s.visit[p] = p
       continue
     }
     s.segment[p] = s.kind[p] === KIND.consumer ? p : (s.segment[parent] as number)
+    s.visit[p] = enters(s, p, parent) ? p : (s.visit[parent] as number)
     const ownClock = hasOwnClock(s, spans, rows, p, parent)
     const detached = s.kind[p] === KIND.consumer || s.kind[p] === KIND.producer || (s.kind[parent] === KIND.producer && ownClock)
     s.shiftUs[p] = ownClock ? (detached ? 0 : moveInto(s, p, parent)) : (s.shiftUs[parent] as number)
@@ -41,10 +43,8 @@ export function align(s: Scratch, spans: SpanColumns, rows: Int32Array, length: 
   }
 }
 
-/** A server is elsewhere than its client even where neither says on which host it is. */
 function hasOwnClock(s: Scratch, spans: SpanColumns, rows: Int32Array, p: number, parent: number): boolean {
-  if (s.service[p] !== s.service[parent]) return true
-  if (answers(s.kind[p] as number) && s.kind[parent] !== KIND.internal) return true
+  if (enters(s, p, parent)) return true
   return spans.instance[rows[p] as number] !== spans.instance[rows[parent] as number]
 }
 

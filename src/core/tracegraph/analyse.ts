@@ -31,6 +31,8 @@ export interface TraceAnalysis {
   waited: Uint8Array
   /** Position of the span whose operation is the class: the root, a consumer, or a span without its parent. */
   segment: Int32Array
+  /** Position of the span by which its service was entered: a visit is that span and what the same service did below it. */
+  visit: Int32Array
   /** Time that no child covers, in microseconds. */
   exclusiveUs: Float64Array
   /** The position whose service has to answer for it: its own; of a client's, the server that it waited for. */
@@ -118,6 +120,7 @@ function forgetRepeated(s: Scratch, count: number, length: number): void {
     s.waited[p] = 0
     s.exclusiveUs[p] = 0
     s.segment[p] = p
+    s.visit[p] = p
     s.chargedTo[p] = p
   }
 }
@@ -157,6 +160,7 @@ function emptyAnalysis(s: Scratch): TraceAnalysis {
     endUs: s.endUs,
     waited: s.waited,
     segment: s.segment,
+    visit: s.visit,
     exclusiveUs: s.exclusiveUs,
     chargedTo: s.chargedTo,
     critical: s.critical,

@@ -1,5 +1,5 @@
-import { answers, asks, type Scratch } from './scratch.ts'
-import { KIND, type SpanColumns } from './spans.ts'
+import { answers, asks, enters, type Scratch } from './scratch.ts'
+import type { SpanColumns } from './spans.ts'
 
 /**
  * Calls from one service to another: a client with the server that answered it, a server whose caller made no client span (client −1), and a
@@ -13,15 +13,11 @@ export function findCalls(s: Scratch, spans: SpanColumns, rows: Int32Array, leng
     const p = s.order[at] as number
     s.chargedTo[p] = p
     const parent = s.parents[p] as number
-    if (parent >= 0 && !asks(s.kind[parent] as number) && crosses(s, p, parent)) calls = note(s, calls, -1, parent, p)
+    if (parent >= 0 && !asks(s.kind[parent] as number) && enters(s, p, parent)) calls = note(s, calls, -1, parent, p)
     if (asks(s.kind[p] as number)) calls = callsOfClient(s, p, calls)
   }
   markRetries(s, spans, rows, calls)
   return calls
-}
-
-function crosses(s: Scratch, p: number, parent: number): boolean {
-  return s.service[p] !== s.service[parent] || (answers(s.kind[p] as number) && s.kind[parent] !== KIND.internal)
 }
 
 function callsOfClient(s: Scratch, client: number, before: number): number {

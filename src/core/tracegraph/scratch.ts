@@ -27,6 +27,7 @@ export interface Scratch {
   /** 1: the parent did not end before this span had ended. */
   readonly waited: Uint8Array
   readonly segment: Int32Array
+  readonly visit: Int32Array
   readonly exclusiveUs: Float64Array
   readonly chargedTo: Int32Array
   readonly critical: Uint8Array
@@ -67,6 +68,7 @@ export function createScratch(capacity: number): Scratch {
     children: ints(),
     waited: bytes(),
     segment: ints(),
+    visit: ints(),
     exclusiveUs: doubles(),
     chargedTo: ints(),
     critical: bytes(),
@@ -111,4 +113,9 @@ export function asks(kind: number): boolean {
 /** The side that is asked: servers and consumers. */
 export function answers(kind: number): boolean {
   return kind === KIND.server || kind === KIND.consumer
+}
+
+/** Whether a span begins another process's work than its parent: a server is elsewhere than its client even where both are the same service. */
+export function enters(s: Scratch, p: number, parent: number): boolean {
+  return s.service[p] !== s.service[parent] || (answers(s.kind[p] as number) && s.kind[parent] !== KIND.internal)
 }
