@@ -15,6 +15,8 @@ import { Invariants } from './invariants.ts'
 const POINTS = ['before-save', 'after-save', 'after-effect', 'after-outcome']
 /** Faults have stopped: by then everything must have come to rest. */
 const REST_MS = 40 * 60 * 1000
+/** No call of a simulated part takes longer. */
+const CALL_MS = 60_000
 
 export interface SimulationResult {
   readonly seed: number
@@ -102,7 +104,9 @@ export async function simulate(seed: number, rollouts: number, inspect: (simulat
   await clock.run(REST_MS)
   inspect(simulation)
   invariants.atRest()
-  await simulation.server.plane.stop()
+  const stopped = simulation.server.plane.stop()
+  await clock.run(CALL_MS) // a pass that is under way waits for simulated parts
+  await stopped
   return { seed, rollouts, crashes: simulation.crashes, faults: simulation.faults, violations: invariants.violations }
 }
 

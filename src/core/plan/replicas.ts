@@ -168,8 +168,9 @@ export function missingFor(releaseNumber: number, service: string, releases: Rel
     if (origin === undefined) continue
     // What is replaced comes last, when all else of the release is there: until then its predecessor serves the new callers too.
     const anyOrigin = isReplaced(release.graph, name)
+    // One that is to go may be stopped in this very pass.
     const phases = Object.entries(records).flatMap(([id, it]) =>
-      it.service === name && (anyOrigin || it.origin === origin) ? [seen.replicas.get(id)?.phase] : [],
+      it.service === name && it.retired === null && (anyOrigin || it.origin === origin) ? [seen.replicas.get(id)?.phase] : [],
     )
     const there = condition === 'started' ? phases.some((it) => it !== undefined) : phases.includes('ready')
     if (!there) return name
