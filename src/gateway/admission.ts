@@ -4,8 +4,9 @@ import { CLIENT_COOKIE, cookieValue, identify, positionOf } from './client-ident
 import type { Group, Place } from './directory.ts'
 import type { Added } from './forward-headers.ts'
 import { forwardedFrom, type TrustedProxies } from './forwarded.ts'
-import { hexId, newTraceparent } from './ids.ts'
+import { hexId } from './ids.ts'
 import type { RequestHead } from './request-head.ts'
+import type { GatewaySpans, Hop } from './spans.ts'
 import { decideTrack, type TrackDecision } from './track.ts'
 
 /** All that is decided about a request before a target is chosen. */
@@ -13,6 +14,8 @@ export interface Admission {
   readonly decision: TrackDecision
   readonly group: Group
   readonly added: Added
+  /** null: no spans are made. */
+  readonly hop: Hop | null
   /** `Set-Cookie` for a browser that was just given an identity. */
   readonly setCookie: string | null
 }
@@ -22,10 +25,12 @@ export interface AdmissionContext {
   /** Key of the client hash. */
   readonly key: string
   readonly random: () => number
+  /** null: telemetry is turned off. */
+  readonly spans: GatewaySpans | null
 }
 
 const SANE_ID = /^[A-Za-z0-9._-]{1,128}$/
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}/
+
 
 /** Which track, which replicas, and what is added to the head. `header` looks up a request header by name. */
 export function admit(place: Place, head: RequestHead, peer: string, header: (name: string) => string | null, context: AdmissionContext): Admission {
@@ -48,17 +53,24 @@ export function admit(place: Place, head: RequestHead, peer: string, header: (na
       return unit === null ? null : positionOf(unit, split, context.key)
     },
   })
+  const group = groupOf(place, decision.serve)
+  const hop = context.spans?.begin(place, group, head.trace, isLoopback(peer)) ?? null
   return {
     decision,
-    group: groupOf(place, decision.serve),
+    group,
+    hop,
     added: {
       baggage: entry || decision.write !== null ? withTrack(head.baggage, decision.write) : head.baggage,
       requestId: head.requestId !== null && SANE_ID.test(head.requestId) ? head.requestId : hexId(16),
-      traceparent: entry && (head.traceparent === null || !TRACEPARENT.test(head.traceparent)) ? newTraceparent() : null,
+      trace: hop === null ? null : hop.headers,
       forwarded,
     },
     setCookie: newCookie === null ? null : `${CLIENT_COOKIE}=${newCookie as string}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax`,
   }
+}
+
+function isLoopback(peer: string): boolean {
+  return peer.startsWith('127.') || peer === '::1' || peer.startsWith('::ffff:127.')
 }
 
 /** An unchanged service serves both tracks from its one group. */

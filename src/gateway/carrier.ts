@@ -13,6 +13,7 @@ import type { GrpcServer } from './grpc.ts'
 import { hexId } from './ids.ts'
 import { readHead } from './request-head.ts'
 import { PUBLIC_SOCKET, type SocketKey } from './socket-key.ts'
+import type { GatewaySpans } from './spans.ts'
 import { carryUpgrade } from './upgrade.ts'
 
 export interface CarrierLimits {
@@ -40,6 +41,8 @@ export interface CarrierOptions {
   readonly wall: () => number
   /** A drained replica has no request left here. */
   readonly onIdle: (environment: string) => void
+  /** null: telemetry is turned off. */
+  readonly spans: GatewaySpans | null
 }
 
 /** What an exchange needs of its worker. */
@@ -75,7 +78,11 @@ export class Carrier {
       limits: options.limits,
       deadlines: new Deadlines(options.limits.tickMs),
       draining: () => this.#draining,
-      record: (outcome) => this.#counters.record(outcome),
+      spans: options.spans,
+      record: (outcome) => {
+        this.#counters.record(outcome)
+        if (outcome.hop !== null) options.spans?.end({ ...outcome, hop: outcome.hop })
+      },
     }
   }
 

@@ -17,6 +17,9 @@ const outcome = (more: Partial<Outcome>): Outcome => ({
   broken: false,
   html: false,
   latencyMs: 10,
+  hop: null,
+  method: 'GET',
+  replica: null,
   ...more,
 })
 

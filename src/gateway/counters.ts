@@ -2,6 +2,7 @@ import { bucketOf, sparse } from '../core/model/latency-sketch.ts'
 import { MAX_ROUTES, OTHER_ROUTE, routePattern } from '../core/model/route-pattern.ts'
 import type { CounterBlock, CounterRow, TableVersion } from '../core/model/routing.ts'
 import type { Place } from './directory.ts'
+import type { Hop } from './spans.ts'
 
 /** How a request ended. */
 export interface Outcome {
@@ -18,6 +19,10 @@ export interface Outcome {
   /** The service answered with a page: `text/html`. */
   readonly html: boolean
   readonly latencyMs: number
+  readonly hop: Hop | null
+  readonly method: string
+  /** Who answered; null: the gateway itself, or nobody. */
+  readonly replica: string | null
 }
 
 interface OpenRow {

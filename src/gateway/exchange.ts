@@ -257,6 +257,9 @@ export class Exchange implements UpstreamUser, LongLived {
       broken,
       html: this.#html,
       latencyMs: this.#headAfterMs ?? performance.now() - this.#startedAt,
+      hop: this.#admission.hop,
+      method: this.method,
+      replica: this.#answered && this.#target !== null ? this.#target.id : null,
     })
   }
 }

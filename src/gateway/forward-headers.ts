@@ -1,5 +1,6 @@
 import type { Forwarded } from './forwarded.ts'
 import type { RequestHead } from './request-head.ts'
+import type { NewTraceHeaders } from './spans.ts'
 
 /** For one connection only (RFC 9110 §7.6.1), or replaced by the gateway's own framing. */
 const HOP_BY_HOP = new Set([
@@ -18,13 +19,15 @@ const HOP_BY_HOP = new Set([
 const REQUEST_OWN = new Set(['content-length', 'expect', 'baggage', 'x-request-id', 'x-weir-release', 'x-weir-track'])
 /** At the entry the gateway says who the client is; on inner hops what the caller passes on stays. */
 const ENTRY_OWN = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-real-ip', 'forwarded'])
+/** Replaced as one, where the gateway adds a span: two that contradict each other would tear the trace apart. */
+const TRACE_OWN = new Set(['traceparent', 'tracestate', 'b3', 'x-b3-traceid', 'x-b3-spanid', 'x-b3-parentspanid', 'x-b3-sampled', 'x-b3-flags'])
 const RESPONSE_OWN = new Set(['x-weir-release', 'x-weir-track'])
 
 export interface Added {
   readonly baggage: string | null
   readonly requestId: string
-  /** null: the request has one. */
-  readonly traceparent: string | null
+  /** null: what came goes on. */
+  readonly trace: NewTraceHeaders | null
   /** null on inner hops. */
   readonly forwarded: Forwarded | null
 }
@@ -49,12 +52,16 @@ export function upstreamHeaderList(head: RequestHead, raw: readonly string[], ad
     const lower = name.toLowerCase()
     if (HOP_BY_HOP.has(lower) || REQUEST_OWN.has(lower)) continue
     if (added.forwarded !== null && ENTRY_OWN.has(lower)) continue
-    if (added.traceparent !== null && lower === 'traceparent') continue
+    if (added.trace !== null && TRACE_OWN.has(lower)) continue
     if (head.hopByHop.length > 0 && head.hopByHop.includes(lower)) continue
     list.push(name, raw[at + 1] as string)
   }
   if (added.baggage !== null) list.push('baggage', added.baggage)
-  if (added.traceparent !== null) list.push('traceparent', added.traceparent)
+  if (added.trace !== null) {
+    list.push('traceparent', added.trace.traceparent)
+    if (added.trace.tracestate !== null) list.push('tracestate', added.trace.tracestate)
+    if (added.trace.b3 !== null) list.push('b3', added.trace.b3)
+  }
   if (added.forwarded !== null)
     list.push('x-forwarded-for', added.forwarded.chain, 'x-forwarded-proto', added.forwarded.proto, 'x-forwarded-host', head.authority)
   list.push('x-request-id', added.requestId)

@@ -248,6 +248,9 @@ class Call implements LongLived {
       broken,
       html: false,
       latencyMs: performance.now() - this.#startedAt,
+      hop: this.#admission.hop,
+      method: 'POST',
+      replica: this.#answered && this.#target !== null ? this.#target.id : null,
     })
   }
 

@@ -16,8 +16,3 @@ export function hexId(bytes: number): string {
   at += length
   return id
 }
-
-/** W3C trace context of a new, sampled trace. */
-export function newTraceparent(): string {
-  return `00-${hexId(16)}-${hexId(8)}-01`
-}

@@ -1,3 +1,5 @@
+import { NO_TRACE, type TraceHeaders } from './trace-context.ts'
+
 /**
  * What the gateway must know of a request's head, read in one pass over the raw header list, and what makes it refuse one.
  * Node's parser has already refused malformed names and values, bad chunk sizes and Content-Length together with
@@ -21,7 +23,7 @@ export interface RequestHead {
   readonly forwardedFor: string | null
   readonly forwardedProto: string | null
   readonly requestId: string | null
-  readonly traceparent: string | null
+  readonly trace: TraceHeaders
   /** Header names listed in Connection: for this hop only. */
   readonly hopByHop: readonly string[]
 }
@@ -47,12 +49,12 @@ export function readHead(method: string, url: string, raw: readonly string[]): R
   let forwardedFor: string | null = null
   let forwardedProto: string | null = null
   let requestId: string | null = null
-  let traceparent: string | null = null
+  let trace: Mutable<TraceHeaders> | null = null
   let hopByHop: string[] = NONE
   for (let at = 0; at < raw.length; at += 2) {
     const value = raw[at + 1] as string
     const name = raw[at] as string
-    if (name.length < 4 || name.length > 17) continue
+    if (name.length < 2 || name.length > 17) continue
     switch (name.toLowerCase()) {
       case 'host':
         if (host !== null) return refuse('more than one Host header')
@@ -96,7 +98,28 @@ export function readHead(method: string, url: string, raw: readonly string[]): R
         requestId ??= value
         break
       case 'traceparent':
-        traceparent ??= value
+        trace ??= { ...NO_TRACE }
+        trace.traceparent ??= value
+        break
+      case 'tracestate':
+        trace ??= { ...NO_TRACE }
+        trace.tracestate = joined(trace.tracestate, value, ',')
+        break
+      case 'b3':
+        trace ??= { ...NO_TRACE }
+        trace.b3 ??= value
+        break
+      case 'x-b3-traceid':
+        trace ??= { ...NO_TRACE }
+        trace.b3Trace ??= value
+        break
+      case 'x-b3-spanid':
+        trace ??= { ...NO_TRACE }
+        trace.b3Span ??= value
+        break
+      case 'x-b3-sampled':
+        trace ??= { ...NO_TRACE }
+        trace.b3Sampled ??= value
         break
     }
   }
@@ -135,7 +158,7 @@ export function readHead(method: string, url: string, raw: readonly string[]): R
     forwardedFor,
     forwardedProto,
     requestId,
-    traceparent,
+    trace: trace ?? NO_TRACE,
     hopByHop,
   }
 }
@@ -152,6 +175,7 @@ export function hostName(authority: string): string | null {
   return name
 }
 
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 const seen = new Map<string, string>()
 const NONE: string[] = []
 const SLASH = 47

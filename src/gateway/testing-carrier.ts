@@ -2,6 +2,7 @@
 import { connect } from 'node:net'
 import { Carrier, type CarrierLimits, DEFAULT_LIMITS } from './carrier.ts'
 import { TrustedProxies } from './forwarded.ts'
+import { GatewaySpans } from './spans.ts'
 import { freePort } from './testing.ts'
 
 export interface Carried {
@@ -19,6 +20,7 @@ export async function startCarrier(limits: Partial<CarrierLimits> = {}, trusted:
     random: Math.random,
     wall: Date.now,
     onIdle: () => {},
+    spans: new GatewaySpans(Date.now),
   })
   await new Promise<void>((resolve) => carrier.open('public', { host: '127.0.0.1', port }, resolve))
   return { carrier, port }

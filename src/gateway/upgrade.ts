@@ -41,6 +41,9 @@ export function carryUpgrade(it: UpgradeRequest, tried: readonly Target[] = [], 
       broken,
       html: false,
       latencyMs: performance.now() - startedAt,
+      hop: admission.hop,
+      method: 'GET',
+      replica: target === null || status === 0 || status === 502 ? null : target.id,
     })
   }
   if (target === null || port === null) {

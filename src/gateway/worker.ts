@@ -3,13 +3,19 @@
  * holds and hands over, and goes on without a parent until the next one tells it to drain.
  */
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { statePaths, telemetryConfig } from '../config.ts'
 import type { CounterBlock, TableVersion } from '../core/model/routing.ts'
 import { Carrier, DEFAULT_LIMITS } from './carrier.ts'
 import { type FromWorker, ParentLink, type SocketMessage, type SocketName, type ToWorker } from './control.ts'
 import { TrustedProxies } from './forwarded.ts'
+import { SpanLink } from './span-link.ts'
+import { GatewaySpans } from './spans.ts'
 
 const BLOCK_MS = 1000
 const INFLIGHT_MS = 100
+/** The last spans are not worth a longer wait. */
+const LAST_SPANS_MS = 200
 /** Blocks kept while there is no parent: an hour's worth. */
 const MAX_BLOCKS = 3600
 
@@ -25,6 +31,9 @@ const open = new Map<number, string>()
 let lastInflight = ''
 let leaving = false
 
+const spans = telemetryConfig(environment).on ? new GatewaySpans(() => performance.timeOrigin + performance.now()) : null
+const spanLink = spans && new SpanLink(spans, statePaths(environment).spansSocket)
+
 const carrier = new Carrier({
   incarnation,
   key: environment['WEIR_GATEWAY_KEY'] as string,
@@ -33,6 +42,7 @@ const carrier = new Carrier({
   random: Math.random,
   wall: Date.now,
   onIdle: () => sendInflight(),
+  spans,
 })
 
 const parent = new ParentLink(environment['WEIR_GATEWAY_CONTROL'] as string, greet, receive)
@@ -160,6 +170,7 @@ async function end(): Promise<void> {
   if (ending) return
   ending = true
   closeBlock()
+  await Promise.race([spanLink?.close(), sleep(LAST_SPANS_MS)])
   await parent.close()
   process.exit(0)
 }

@@ -1,0 +1,80 @@
+import { request } from 'node:http'
+import { spanBatch } from './span-batch.ts'
+import type { GatewaySpans } from './spans.ts'
+
+const EVERY_MS = 500
+const WITHIN_MS = 5000
+const MAX_ANSWER_BYTES = 1024 * 1024
+
+/**
+ * Brings the spans of a worker to the telemetry process, and its answer back: which services send spans of their own. Off the way of requests,
+ * one batch at a time. What cannot be brought is lost and counted: old spans are worth less than the requests that they would hold up.
+ */
+export class SpanLink {
+  lost = 0
+  readonly #spans: GatewaySpans
+  readonly #path: string
+  readonly #timer: NodeJS.Timeout
+  #busy = false
+  /** Of the list of senders that we have. */
+  #version = ''
+
+  constructor(spans: GatewaySpans, path: string) {
+    this.#spans = spans
+    this.#path = path
+    this.#timer = setInterval(() => void this.flush(), EVERY_MS)
+    this.#timer.unref()
+  }
+
+  /** Brings what waits now. */
+  async flush(): Promise<void> {
+    if (this.#busy) return
+    const spans = this.#spans.take()
+    if (spans.length === 0) return
+    this.#busy = true
+    try {
+      const { version, senders } = await this.#post(
+        JSON.stringify({ version: this.#version, dropped: this.#spans.dropped + this.lost, batch: spanBatch(spans) }),
+      )
+      if (version === this.#version) return
+      this.#spans.heard(senders)
+      this.#version = version
+    } catch {
+      this.lost += spans.length
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.flush()
+  }
+
+  #post(body: string): Promise<{ version: string; senders: string[] }> {
+    return new Promise((resolve, reject) => {
+      const headers = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }
+      const sent = request({ socketPath: this.#path, path: '/spans', method: 'POST', headers, agent: false, timeout: WITHIN_MS }, (response) => {
+        const chunks: Buffer[] = []
+        let size = 0
+        response.on('data', (chunk: Buffer) => {
+          chunks.push(chunk)
+          size += chunk.length
+          if (size > MAX_ANSWER_BYTES) response.destroy(new Error('too long an answer'))
+        })
+        response.on('error', reject)
+        response.on('end', () => {
+          try {
+            if (response.statusCode !== 200) throw new Error(`status ${response.statusCode}`)
+            resolve(JSON.parse(Buffer.concat(chunks).toString()) as { version: string; senders: string[] })
+          } catch (error) {
+            reject(error as Error)
+          }
+        })
+      })
+      sent.on('timeout', () => sent.destroy(new Error('timeout')))
+      sent.on('error', reject)
+      sent.end(body)
+    })
+  }
+}

@@ -1,0 +1,188 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Listener } from '../core/model/routing.ts'
+import type { Group, Place } from './directory.ts'
+import { spanBatch } from './span-batch.ts'
+import { GatewaySpans, type Hop, type WaitingSpan } from './spans.ts'
+import { route, table } from './testing.ts'
+import { gatewaySpanId, NO_TRACE, type TraceHeaders } from './trace-context.ts'
+
+const TRACE = '4bf92f3577b34da6a3ce929d0e0e4736'
+const THEIRS = '00f067aa0ba902b7'
+const from = (span: string, sampled = true): TraceHeaders => ({ ...NO_TRACE, traceparent: `00-${TRACE}-${span}-${sampled ? '01' : '00'}` })
+
+const ENTRY = route('shop.test', '/', 'web')
+const EDGE: Listener = {
+  kind: 'edge',
+  id: 'web-v1-api',
+  address: '127.64.1.0',
+  listen: 1,
+  caller: 'web',
+  origin: 1,
+  service: 'api',
+  port: 'http',
+  protocol: 'http',
+  track: 'stable',
+}
+const group: Group = { origin: 2, cause: null, targets: [] }
+const placeOf = (listener: Listener): Place => ({
+  environment: { table: table('e1', 1, [listener], {}), services: new Map() },
+  listener,
+  service: { name: listener.service, stable: group, canary: null, timeoutMs: 1, drainMs: 1, bodyLimit: 1 },
+  hop: listener.kind === 'edge' ? listener.id : 'entry',
+})
+
+interface Asked {
+  readonly listener: Listener
+  readonly headers: TraceHeaders
+  readonly sends: 'spans' | 'none' | 'unknown'
+  readonly status?: number
+  readonly replica?: string | null
+  readonly local?: boolean
+}
+function carried({ listener, headers, sends, status = 200, replica = 'e1-api-v2-1', local = false }: Asked): { hop: Hop; spans: WaitingSpan[] } {
+  let now = 1000
+  const spans = new GatewaySpans(() => now)
+  const place = placeOf(listener)
+  if (sends !== 'unknown') spans.heard(sends === 'spans' ? [`e1/${listener.service}/v2`] : [])
+  if (sends === 'none') {
+    spans.begin(place, group, NO_TRACE, false)
+    now += 6000
+  }
+  const hop = spans.begin(place, group, headers, local)
+  now += 5
+  spans.end({ hop, place, origin: 2, method: 'GET', path: '/cart/7', status, aborted: false, broken: false, replica })
+  return { hop, spans: spans.take() }
+}
+const shapes = (spans: readonly WaitingSpan[]) => spans.map(({ service, kind, name }) => `${service} ${kind}: ${name}`)
+/** Which span the callee is told to be a child of. */
+const told = (hop: Hop, headers: TraceHeaders) => (hop.headers?.traceparent ?? headers.traceparent ?? '').slice(36, 52)
+
+test('from outside: the gateway calls, and stands for a callee without spans of its own', () => {
+  const bare = carried({ listener: ENTRY, headers: NO_TRACE, sends: 'none' })
+  assert.deepEqual(shapes(bare.spans), ['gateway client: web GET /cart/:id', 'web server: GET /cart/:id'])
+  assert.equal(bare.spans[0]?.parent, '')
+  assert.equal(bare.spans[1]?.parent, bare.spans[0]?.id)
+  assert.equal(told(bare.hop, NO_TRACE), bare.spans[1]?.id)
+
+  const own = carried({ listener: ENTRY, headers: from(THEIRS), sends: 'spans' })
+  assert.deepEqual(shapes(own.spans), ['gateway client: web GET /cart/:id'])
+  assert.deepEqual([own.spans[0]?.trace, own.spans[0]?.parent], [TRACE, ''], 'the trace is taken over; a parent that never comes is not')
+  assert.equal(told(own.hop, NO_TRACE), own.spans[0]?.id)
+  assert.equal(carried({ listener: ENTRY, headers: from(THEIRS), sends: 'spans', local: true }).spans[0]?.parent, THEIRS)
+})
+
+test('between services: each end that sends no spans of its own has one of ours, and nobody has two', () => {
+  const both = carried({ listener: EDGE, headers: from(THEIRS), sends: 'spans' })
+  assert.deepEqual(shapes(both.spans), [])
+  assert.equal(both.hop.headers, null, 'what came goes on')
+
+  const callee = carried({ listener: EDGE, headers: from(THEIRS), sends: 'none' })
+  assert.deepEqual(shapes(callee.spans), ['api server: GET /cart/:id'])
+  assert.equal(callee.spans[0]?.parent, THEIRS)
+
+  const caller = carried({ listener: EDGE, headers: NO_TRACE, sends: 'spans' })
+  assert.deepEqual(shapes(caller.spans), ['web client: GET /cart/:id'])
+  assert.equal(told(caller.hop, NO_TRACE), caller.spans[0]?.id)
+
+  const neither = carried({ listener: EDGE, headers: NO_TRACE, sends: 'none' })
+  assert.deepEqual(shapes(neither.spans), ['web client: GET /cart/:id', 'api server: GET /cart/:id'])
+})
+
+test('a caller that only sends on what it got is known by our own id, and its trace goes on', () => {
+  const ours = gatewaySpanId()
+  const { spans } = carried({ listener: EDGE, headers: from(ours), sends: 'none' })
+  assert.deepEqual(shapes(spans), ['web client: GET /cart/:id', 'api server: GET /cart/:id'])
+  assert.deepEqual([spans[0]?.trace, spans[0]?.parent], [TRACE, ours])
+})
+
+test('while it is unknown whether the callee sends spans, ours is an internal one around its own', () => {
+  const { spans } = carried({ listener: ENTRY, headers: NO_TRACE, sends: 'unknown' })
+  assert.deepEqual(shapes(spans), ['gateway client: web GET /cart/:id', 'web internal: GET /cart/:id'])
+})
+
+test('where the gateway answered by itself the callee has its failure all the same', () => {
+  const { spans } = carried({ listener: EDGE, headers: from(THEIRS), sends: 'spans', status: 503, replica: null })
+  assert.deepEqual(shapes(spans), ['api server: GET /cart/:id'])
+  assert.equal(spans[0]?.failed, true)
+  assert.equal(spans[0]?.parent, THEIRS)
+})
+
+test('a trace that is not sampled makes no spans, and everybody behind hears of it', () => {
+  const { hop, spans } = carried({ listener: EDGE, headers: from(gatewaySpanId(), false), sends: 'none' })
+  assert.deepEqual(spans, [])
+  assert.match(hop.headers?.traceparent ?? '', /-00$/)
+  assert.deepEqual(carried({ listener: EDGE, headers: from(THEIRS, false), sends: 'none' }).spans, [])
+})
+
+test('of more requests than are traced, the threshold goes with those that are', () => {
+  let now = 0
+  const spans = new GatewaySpans(() => now, 100)
+  const place = placeOf(ENTRY)
+  const hops: Hop[] = []
+  for (let n = 0; n < 5000; n++) {
+    now += 1
+    hops.push(spans.begin(place, group, { ...NO_TRACE, traceparent: null, tracestate: 'lost=1' }, false))
+  }
+  const late = hops.slice(2000).filter((it) => it.sampled)
+  assert.ok(late.length > 200 && late.length < 400, `${late.length}`)
+  assert.ok(
+    late.every((it) => /^ot=th:e[0-9a-f]{1,3}$/.test(it.headers?.tracestate ?? '')),
+    String(late[0]?.headers?.tracestate),
+  )
+})
+
+test('spans that nobody takes are dropped and counted', () => {
+  const spans = new GatewaySpans(() => 1, 1_000_000)
+  const place = placeOf(ENTRY)
+  for (let n = 0; n < 10_000; n++)
+    spans.end({
+      hop: spans.begin(place, group, NO_TRACE, false),
+      place,
+      origin: 2,
+      method: 'GET',
+      path: '/',
+      status: 200,
+      aborted: false,
+      broken: false,
+      replica: 'r',
+    })
+  assert.equal(spans.take().length + spans.dropped, 20_000)
+  assert.ok(spans.dropped > 0)
+})
+
+test('a batch has one resource for each maker, with its environment', () => {
+  const { spans } = carried({ listener: ENTRY, headers: NO_TRACE, sends: 'none', replica: 'e1-web-v2-9', status: 500 })
+  assert.deepEqual(JSON.parse(JSON.stringify(spanBatch(spans))), {
+    resourceSpans: [
+      {
+        resource: { attributes: [attribute('weir.environment', 'e1'), attribute('service.name', 'gateway')] },
+        scopeSpans: [{ spans: [{ ...common(0), kind: 3, attributes: [...http, attribute('peer.service', 'web')] }] }],
+      },
+      {
+        resource: {
+          attributes: [
+            attribute('weir.environment', 'e1'),
+            attribute('service.name', 'web'),
+            attribute('service.version', 'v2'),
+            attribute('service.instance.id', 'e1-web-v2-9'),
+          ],
+        },
+        scopeSpans: [{ spans: [{ ...common(1), parentSpanId: spans[0]?.id, kind: 2, attributes: http }] }],
+      },
+    ],
+  })
+  function common(at: number) {
+    const it = spans[at] as WaitingSpan
+    return {
+      traceId: it.trace,
+      spanId: it.id,
+      name: it.name,
+      startTimeUnixNano: '7000000000',
+      endTimeUnixNano: '7005000000',
+      status: { code: 2 },
+    }
+  }
+})
+const attribute = (key: string, value: string) => ({ key, value: { stringValue: value } })
+const http = [attribute('http.request.method', 'GET'), attribute('http.route', '/cart/:id'), { key: 'http.response.status_code', value: { intValue: 500 } }]

@@ -1,0 +1,145 @@
+/**
+ * What the telemetry process knows of now: asked by the API, the judge and the autoscaler. `environment` is an environment's id; nothing is ever
+ * looked up across environments. A process that is dead or slow makes a call fail with `E_UNAVAILABLE`, which means unknown, never bad.
+ */
+export interface Telemetry {
+  health(): Promise<TelemetryHealth>
+  graph(environment: string, request: { readonly windowMs: number }): Promise<GraphView>
+  /** What makes requests slow or fail, as far as they pass the service. */
+  why(environment: string, request: { readonly service: string; readonly windowMs: number }): Promise<WhyView>
+  /** Recent traces, newest first. Not all: those with errors, slow ones, and some of the others. */
+  traces(environment: string, request: TraceFilter): Promise<readonly TraceLine[]>
+  /** null: not among the recent ones. */
+  trace(environment: string, id: string): Promise<TraceView | null>
+}
+
+export interface GraphView {
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly windowMs: number
+  readonly services: readonly ServiceNode[]
+  readonly edges: readonly ServiceEdge[]
+  /** Requests by what they began with: the entry's service and operation. */
+  readonly classes: readonly RequestClass[]
+}
+
+/** Counts are weighted: a span of a trace that was sampled with 1 % counts 100. */
+export interface ServiceNode {
+  readonly service: string
+  /** `gateway`: Weir's own; `peer`: never heard of but by those that call it, as a database. */
+  readonly kind: 'service' | 'gateway' | 'peer'
+  readonly calls: number
+  readonly errors: number
+  readonly p50Ms: number | null
+  readonly p95Ms: number | null
+  readonly p99Ms: number | null
+  /** Mean time of a call that nobody it called can answer for. */
+  readonly exclusiveMs: number | null
+  readonly releases: readonly string[]
+  /** Spans that others speak of and that never came: this service's part of traces has holes. */
+  readonly lostSpans: number
+}
+
+export interface ServiceEdge {
+  readonly caller: string
+  readonly callee: string
+  readonly calls: number
+  readonly errors: number
+  readonly retries: number
+  readonly p50Ms: number | null
+  readonly p95Ms: number | null
+  readonly p99Ms: number | null
+  /** Calls under way at the same time, in the mean. */
+  readonly concurrency: number
+  /** Milliseconds since 1970. Edges stay for 7 days after their last call. */
+  readonly lastSeen: number
+}
+
+export interface RequestClass {
+  readonly service: string
+  readonly operation: string
+  readonly count: number
+  readonly errors: number
+  readonly p50Ms: number | null
+  readonly p95Ms: number | null
+}
+
+export interface WhyView {
+  readonly at: number
+  /** The service asked for. */
+  readonly service: string
+  /** One sentence for people. */
+  readonly sentence: string
+  /** Most likely first; empty: nothing is wrong, or too little is known. */
+  readonly ranked: readonly Suspect[]
+}
+
+export interface Suspect {
+  readonly service: string
+  readonly kind: 'capacity' | 'code' | 'network' | 'dependency'
+  readonly score: number
+  /** In words, with numbers: "exclusive time 12 ms → 240 ms since 12:03". */
+  readonly evidence: readonly string[]
+}
+
+export interface TraceFilter {
+  readonly service?: string | undefined
+  readonly errors?: boolean | undefined
+  /** At least this long. */
+  readonly minMs?: number | undefined
+  readonly limit: number
+}
+
+export interface TraceLine {
+  /** 32 hex digits. */
+  readonly id: string
+  /** Of its first span, milliseconds since 1970. */
+  readonly at: number
+  readonly durationMs: number
+  readonly service: string
+  readonly operation: string
+  readonly failed: boolean
+  readonly spans: number
+  readonly services: readonly string[]
+}
+
+export interface TraceView extends TraceLine {
+  /** Spans whose parent never came. */
+  readonly orphans: number
+  /** By start; a parent before its children. */
+  readonly tree: readonly SpanView[]
+}
+
+export interface SpanView {
+  /** 16 hex digits. */
+  readonly id: string
+  readonly parent: string | null
+  /** How deep under the root. */
+  readonly depth: number
+  readonly service: string
+  readonly operation: string
+  readonly kind: 'unspecified' | 'internal' | 'server' | 'client' | 'producer' | 'consumer'
+  /** After the start of the trace, clocks corrected. */
+  readonly startMs: number
+  readonly durationMs: number
+  /** Time that no child covers. */
+  readonly exclusiveMs: number
+  /** How much of it is on the critical path: what the whole request waited for. 0: none. */
+  readonly criticalMs: number
+  readonly failed: boolean
+  readonly peer: string | null
+  readonly instance: string | null
+  readonly release: string | null
+  readonly attributes: Readonly<Record<string, unknown>>
+}
+
+export interface TelemetryHealth {
+  /** Milliseconds since 1970. */
+  readonly startedAt: number
+  readonly spans: { readonly accepted: number; readonly refused: number; readonly inMemory: number }
+  /** What was lost or turned away since the start, by why: "no key", "window full", … */
+  readonly lost: Readonly<Record<string, number>>
+  /** null: it is written to the store as it should be; else why not. */
+  readonly storage: string | null
+  readonly memoryBytes: number
+}
