@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ownEnvironment, type StatePaths, serverConfig } from '../../config.ts'
+import { ONE_HEAP, ownEnvironment, type StatePaths, serverConfig } from '../../config.ts'
 import { WeirError } from '../../errors.ts'
 import { programFile } from '../../programs.ts'
 import { RpcClient } from '../../rpc/client.ts'
@@ -23,7 +23,7 @@ export interface DaemonState {
  */
 export function installationEnvironment(paths: StatePaths, env: NodeJS.ProcessEnv): Record<string, string> {
   const { host, port } = serverConfig(env).http
-  return { ...ownEnvironment(env), WEIR_HOME: paths.home, WEIR_HTTP_LISTEN: `${host.includes(':') ? `[${host}]` : host}:${port}` }
+  return { ...ONE_HEAP, ...ownEnvironment(env), WEIR_HOME: paths.home, WEIR_HTTP_LISTEN: `${host.includes(':') ? `[${host}]` : host}:${port}` }
 }
 
 /** Where no systemd does it, this starts the runner again when it is killed. */

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
+import { ONE_HEAP } from '../../../config.ts'
 import type { ExitStatus } from '../../../core/model/replica.ts'
 import type { DaemonSpec, ObservedDaemon } from '../../daemons.ts'
 import { describeExit } from './causes.ts'
@@ -127,7 +128,7 @@ export class Daemon {
         id: this.#id,
         token: this.#record.token,
         argv,
-        env: { PATH: this.#machine.path, ...env },
+        env: { PATH: this.#machine.path, ...ONE_HEAP, ...env },
         cwd: this.#machine.paths.home,
         account: uid === null ? null : { uid, groups: this.#groups(), lowPorts: account === 'gateway' },
         stdio: ['ignore', child.out, child.err],
