@@ -7,24 +7,32 @@ const { span: SPAN, keyValue: KEY_VALUE, anyValue: ANY_VALUE } = FIELD
 const MAX_LOOKED_AT = 512
 const MAX_PART = 120
 
+/** Attributes that name a peer; older names behind today's. Their place in the list is their number below. */
 const KEYS = [
   'peer.service',
-  'db.system.name',
-  'db.system',
   'messaging.system',
   'messaging.destination.name',
   'messaging.destination',
+  'db.system.name',
+  'db.system',
   'rpc.service',
   'server.address',
   'net.peer.name',
   'server.port',
   'net.peer.port',
 ] as const
-type Key = (typeof KEYS)[number]
+const PEER_SERVICE = 0
+const MESSAGING = [1] as const
+const DESTINATION = [2, 3] as const
+const DATABASE = [4, 5] as const
+const RPC_SERVICE = 6
+const ADDRESS = [7, 8] as const
+const FIRST_PORT = 9
+const NO_KEY = -1
 
 /** Keys by their length: of an attribute that is none of them, mostly only the length is looked at. */
-const BY_LENGTH: readonly (readonly { key: Key; bytes: Uint8Array }[])[] = Array.from({ length: 32 }, (_, length) =>
-  KEYS.filter((key) => key.length === length).map((key) => ({ key, bytes: new TextEncoder().encode(key) })),
+const BY_LENGTH: readonly (readonly { number: number; bytes: Uint8Array }[])[] = Array.from({ length: 32 }, (_, length) =>
+  KEYS.flatMap((key, number) => (key.length === length ? [{ number, bytes: new TextEncoder().encode(key) }] : [])),
 )
 
 /**
@@ -45,87 +53,95 @@ export class PeerReader {
   length = 0
   /** It is a database or broker, which makes no spans: no server will be heard of. */
   isSystem = false
-  readonly #from: Record<Key, number> = Object.fromEntries(KEYS.map((key) => [key, -1])) as Record<Key, number>
-  readonly #to: Record<Key, number> = { ...this.#from }
+  readonly #from = new Int32Array(KEYS.length)
+  readonly #to = new Int32Array(KEYS.length)
+  /** A bit for each key that was seen with a text. */
+  #seen = 0
   #port = 0
 
   /** Reads the span's fields between the first and the last attribute. */
   read(reader: ProtobufReader, from: number, to: number): void {
-    for (const key of KEYS) this.#from[key] = -1
+    this.#seen = 0
     this.#port = 0
     this.length = 0
     this.isSystem = false
-    if (from === -1) return
     reader.at = from
     for (let looked = 0; reader.at < to && looked < MAX_LOOKED_AT; looked++) {
       const tag = reader.tag(to)
       if (tag === lengthDelimited(SPAN.attributes)) this.#readOne(reader, reader.length(to))
       else reader.skip(tag, to)
     }
-    this.#name(reader.bytes)
+    if (this.#seen !== 0) this.#name(reader.bytes)
   }
 
   #readOne(reader: ProtobufReader, end: number): void {
-    let key: Key | null = null
+    let key = NO_KEY
     while (reader.at < end) {
       const tag = reader.tag(end)
       if (tag === lengthDelimited(KEY_VALUE.key)) {
         const keyEnd = reader.length(end)
         key = keyOf(reader.bytes, reader.at, keyEnd)
-        if (key === null) {
+        if (key === NO_KEY) {
           reader.at = end
           return
         }
         reader.at = keyEnd
-      } else if (tag === lengthDelimited(KEY_VALUE.value) && key !== null) this.#readValue(reader, reader.length(end), key)
+      } else if (tag === lengthDelimited(KEY_VALUE.value) && key !== NO_KEY) this.#readValue(reader, reader.length(end), key)
       else reader.skip(tag, end)
     }
   }
 
-  #readValue(reader: ProtobufReader, end: number, key: Key): void {
+  #readValue(reader: ProtobufReader, end: number, key: number): void {
     while (reader.at < end) {
       const tag = reader.tag(end)
       if (tag === lengthDelimited(ANY_VALUE.string)) {
         const valueEnd = reader.length(end)
         this.#from[key] = reader.at
         this.#to[key] = valueEnd
+        if (valueEnd > reader.at) this.#seen |= 1 << key
         reader.at = valueEnd
       } else if (tag === varintField(ANY_VALUE.int)) {
         const port = reader.varint(end)
-        if (key === 'server.port' || key === 'net.peer.port') this.#port = port
+        if (key >= FIRST_PORT) this.#port = port
       } else reader.skip(tag, end)
     }
   }
 
   #name(source: Uint8Array): void {
-    const address = this.#has('server.address') ? 'server.address' : 'net.peer.name'
-    const database = this.#has('db.system.name') ? 'db.system.name' : 'db.system'
-    const destination = this.#has('messaging.destination.name') ? 'messaging.destination.name' : 'messaging.destination'
-    if (this.#has('peer.service')) this.#append(source, 'peer.service')
-    else if (this.#has('messaging.system')) this.#appendSystem(source, 'messaging.system', destination)
-    else if (this.#has(database)) this.#appendSystem(source, database, address)
-    else if (this.#has('rpc.service')) this.#append(source, 'rpc.service')
-    else if (this.#has(address)) {
+    const system = this.#firstOf(MESSAGING)
+    const database = this.#firstOf(DATABASE)
+    const address = this.#firstOf(ADDRESS)
+    if (this.#has(PEER_SERVICE)) this.#append(source, PEER_SERVICE)
+    else if (system !== NO_KEY) this.#appendSystem(source, system, this.#firstOf(DESTINATION))
+    else if (database !== NO_KEY) this.#appendSystem(source, database, address)
+    else if (this.#has(RPC_SERVICE)) this.#append(source, RPC_SERVICE)
+    else if (address !== NO_KEY) {
       this.#append(source, address)
       if (this.#port !== 0 && this.#port !== 80 && this.#port !== 443) this.#appendText(`:${Math.min(this.#port, 65_535)}`)
     }
   }
 
-  #appendSystem(source: Uint8Array, system: Key, where: Key): void {
+  #appendSystem(source: Uint8Array, system: number, where: number): void {
     this.isSystem = true
     this.#append(source, system)
-    if (!this.#has(where)) return
+    if (where === NO_KEY) return
     this.#appendText(':')
     this.#append(source, where)
   }
 
-  #has(key: Key): boolean {
-    return this.#from[key] !== -1 && this.#to[key] > this.#from[key]
+  #has(key: number): boolean {
+    return (this.#seen & (1 << key)) !== 0
   }
 
-  #append(source: Uint8Array, key: Key): void {
-    const to = Math.min(this.#to[key], this.#from[key] + MAX_PART)
-    for (let at = this.#from[key]; at < to; at++) this.bytes[this.length++] = source[at] as number
+  #firstOf(keys: readonly number[]): number {
+    for (const key of keys) if (this.#has(key)) return key
+    return NO_KEY
+  }
+
+  #append(source: Uint8Array, key: number): void {
+    const from = this.#from[key] as number
+    const to = Math.min(this.#to[key] as number, from + MAX_PART)
+    for (let at = from; at < to; at++) this.bytes[this.length++] = source[at] as number
   }
 
   #appendText(text: string): void {
@@ -133,13 +149,13 @@ export class PeerReader {
   }
 }
 
-function keyOf(bytes: Uint8Array, from: number, to: number): Key | null {
+function keyOf(bytes: Uint8Array, from: number, to: number): number {
   const candidates = BY_LENGTH[to - from]
-  if (candidates === undefined) return null
-  for (const { key, bytes: wanted } of candidates) {
+  if (candidates === undefined) return NO_KEY
+  for (const { number, bytes: wanted } of candidates) {
     let at = 0
     while (at < wanted.length && bytes[from + at] === wanted[at]) at++
-    if (at === wanted.length) return key
+    if (at === wanted.length) return number
   }
-  return null
+  return NO_KEY
 }
