@@ -31,7 +31,7 @@ export function environmentView(detail: EnvironmentDetail, observed: Observed | 
     rollout: state.rollout ? runningRollout(state.rollout, detail.rollout?.weight ?? 0, detail.updatedAt) : null,
     waiting: state.waiting.map(({ target, kind, by }) => ({ target, kind, by })),
     warm: state.warm?.release ?? null,
-    problems: problemsOf(services, seen, observed),
+    problems: problemsOf(detail, services, seen, observed),
   }
 }
 
@@ -90,8 +90,10 @@ function serviceView(graph: AppGraph, service: Service, detail: EnvironmentDetai
   }
 }
 
-function problemsOf(services: readonly ServiceView[], seen: Observed, observed: Observed | Error): string[] {
+function problemsOf(detail: EnvironmentDetail, services: readonly ServiceView[], seen: Observed, observed: Observed | Error): string[] {
   return [
+    ...(detail.trouble ? [`stuck, and tried again: ${detail.trouble.text}`] : []),
+    ...detail.unbuilt.map(({ number, because }) => `v${number} is not built yet, and tried again: ${because.text}`),
     ...(observed instanceof Error ? [`what runs now is not known: ${observed.message}`] : []),
     ...seen.refused.map(({ listener, cause }) => `${listener}: ${cause}`),
     ...services.flatMap(({ name, cause }) => (cause === null ? [] : [`${name}: ${cause}`])),

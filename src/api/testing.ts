@@ -57,6 +57,8 @@ export class FakeWorld {
       graph,
       origins: { web: 1 },
       pendingCommands: 0,
+      trouble: null,
+      unbuilt: [],
       revision: 1,
     }
     this.environments.set(keyOf(ref), detail)

@@ -5,11 +5,11 @@ import type { Driver } from '../drivers/driver.ts'
 import { isWeirError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { Source } from '../source/source.ts'
-import { type EnvironmentPorts, reconcileEnvironment } from './environment.ts'
+import type { EnvironmentPorts } from './environment.ts'
 import { followBranches } from './follow.ts'
 import { type Journal, RENEW_MS, type ReleaseKey, type RetentionPolicy } from './journal.ts'
 import { Loop } from './loop.ts'
-import { reconcileRelease } from './release.ts'
+import { reconcileToldEnvironment, reconcileToldRelease } from './stuck.ts'
 import { collect, type FileStore, sweep, takeCounters } from './upkeep.ts'
 
 const ACQUIRE_EVERY_MS = 500
@@ -116,12 +116,12 @@ class Term {
     this.epoch = epoch
     const { clock, random } = world
     const ports = { ...world, edgeAddress: options.edgeAddress, epoch: () => epoch, ...(options.point ? { point: options.point } : {}) }
-    const loop = (concurrency: number, reconcile: (key: string) => Promise<number | null>) =>
+    const loop = (concurrency: number, reconcile: (key: string, failures: number) => Promise<number | null>) =>
       new Loop({ clock, random, concurrency, reconcile, failed: options.failed })
-    this.#environments = loop(ENVIRONMENTS_AT_ONCE, (key) => reconcileEnvironment(ports, key))
-    this.#releases = loop(RELEASES_AT_ONCE, async (key) => {
+    this.#environments = loop(ENVIRONMENTS_AT_ONCE, (key, failures) => reconcileToldEnvironment(ports, key, failures))
+    this.#releases = loop(RELEASES_AT_ONCE, async (key, failures) => {
       const { environment, number } = parseReleaseKey(key)
-      const wakeInMs = await reconcileRelease(ports, { environment, number })
+      const wakeInMs = await reconcileToldRelease(ports, { environment, number }, failures)
       if (wakeInMs === null) this.enqueue(`env:${environment}`)
       return wakeInMs
     })

@@ -84,6 +84,9 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
 
   const failed = outcomes.find((it) => it.error !== null)
   if (failed && !isFinal(failed.error)) throw failed.error
+  if (record.trouble && !decision.gone) {
+    await ports.journal.noteTrouble(epoch, id, null, [{ kind: 'environment.goes-on', text: 'no longer stuck', service: null, release: null, data: {} }])
+  }
   const resyncMs = RESYNC_MS * (1 + ports.random.next())
   return decision.gone ? null : Math.min(decision.wakeInMs ?? resyncMs, resyncMs)
 }

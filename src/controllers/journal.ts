@@ -29,6 +29,8 @@ export interface Journal {
   loadEnvironment(id: string): Promise<EnvironmentRecord | null>
   /** Throws `E_STALE_EPOCH` and changes nothing when a newer epoch exists. */
   commitEnvironment(epoch: Epoch, id: string, changes: EnvironmentChanges): Promise<void>
+  /** What keeps passes over it from getting on; null: nothing any more. Fenced as a commit; an environment that is gone is fine. */
+  noteTrouble(epoch: Epoch, id: string, trouble: Trouble | null, events: readonly NewEvent[]): Promise<void>
 
   /** Releases whose source or build is not finished, oldest first. */
   unfinishedReleases(): Promise<readonly ReleaseKey[]>
@@ -36,7 +38,8 @@ export interface Journal {
   /**
    * `ready` also claims the graph's routes for the environment and stores the deploy command. When another app holds one of them, or another
    * tenant its host, throws `E_CONFLICT` and changes nothing; the message names the route, never its holder. A release that is already
-   * `ready` or `failed` stays as it is: `E_CONFLICT`. `notes` are added to those it has; what is absent stays.
+   * `ready` or `failed` stays as it is: `E_CONFLICT`. `notes` are added to those it has; what is absent stays, but for `because`: it says
+   * what is wrong now.
    */
   commitRelease(epoch: Epoch, key: ReleaseKey, changes: ReleaseChanges): Promise<void>
 
@@ -65,12 +68,19 @@ export interface EnvironmentRecord {
   /** Public port for an app without routes. */
   readonly port: number
   readonly state: EnvironmentState
+  readonly trouble: Trouble | null
   /** Unconsumed, oldest first. */
   readonly commands: readonly StoredCommand[]
   /** The releases that `state` and `commands` name: ready ones with their origins once they ran. */
   readonly releases: Readonly<Record<number, StoredRelease>>
   /** Of the newest counter rows of the entry; null unless a rollout may begin: a deploy is pending, or one waits. */
   readonly answers: EntryAnswers | null
+}
+
+/** Something that is tried again, and why. */
+export interface Trouble extends Because {
+  /** Store time of its first telling. */
+  readonly since: number
 }
 
 export interface StoredRelease extends Release {
@@ -157,6 +167,8 @@ export interface ReleaseRecord {
   readonly graph: AppGraph | null
   readonly artifacts: Readonly<Record<string, Artifact>>
   readonly by: string
+  /** What keeps it from being built, while it is tried again. */
+  readonly trouble: Trouble | null
   readonly whenBusy: 'wait' | 'supersede'
   /** For `source.kind: 'release'`: that release. */
   readonly previous: Release | null
@@ -171,7 +183,7 @@ export interface ReleaseChanges {
   readonly fingerprints?: Readonly<Record<string, string>>
   /** The commit a branch or tag meant, its subject and author. */
   readonly commit?: { readonly commit: string; readonly ref: string | null; readonly subject: string; readonly author: string }
-  readonly because?: Because
+  readonly because?: Because | Trouble
   /** Compose fields without effect and the like, shown with the release. */
   readonly notes?: readonly string[]
   readonly events: readonly NewEvent[]

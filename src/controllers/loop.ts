@@ -8,8 +8,8 @@ export interface LoopOptions {
   readonly random: Random
   /** How many keys may be worked on side by side. */
   readonly concurrency: number
-  /** Looks at the key and does what is needed; says in how many ms to look again though nothing changes (null: never). */
-  readonly reconcile: (key: string) => Promise<number | null>
+  /** Looks at the key and does what is needed; says in how many ms to look again though nothing changes (null: never). `failures`: in a row so far. */
+  readonly reconcile: (key: string, failures: number) => Promise<number | null>
   /** Called for every failure; the loop itself only waits and tries again. */
   readonly failed: (key: string, error: unknown, retryInMs: number) => void
 }
@@ -70,7 +70,7 @@ export class Loop {
     this.#timers.get(key)?.()
     this.#timers.delete(key)
     try {
-      const wakeInMs = await this.#options.reconcile(key)
+      const wakeInMs = await this.#options.reconcile(key, this.#failures.get(key) ?? 0)
       this.#failures.delete(key)
       if (wakeInMs !== null) this.#wake(key, wakeInMs)
     } catch (error) {

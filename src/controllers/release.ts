@@ -24,8 +24,9 @@ export async function reconcileRelease(ports: ReleasePorts, key: ReleaseKey): Pr
   const record = await ports.journal.loadRelease(key)
   if (!record || record.status === 'ready' || record.status === 'failed') return null
   try {
-    if (record.source.kind === 'release') return await repeat(ports, record)
-    return await build(ports, record)
+    const wakeInMs = record.source.kind === 'release' ? await repeat(ports, record) : await build(ports, record)
+    if (record.trouble && wakeInMs !== null) await ports.journal.commitRelease(ports.epoch(), key, { status: 'building', events: [] })
+    return wakeInMs
   } catch (error) {
     if (!isFinal(error)) throw error
     await fail(ports, record, error)
@@ -139,11 +140,12 @@ async function fail(ports: ReleasePorts, record: ReleaseRecord, error: WeirError
   const { cause, evidence, problems } = error.explanation
   const lines = [...(problems ?? []).map((it) => `${it.at} ${it.message}${it.hint ? ` (${it.hint})` : ''}`), ...(evidence ? evidence.split('\n') : [])]
   const because: Because = { code: error.code, text: cause && !problems ? `${error.message}: ${cause}` : error.message, lines }
-  await ports.journal.commitRelease(ports.epoch(), record.key, {
-    status: 'failed',
-    because,
-    events: [event(record, 'release.failed', because.text, { because })],
-  })
+  await failRelease(ports, record, because)
+}
+
+/** Ends it; what it would have replaced goes on. */
+export async function failRelease({ journal, epoch }: ReleasePorts, record: ReleaseRecord, because: Because): Promise<void> {
+  await journal.commitRelease(epoch(), record.key, { status: 'failed', because, events: [event(record, 'release.failed', because.text, { because })] })
 }
 
 function event(record: ReleaseRecord, kind: string, text: string, data: NewEvent['data'] = {}): NewEvent {

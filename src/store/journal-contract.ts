@@ -224,6 +224,12 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     }
     assert.equal(must(await journal.loadEnvironment(id)).commands.length, 1)
 
+    const trouble = { code: 'E_UNAVAILABLE', text: 'away', lines: [], since: 12 }
+    await journal.commitRelease(epoch, second, { status: 'building', because: trouble, events: [] })
+    assert.deepEqual(must(await journal.loadRelease(second)).trouble, trouble)
+    await journal.commitRelease(epoch, second, { status: 'building', events: [] })
+    assert.equal(must(await journal.loadRelease(second)).trouble, null)
+
     await journal.commitRelease(epoch, second, { status: 'failed', because: { code: 'E_BUILD_FAILED', text: 'exit 1', lines: ['x'] }, events: [] })
     assert.equal(must(await journal.loadRelease(second)).status, 'failed')
     assert.equal(must(await journal.loadEnvironment(id)).commands.length, 1, 'nothing is deployed')
@@ -232,6 +238,19 @@ export function journalContract(name: string, open: () => Promise<JournalFixture
     await assert.rejects(journal.commitRelease(epoch, { environment: id, number: 77 }, { status: 'failed', events: [] }), (error: unknown) =>
       isWeirError(error, 'E_NOT_FOUND'),
     )
+  })
+
+  contract('what keeps an environment from getting on stands beside its state until it goes on, and only the leader writes it', async (fixture) => {
+    const { journal, epoch } = await leader(fixture)
+    const id = await fixture.ensureEnvironment(SHOP)
+    const trouble = { code: 'E_INTERNAL', text: 'no luck', lines: [], since: 7 }
+    await journal.noteTrouble(epoch, id, trouble, [event('environment.stuck')])
+    assert.deepEqual(must(await journal.loadEnvironment(id)).trouble, trouble)
+    await assert.rejects(journal.noteTrouble(epoch - 1, id, null, []), (error: unknown) => isWeirError(error, 'E_STALE_EPOCH'))
+    await journal.noteTrouble(epoch, id, null, [event('environment.goes-on')])
+    assert.equal(must(await journal.loadEnvironment(id)).trouble, null)
+    await journal.noteTrouble(epoch, 'e4711', trouble, [event('late')])
+    assert.deepEqual(await fixture.events(SHOP.tenant), ['environment.stuck', 'environment.goes-on'])
   })
 
   contract('an environment brings the releases that its state and its commands name, with what their rollouts left', async (fixture) => {

@@ -4,10 +4,12 @@ import type {
   FollowedBranch,
   Journal,
   Kept,
+  NewEvent,
   ReleaseChanges,
   ReleaseKey,
   ReleaseRecord,
   RetentionPolicy,
+  Trouble,
 } from '../controllers/journal.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { CounterBlock } from '../core/model/routing.ts'
@@ -22,6 +24,7 @@ import { Lease } from './lease.ts'
 import { PostgresLeaseTable } from './lease-table.ts'
 import { loadEnvironment } from './load-environment.ts'
 import { commitRelease, loadRelease, unfinishedReleases } from './releases.ts'
+import { noteTrouble } from './trouble.ts'
 
 /**
  * The controllers' store on PostgreSQL. The schema must be there (`migrate`).
@@ -63,6 +66,10 @@ export class PostgresJournal implements Journal {
   }
   commitEnvironment(epoch: Epoch, id: string, changes: EnvironmentChanges): Promise<void> {
     return commitEnvironment(this.#database, epoch, id, changes, this.now())
+  }
+
+  noteTrouble(epoch: Epoch, id: string, trouble: Trouble | null, events: readonly NewEvent[]): Promise<void> {
+    return noteTrouble(this.#database, epoch, id, trouble, events)
   }
 
   unfinishedReleases(): Promise<readonly ReleaseKey[]> {

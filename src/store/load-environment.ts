@@ -1,4 +1,4 @@
-import type { EnvironmentRecord, StoredCommand, StoredRelease } from '../controllers/journal.ts'
+import type { EnvironmentRecord, StoredCommand, StoredRelease, Trouble } from '../controllers/journal.ts'
 import type { EntryAnswers } from '../core/model/routing.ts'
 import { type EnvironmentState, INITIAL_STATE } from '../core/rollout/state.ts'
 import type { Query } from './database.ts'
@@ -20,6 +20,7 @@ export async function loadEnvironment(query: Query, id: string): Promise<Environ
     appNumber: row.number,
     port: row.port,
     state: { ...INITIAL_STATE, ...row.state },
+    trouble: row.trouble,
     commands: row.commands ?? [],
     releases: Object.fromEntries((row.releases ?? []).map((release) => [release.number, release])),
     answers: row.answers,
@@ -33,6 +34,7 @@ interface Row {
   readonly name: string
   readonly port: number
   readonly state: EnvironmentState
+  readonly trouble: Trouble | null
   readonly commands: readonly StoredCommand[] | null
   readonly releases: readonly StoredRelease[] | null
   readonly answers: EntryAnswers | null
@@ -48,7 +50,7 @@ const LOAD = `
 with pending as materialized (
   select id, by, command from commands where environment = $1 and consumed_at is null order by id
 )
-select e.number, e.tenant, e.app, e.name, e.port, e.state,
+select e.number, e.tenant, e.app, e.name, e.port, e.state, e.trouble,
   (select json_agg(json_build_object('id', p.id, 'by', p.by, 'command', p.command) order by p.id) from pending p) as commands,
   (select json_agg(${storedRelease('r')}) from releases r where r.environment = e.id and r.status = 'ready' and r.number in (
     select unnest(e.named)

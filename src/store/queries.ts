@@ -103,6 +103,10 @@ export interface EnvironmentDetail extends EnvironmentSummary {
   /** service → release that started its replicas, of the release that serves. */
   readonly origins: Readonly<Record<string, number>> | null
   readonly pendingCommands: number
+  /** Why nothing goes on; null: it does. */
+  readonly trouble: Because | null
+  /** Releases that are not built yet, and why they are not. */
+  readonly unbuilt: readonly { readonly number: number; readonly because: Because }[]
   /** Grows with every change: an ETag. */
   readonly revision: number
 }

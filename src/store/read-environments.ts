@@ -1,5 +1,5 @@
 import type { AppGraph } from '../core/model/app-graph.ts'
-import { type EnvironmentState, INITIAL_STATE } from '../core/rollout/state.ts'
+import { type Because, type EnvironmentState, INITIAL_STATE } from '../core/rollout/state.ts'
 import type { Query } from './database.ts'
 import { afterName, askFor, pageOf } from './page.ts'
 import type { AppSummary, EnvironmentDetail, EnvironmentRef, EnvironmentSummary, Page, PageRequest, ReleaseSummary } from './queries.ts'
@@ -29,6 +29,8 @@ export async function readEnvironment(query: Query, ref: EnvironmentRef): Promis
     graph,
     origins,
     pendingCommands,
+    trouble: row.trouble,
+    unbuilt: row.unbuilt ?? [],
     revision,
   }
 }
@@ -57,6 +59,8 @@ interface DetailRow {
   readonly graph: AppGraph | null
   readonly origins: Readonly<Record<string, number>> | null
   readonly pendingCommands: number
+  readonly trouble: Because | null
+  readonly unbuilt: EnvironmentDetail['unbuilt'] | null
   readonly revision: number
 }
 
@@ -96,7 +100,9 @@ const ENVIRONMENTS = `
 select ${SUMMARY} as summary from environments e where e.tenant = $1 and e.app = $2 and e.removed_at is null order by e.name limit 200`
 
 const ENVIRONMENT = `
-select ${SUMMARY} as summary, e.number as "appNumber", e.created_at as "createdAt", e.state, r.graph, r.origins, e.revision,
+select ${SUMMARY} as summary, e.number as "appNumber", e.created_at as "createdAt", e.state, r.graph, r.origins, e.revision, e.trouble,
+  (select json_agg(json_build_object('number', u.number, 'because', u.because) order by u.number) from releases u
+    where u.environment = e.id and u.status in ('queued', 'building') and u.because is not null) as unbuilt,
   (select count(*) from commands c where c.environment = e.id and c.consumed_at is null) as "pendingCommands"
 from environments e left join releases r on r.environment = e.id and r.number = e.current
 where e.tenant = $1 and e.app = $2 and e.name = $3 and e.removed_at is null`

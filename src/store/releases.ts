@@ -25,7 +25,7 @@ export function unfinishedReleases(query: Query): Promise<ReleaseKey[]> {
 
 export async function loadRelease(query: Query, key: ReleaseKey): Promise<ReleaseRecord | null> {
   const [row] = await query.rows<Omit<ReleaseRecord, 'key' | 'previous' | 'environment'> & { name: string; previous: Release | null }>(
-    `select e.tenant, e.app, e.name, r.status, r.source, r.commit ->> 'commit' as commit, r.configuration, r.graph, r.artifacts, r.by, r.when_busy as "whenBusy", r.manifest,
+    `select e.tenant, e.app, e.name, r.status, r.source, r.commit ->> 'commit' as commit, r.configuration, r.graph, r.artifacts, r.by, r.when_busy as "whenBusy", r.manifest, r.because as trouble,
        (select ${storedRelease('p')} from releases p
           join environments pe on pe.id = p.environment and pe.tenant = e.tenant and pe.app = e.app and pe.name = coalesce(r.source ->> 'environment', e.name)
         where r.source ->> 'kind' = 'release' and p.number = (r.source ->> 'number')::int and p.status = 'ready') as previous
@@ -65,7 +65,7 @@ async function update(query: Query, key: ReleaseKey, changes: ReleaseChanges, co
   const json = (value: unknown) => (value === undefined ? null : storable(value))
   const [row] = await query.rows<{ graph: AppGraph | null }>(
     `update releases set status = $3, graph = coalesce($4::json, graph), artifacts = coalesce($5::json, artifacts), fingerprints = coalesce($6::json, fingerprints),
-       commit = coalesce($7::json, commit), because = coalesce($8::json, because), last_commit = $9::uuid,
+       commit = coalesce($7::json, commit), because = $8::json, last_commit = $9::uuid,
        notes = (select coalesce(json_agg(note), '[]') from (select value as note from json_array_elements(notes) union all select value from json_array_elements($10::json)) both_notes),
        ready_at = case when $3 = 'ready' then now() end
      where environment = $1 and number = $2 and status in ('queued', 'building') returning graph`,

@@ -1,4 +1,14 @@
-import type { FollowedBranch, Journal, NewEvent, OperationRow, ReleaseChanges, ReleaseKey, ReleaseRecord, RolloutSummary } from '../controllers/journal.ts'
+import type {
+  FollowedBranch,
+  Journal,
+  NewEvent,
+  OperationRow,
+  ReleaseChanges,
+  ReleaseKey,
+  ReleaseRecord,
+  RolloutSummary,
+  Trouble,
+} from '../controllers/journal.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Artifact, Configuration, Release, SourceRef } from '../core/model/release.ts'
@@ -87,6 +97,7 @@ export class SimulatedStore {
         origins: null,
         commit: null,
         notes: [],
+        because: null,
       } satisfies ReleaseDocument),
       by: release.by ?? 'ann',
       whenBusy: release.whenBusy ?? 'wait',
@@ -161,6 +172,7 @@ export class SimulatedStore {
       fingerprints: fingerprints ?? before.fingerprints,
       commit: changes.commit?.commit ?? before.commit,
       notes: [...before.notes, ...(notes ?? [])],
+      because: (changes.because ?? null) as Trouble | null,
     }
     if (changes.status === 'ready') {
       if (!after.graph) throw new WeirError('E_INTERNAL', { message: `release v${key.number} is ready without a graph` })
@@ -210,6 +222,8 @@ export interface EnvironmentRow {
   readonly number: number
   readonly ref: EnvironmentRef
   state: string
+  /** JSON of a Trouble. */
+  trouble: string | null
   removed: boolean
   nextRelease: number
   promotions: number
@@ -247,6 +261,7 @@ export interface ReleaseDocument {
   readonly origins: Readonly<Record<string, number>> | null
   readonly commit: string | null
   readonly notes: readonly string[]
+  readonly because: Trouble | null
 }
 
 function emptyRow(number: number, ref: EnvironmentRef): EnvironmentRow {
@@ -255,6 +270,7 @@ function emptyRow(number: number, ref: EnvironmentRef): EnvironmentRow {
     number,
     ref,
     state: storable(INITIAL_STATE),
+    trouble: null,
     removed: false,
     nextRelease: 1,
     promotions: 0,

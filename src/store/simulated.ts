@@ -4,10 +4,12 @@ import type {
   FollowedBranch,
   Journal,
   Kept,
+  NewEvent,
   ReleaseChanges,
   ReleaseKey,
   ReleaseRecord,
   RetentionPolicy,
+  Trouble,
 } from '../controllers/journal.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Release } from '../core/model/release.ts'
@@ -71,6 +73,7 @@ export class SimulatedJournal implements Journal {
         appNumber: row.number,
         port: 8_099 + row.number,
         state,
+        trouble: row.trouble === null ? null : (JSON.parse(row.trouble) as Trouble),
         commands,
         releases,
         answers: this.#answers(id, state, commands),
@@ -105,6 +108,15 @@ export class SimulatedJournal implements Journal {
     })
   }
 
+  noteTrouble(epoch: Epoch, id: string, trouble: Trouble | null, events: readonly NewEvent[]): Promise<void> {
+    return this.#commit('noteTrouble', epoch, () => {
+      const row = this.#store.rows.get(id)
+      if (!row || row.removed) return
+      row.trouble = trouble && storable(trouble)
+      this.#store.append(id, events)
+    })
+  }
+
   unfinishedReleases(): Promise<readonly ReleaseKey[]> {
     return this.#call('unfinishedReleases', () =>
       this.#live().flatMap((row) =>
@@ -120,7 +132,7 @@ export class SimulatedJournal implements Journal {
       const row = this.#store.rows.get(key.environment)
       const release = row?.releases.get(key.number)
       if (!row || row.removed || !release) return null
-      const { source, commit, configuration, graph, artifacts } = JSON.parse(release.document) as ReleaseDocument
+      const { source, commit, configuration, graph, artifacts, because } = JSON.parse(release.document) as ReleaseDocument
       const earlier = source.kind === 'release' ? this.#sibling(row, source.environment)?.releases.get(source.number) : undefined
       const previous = earlier?.status === 'ready' ? releaseOf(earlier) : null
       const { tenant, app, environment } = row.ref
@@ -136,6 +148,7 @@ export class SimulatedJournal implements Journal {
         graph,
         artifacts,
         by: release.by,
+        trouble: because,
         whenBusy: release.whenBusy,
         previous,
         manifest: null,
