@@ -42,6 +42,8 @@ export interface StoreConnection {
   /** File with the password alone, readable by the server's account. */
   readonly passwordFile: string
   readonly database: string
+  /** The role for telemetry, which reaches its own schema only. */
+  readonly telemetry: { readonly user: string; readonly passwordFile: string }
 }
 
 /** Loopback ports of the telemetry intake. */

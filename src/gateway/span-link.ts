@@ -14,13 +14,15 @@ export class SpanLink {
   lost = 0
   readonly #spans: GatewaySpans
   readonly #path: string
+  readonly #worker: string
   readonly #timer: NodeJS.Timeout
   #busy = false
   /** Of the list of senders that we have. */
   #version = ''
 
-  constructor(spans: GatewaySpans, path: string) {
+  constructor(spans: GatewaySpans, path: string, worker: string) {
     this.#spans = spans
+    this.#worker = worker
     this.#path = path
     this.#timer = setInterval(() => void this.flush(), EVERY_MS)
     this.#timer.unref()
@@ -34,7 +36,7 @@ export class SpanLink {
     this.#busy = true
     try {
       const { version, senders } = await this.#post(
-        JSON.stringify({ version: this.#version, dropped: this.#spans.dropped + this.lost, batch: spanBatch(spans) }),
+        JSON.stringify({ worker: this.#worker, version: this.#version, dropped: this.#spans.dropped + this.lost, batch: spanBatch(spans) }),
       )
       if (version === this.#version) return
       this.#spans.heard(senders)

@@ -32,7 +32,7 @@ let lastInflight = ''
 let leaving = false
 
 const spans = telemetryConfig(environment).on ? new GatewaySpans(() => performance.timeOrigin + performance.now()) : null
-const spanLink = spans && new SpanLink(spans, statePaths(environment).spansSocket)
+const spanLink = spans && new SpanLink(spans, statePaths(environment).spansSocket, incarnation)
 
 const carrier = new Carrier({
   incarnation,

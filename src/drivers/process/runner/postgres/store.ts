@@ -8,9 +8,11 @@ import type { Machine } from '../machine.ts'
 import { PostgresInstance, SOCKET_PORT } from './instance.ts'
 
 const NAME = 'weir'
+/** Reaches the schema `telemetry` and nothing else: what comes from outside all the time is handled apart from secrets and state. */
+const TELEMETRY = 'weir_telemetry'
 const CONNECTIONS = 30
 
-/** Weir's own PostgreSQL: no TCP, one database, one role that owns it. */
+/** Weir's own PostgreSQL: no TCP, one database, one role that owns it, and one for telemetry. */
 export class StoreDatabase {
   readonly #machine: Machine
   readonly #instance: PostgresInstance
@@ -31,25 +33,37 @@ export class StoreDatabase {
 
   async ensure(): Promise<StoreConnection> {
     await this.#instance.ensure()
-    const passwordFile = join(this.#machine.paths.home, 'store.password')
-    this.#made ??= this.#makeDatabase(passwordFile).catch((error: unknown) => {
+    const { paths } = this.#machine
+    const passwordFile = join(paths.home, 'store.password')
+    const telemetry = { user: TELEMETRY, passwordFile: join(paths.home, 'telemetry.password') }
+    this.#made ??= this.#makeDatabase(passwordFile, telemetry.passwordFile).catch((error: unknown) => {
       this.#made = null
       throw error
     })
     await this.#made
-    return { socketDir: this.#machine.paths.storeSocketDir, port: SOCKET_PORT, user: NAME, passwordFile, database: NAME }
+    return { socketDir: paths.storeSocketDir, port: SOCKET_PORT, user: NAME, passwordFile, database: NAME, telemetry }
   }
 
-  async #makeDatabase(passwordFile: string): Promise<void> {
+  async #makeDatabase(passwordFile: string, telemetryPasswordFile: string): Promise<void> {
     const { accounts } = this.#machine
-    if (!existsSync(passwordFile)) replaceFile(passwordFile, randomBytes(24).toString('hex'), { durable: true, mode: 0o400 })
-    if (accounts) chownSync(passwordFile, accounts.server, accounts.server)
-    const password = readFileSync(passwordFile, 'utf8')
+    const roles = [
+      { name: NAME, password: passwordOf(passwordFile, accounts?.server ?? null) },
+      { name: TELEMETRY, password: passwordOf(telemetryPasswordFile, accounts?.telemetry ?? null) },
+    ]
     await this.#instance.withClient('postgres', async (client) => {
-      const known = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [NAME])
-      await client.query(`${known.rowCount ? 'ALTER' : 'CREATE'} ROLE ${NAME} LOGIN PASSWORD ${client.escapeLiteral(password)}`)
+      for (const { name, password } of roles) {
+        const known = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [name])
+        await client.query(`${known.rowCount ? 'ALTER' : 'CREATE'} ROLE ${name} LOGIN PASSWORD ${client.escapeLiteral(password)}`)
+      }
       const made = await client.query('SELECT 1 FROM pg_database WHERE datname = $1', [NAME])
       if (!made.rowCount) await client.query(`CREATE DATABASE ${NAME} OWNER ${NAME}`)
     })
   }
+}
+
+/** Made once, readable by its account alone. */
+function passwordOf(file: string, owner: number | null): string {
+  if (!existsSync(file)) replaceFile(file, randomBytes(24).toString('hex'), { durable: true, mode: 0o400 })
+  if (owner !== null) chownSync(file, owner, owner)
+  return readFileSync(file, 'utf8')
 }

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import type pg from 'pg'
+
+/**
+ * What the server tells the telemetry process, as JSON in `WEIR_TELEMETRY_SETTINGS`. Secrets are not in it, but files that this process's
+ * account may read.
+ */
+export interface TelemetrySettings {
+  readonly ports: { readonly otlp: number; readonly zipkin: number }
+  readonly intakeSecretFile: string
+  readonly controlSocket: string
+  readonly spansSocket: string
+  /** Groups that may connect, where the processes have accounts of their own. */
+  readonly groups: { readonly server: number; readonly gateway: number } | null
+  /** The embedded store; null: `DATABASE_URL`. */
+  readonly store: { readonly socketDir: string; readonly port: number; readonly user: string; readonly passwordFile: string; readonly database: string } | null
+  /** Where replicas' output is. */
+  readonly logs: string
+  readonly kafka: string | null
+}
+
+export function readSettings(env: NodeJS.ProcessEnv): TelemetrySettings {
+  const text = env['WEIR_TELEMETRY_SETTINGS']
+  if (text === undefined) throw new Error('WEIR_TELEMETRY_SETTINGS is missing: the telemetry process is started by the server')
+  return JSON.parse(text) as TelemetrySettings
+}
+
+export function intakeSecret({ intakeSecretFile }: TelemetrySettings): Uint8Array {
+  return Buffer.from(readFileSync(intakeSecretFile, 'utf8').trim(), 'hex')
+}
+
+/** Read again for each connection: the password may have changed meanwhile. */
+export function connectTo({ store }: TelemetrySettings, env: NodeJS.ProcessEnv): () => Promise<pg.ClientConfig> {
+  if (store === null) return async () => ({ connectionString: env['DATABASE_URL'] })
+  const { socketDir: host, port, user, database, passwordFile } = store
+  return async () => ({ host, port, user, database, password: (await readFile(passwordFile, 'utf8')).trim() })
+}
