@@ -15,8 +15,8 @@ import type { ProcessIdentity } from './proc.ts'
 import { endGently } from './stop.ts'
 import { killTree, ProcessTree } from './tree.ts'
 
-/** These must be back soon, so the wait stays short; after ten good seconds it begins anew. */
-const BACKOFF = { firstMs: 50, mostMs: 1_000, forgottenAfterMs: 10_000 }
+/** These must be back soon, so the wait stays short. One that lived for twice the longest is in no loop that costs: its next wait is the first again. */
+const BACKOFF = { firstMs: 50, mostMs: 1_000, forgottenAfterMs: 2_000 }
 
 export interface DaemonRecord {
   readonly spec: DaemonSpec
