@@ -36,3 +36,33 @@ test('what is left of an environment that is gone is withdrawn once, and then le
   }
   assert.deepEqual(withdrawn, [{ epoch: 0, n: 5 }])
 })
+
+test('a pass asks the gateway about its own environment, once, and not for the list of all', async () => {
+  const clock = new SimulatedClock()
+  const random = new SeededRandom(1)
+  const store = new SimulatedStore()
+  const id = store.createEnvironment({ tenant: 'acme', app: 'shop', environment: 'production' })
+  const asked: string[] = []
+  const gateway = new SimulatedGateway({ clock, random, workers: 1, faults: NO_FAULTS })
+  const told = new Proxy(gateway, {
+    get(of, name) {
+      const call = Reflect.get(of, name) as (...args: unknown[]) => unknown
+      return (...args: unknown[]) => {
+        asked.push(`${String(name)} ${typeof args[0] === 'string' ? args[0] : ''}`.trim())
+        return call.apply(of, args)
+      }
+    },
+  })
+  const journal = new SimulatedJournal(store, clock)
+  const epoch = await journal.acquire('test', true)
+  const driver = new SimulatedDriver({ clock, random })
+  const pass = async () => {
+    asked.length = 0
+    const done = reconcileEnvironment({ journal, driver, gateway: told, clock, random, epoch: () => epoch ?? 0, edgeAddress: () => '127.64.1.1' }, id)
+    await clock.run(1_000)
+    await done
+  }
+  await pass()
+  await pass()
+  assert.deepEqual(asked, [`observe ${id}`])
+})

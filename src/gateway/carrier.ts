@@ -86,8 +86,9 @@ export class Carrier {
     }
   }
 
-  apply(table: RoutingTable): void {
-    this.directory.apply(table)
+  /** @returns the version in place. */
+  apply(table: RoutingTable): TableVersion {
+    return this.directory.apply(table)
   }
 
   withdraw(environment: string): void {

@@ -9,15 +9,14 @@ import { lineSplitter } from '../rpc/protocol.ts'
  */
 export type ToWorker =
   /**
-   * Replaces the tables named in it and takes out the withdrawn. `sockets` is the complete list of listening sockets to serve:
-   * they come by the process channel under these names, before or after this message; others are closed. The versions count
-   * as applied once all are open. null: keep those you have (a worker of an earlier parent).
+   * Replaces the tables named in it and takes out the withdrawn. The versions count as applied once all listening sockets are
+   * open that were asked for. `sockets` is null where nothing changes about them: always so for a worker of an earlier parent.
    */
   | {
       readonly kind: 'sync'
       readonly tables: readonly RoutingTable[]
       readonly withdrawn: readonly Withdrawal[]
-      readonly sockets: readonly SocketName[] | null
+      readonly sockets: SocketChange | null
     }
   /** The block is on disk: forget it. */
   | { readonly kind: 'kept'; readonly sequence: number }
@@ -39,6 +38,15 @@ export type FromWorker =
 export interface Withdrawal {
   readonly environment: string
   readonly version: TableVersion
+}
+
+/** The handles come by the process channel under these names, before or after this message. */
+export interface SocketChange {
+  /** Whatever is not among `opened` is closed. */
+  readonly complete: boolean
+  readonly opened: readonly SocketName[]
+  /** Serials. */
+  readonly closed: readonly number[]
 }
 
 /** `serial` tells a socket from one that was opened later on the same address. */

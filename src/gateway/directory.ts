@@ -41,15 +41,17 @@ export class Directory {
   readonly #onIdle: (target: Target) => void
   #routes: RouteIndex<Place> = indexRoutes([])
   #grpcSockets = new Set<SocketKey>()
+  /** Made anew when it is next asked for: a thousand tables that come together cost one. */
+  #indexed = true
 
   constructor(onIdle: (target: Target) => void) {
     this.#onIdle = onIdle
   }
 
-  /** @returns false when an equal or newer table is in place. */
-  apply(table: RoutingTable): boolean {
+  /** @returns the version in place: of an equal or newer table, if there is one. */
+  apply(table: RoutingTable): TableVersion {
     const before = this.#environments.get(table.environment)
-    if (before && compareVersions(table.version, before.table.version) <= 0) return false
+    if (before && compareVersions(table.version, before.table.version) <= 0) return before.table.version
     const services = new Map<string, Service>()
     for (const [name, it] of Object.entries(table.services)) {
       services.set(name, {
@@ -64,27 +66,30 @@ export class Directory {
     const after = { table, services }
     this.#environments.set(table.environment, after)
     this.#retire(before, after)
-    this.#index()
-    return true
+    this.#indexed = false
+    return table.version
   }
 
   withdraw(environment: string): void {
     const before = this.#environments.get(environment)
     this.#environments.delete(environment)
     this.#retire(before, null)
-    this.#index()
+    this.#indexed = false
   }
 
   route(host: string, path: string): Place | null {
+    this.#index()
     return matchRoute(this.#routes, host, path)?.owner ?? null
   }
 
   at(socket: SocketKey): Place | null {
+    this.#index()
     return this.#bySocket.get(socket) ?? null
   }
 
   /** Sockets on which HTTP/2 may arrive. */
   speaksGrpc(socket: SocketKey): boolean {
+    this.#index()
     return this.#grpcSockets.has(socket)
   }
 
@@ -143,6 +148,8 @@ export class Directory {
   }
 
   #index(): void {
+    if (this.#indexed) return
+    this.#indexed = true
     const routes: Routed<Place>[] = []
     this.#bySocket.clear()
     const grpc = new Set<SocketKey>()

@@ -39,6 +39,7 @@ const LONGEST_RETRY_MS = 30_000
 export class ListeningSockets {
   readonly #open = new Map<SocketKey, { readonly handle: Handle; readonly serial: number }>()
   #serial = 0
+  #revision = 0
   readonly #refused = new Map<SocketKey, Refusal>()
   /** Workers of a dead parent may hold the same ports. */
   readonly #shared: () => boolean
@@ -70,13 +71,22 @@ export class ListeningSockets {
     }
     this.#refused.delete(key)
     this.#open.set(key, { handle, serial: ++this.#serial })
+    this.#revision++
     return true
   }
 
   close(key: SocketKey): void {
-    this.#open.get(key)?.handle.close()
-    this.#open.delete(key)
     this.#refused.delete(key)
+    const open = this.#open.get(key)
+    if (!open) return
+    open.handle.close()
+    this.#open.delete(key)
+    this.#revision++
+  }
+
+  /** Another number: the list is another one. */
+  get revision(): number {
+    return this.#revision
   }
 
   list(): { readonly key: SocketKey; readonly serial: number; readonly handle: unknown }[] {

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { statePaths, telemetryConfig } from '../config.ts'
 import type { CounterBlock, TableVersion } from '../core/model/routing.ts'
 import { Carrier, DEFAULT_LIMITS } from './carrier.ts'
-import { type FromWorker, ParentLink, type SocketMessage, type SocketName, type ToWorker } from './control.ts'
+import { type FromWorker, ParentLink, type SocketChange, type SocketMessage, type ToWorker } from './control.ts'
 import { TrustedProxies } from './forwarded.ts'
 import { SpanLink } from './span-link.ts'
 import { GatewaySpans } from './spans.ts'
@@ -22,10 +22,11 @@ const MAX_BLOCKS = 3600
 const environment = process.env
 const incarnation = randomBytes(8).toString('hex')
 const unkept: CounterBlock[] = []
-/** Applied, but not all of its sockets are open yet. */
-let unacknowledged: { environment: string; version: TableVersion }[] = []
-/** Sockets as the parent last listed them; those handed over; those that take connections. By serial. */
-let listed: readonly SocketName[] = []
+/** Applied, but not all sockets are open that were listed by then: those up to this serial. */
+let unacknowledged: { environment: string; version: TableVersion; upTo: number }[] = []
+let lastListed = 0
+/** Sockets that the parent listed and that do not take connections yet; those handed over and not listed yet; those that take connections. By serial. */
+const wanted = new Map<number, string>()
 const handed = new Map<number, unknown>()
 const open = new Map<number, string>()
 let lastInflight = ''
@@ -49,7 +50,7 @@ const parent = new ParentLink(environment['WEIR_GATEWAY_CONTROL'] as string, gre
 
 process.on('message', (message: SocketMessage, handle: unknown) => {
   handed.set(message.socket.serial, handle)
-  openListed()
+  openHanded(message.socket.serial)
 })
 process.on('disconnect', () => {}) // the parent is gone; its sockets are still open here
 process.on('SIGINT', () => {}) // Ctrl-C reaches the whole terminal group; the parent decides
@@ -76,18 +77,11 @@ function greet(): void {
 function receive(message: ToWorker): void {
   switch (message.kind) {
     case 'sync':
-      for (const table of message.tables) {
-        carrier.apply(table)
-        unacknowledged.push({ environment: table.environment, version: carrier.versions().get(table.environment) as TableVersion })
-      }
-      for (const it of message.withdrawn) {
-        carrier.withdraw(it.environment)
-        unacknowledged.push(it)
-      }
-      if (message.sockets !== null && !leaving) {
-        listed = message.sockets
-        closeUnlisted()
-        openListed()
+      if (message.sockets !== null && !leaving) changeSockets(message.sockets)
+      for (const table of message.tables) unacknowledged.push({ environment: table.environment, version: carrier.apply(table), upTo: lastListed })
+      for (const { environment: name, version } of message.withdrawn) {
+        carrier.withdraw(name)
+        unacknowledged.push({ environment: name, version, upTo: lastListed })
       }
       acknowledge()
       break
@@ -103,35 +97,44 @@ function receive(message: ToWorker): void {
   }
 }
 
-function openListed(): void {
-  if (leaving) return
-  for (const { key, serial } of listed) {
-    const handle = handed.get(serial)
-    if (handle === undefined) continue
+function changeSockets({ complete, opened, closed }: SocketChange): void {
+  const listed = new Set(opened.map((it) => it.serial))
+  for (const serial of complete ? [...open.keys(), ...wanted.keys()].filter((it) => !listed.has(it)) : closed) {
+    const key = open.get(serial) ?? wanted.get(serial)
+    if (key !== undefined) carrier.close(key)
+    open.delete(serial)
+    wanted.delete(serial)
     handed.delete(serial)
-    carrier.open(key, handle, () => {
-      open.set(serial, key)
-      acknowledge()
-    })
+  }
+  for (const { key, serial } of opened) {
+    if (open.has(serial) || wanted.has(serial)) continue
+    lastListed = serial
+    wanted.set(serial, key)
+    openHanded(serial)
   }
 }
 
-function closeUnlisted(): void {
-  const serials = new Set(listed.map((it) => it.serial))
-  for (const [serial, key] of open) {
-    if (serials.has(serial)) continue
-    carrier.close(key)
-    open.delete(serial)
-  }
+function openHanded(serial: number): void {
+  const handle = handed.get(serial)
+  const key = wanted.get(serial)
+  if (leaving || handle === undefined || key === undefined) return
+  handed.delete(serial)
+  carrier.open(key, handle, () => {
+    if (!wanted.delete(serial)) return
+    open.set(serial, key)
+    acknowledge()
+  })
 }
 
 /** What is in flight goes first: whoever sees the acknowledgement must not see older counts beside it. */
 function acknowledge(): void {
-  if (!leaving && listed.some((it) => !open.has(it.serial))) return
+  // Serials grow, so the first one is the lowest.
+  const missing = leaving ? Number.POSITIVE_INFINITY : (wanted.keys().next().value ?? Number.POSITIVE_INFINITY)
+  const ready = unacknowledged.filter((it) => it.upTo < missing)
+  unacknowledged = unacknowledged.filter((it) => it.upTo >= missing)
   sendInflight()
-  for (const it of unacknowledged) parent.send({ kind: 'applied', ...it })
-  unacknowledged = []
-  parent.send({ kind: 'serving' })
+  for (const { environment: name, version } of ready) parent.send({ kind: 'applied', environment: name, version })
+  if (leaving || wanted.size === 0) parent.send({ kind: 'serving' })
 }
 
 function sendInflight(): void {

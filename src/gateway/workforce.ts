@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type CounterBlock, compareVersions, type RoutingTable, type TableVersion } from '../core/model/routing.ts'
 import { lineSplitter } from '../rpc/protocol.ts'
-import type { FromWorker, SocketName, ToWorker, Withdrawal } from './control.ts'
+import type { FromWorker, SocketChange, SocketName, ToWorker, Withdrawal } from './control.ts'
 import { startedAt } from './process-identity.ts'
 
 export interface WorkforceOptions {
@@ -15,11 +15,8 @@ export interface WorkforceOptions {
   readonly generation: string
   readonly environment: NodeJS.ProcessEnv
   /** What a worker must have, complete. */
-  readonly present: () => {
-    readonly tables: readonly RoutingTable[]
-    readonly withdrawn: readonly Withdrawal[]
-    readonly sockets: readonly (SocketName & { readonly handle: unknown })[]
-  }
+  readonly present: () => { readonly tables: readonly RoutingTable[]; readonly withdrawn: readonly Withdrawal[] }
+  readonly sockets: { readonly revision: number; list(): readonly (SocketName & { readonly handle: unknown })[] }
   readonly onApplied: (environment: string) => void
   readonly onBlock: (block: CounterBlock) => void
   readonly log: (line: string) => void
@@ -33,7 +30,9 @@ interface Worker {
   readonly child: ChildProcess | null
   link: Socket | null
   incarnation: string | null
+  /** Serials of the listening sockets that it was given, and the revision of the list at that time. */
   readonly sent: Set<number>
+  sentRevision: number
   readonly applied: Map<string, TableVersion>
   inflight: Readonly<Record<string, Readonly<Record<string, number>>>>
   serving: boolean
@@ -97,7 +96,7 @@ export class Workforce {
 
   /** Passes on a change. `sockets` may have changed with any table. */
   sync(tables: readonly RoutingTable[], withdrawn: readonly Withdrawal[]): void {
-    for (const worker of this.#workers.values()) this.#tell(worker, tables, withdrawn)
+    for (const worker of this.#workers.values()) this.#tell(worker, tables, withdrawn, false)
   }
 
   /** The version of `environment` that every worker has; null when one has none yet, or none is there. */
@@ -180,6 +179,7 @@ export class Workforce {
       link: null,
       incarnation: null,
       sent: new Set(),
+      sentRevision: -1,
       applied: new Map(),
       inflight: {},
       serving: false,
@@ -233,33 +233,43 @@ export class Workforce {
   #greet(worker: Worker, socket: Socket): void {
     worker.link = socket
     const { tables, withdrawn } = this.#options.present()
-    this.#tell(worker, tables, withdrawn)
+    this.#tell(worker, tables, withdrawn, true)
     if (this.#stopping) send(socket, { kind: 'stop', graceMs: 0 })
     else if (worker.child === null && this.#own().some((it) => it.serving)) this.#retire(worker)
   }
 
-  #tell(worker: Worker, tables: readonly RoutingTable[], withdrawn: readonly Withdrawal[]): void {
+  #tell(worker: Worker, tables: readonly RoutingTable[], withdrawn: readonly Withdrawal[], complete: boolean): void {
     if (!worker.link) return // it is told everything when it says hello
-    const sockets = worker.child === null ? null : this.#hand(worker)
+    const sockets = worker.child === null ? null : this.#hand(worker, complete)
     worker.owesSince ??= performance.now()
     send(worker.link, { kind: 'sync', tables, withdrawn, sockets })
   }
 
-  /** Hands over what the worker has not got yet. */
-  #hand(worker: Worker): SocketName[] {
-    const { sockets } = this.#options.present()
-    for (const { key, serial, handle } of sockets) {
-      if (worker.sent.has(serial)) continue
+  /** Hands over what the worker has not got yet; null when it has what there is. */
+  #hand(worker: Worker, complete: boolean): SocketChange | null {
+    const { sockets } = this.#options
+    if (!complete && worker.sentRevision === sockets.revision) return null
+    worker.sentRevision = sockets.revision
+    const present = sockets.list()
+    const serials = new Set(present.map((it) => it.serial))
+    const closed = [...worker.sent].filter((serial) => !serials.has(serial))
+    for (const serial of closed) worker.sent.delete(serial)
+    const opened: SocketName[] = []
+    for (const { key, serial, handle } of present) {
+      const known = worker.sent.has(serial)
+      if (complete || !known) opened.push({ key, serial })
+      if (known) continue
       worker.sent.add(serial)
       worker.child?.send({ socket: { key, serial } }, handle as never, () => {}) // a child that is gone is seen by its exit
     }
-    return sockets.map(({ key, serial }) => ({ key, serial }))
+    return { complete, opened, closed }
   }
 
   #hear(worker: Worker, message: FromWorker): void {
     switch (message.kind) {
       case 'applied':
         worker.applied.set(message.environment, message.version)
+        if (worker.owesSince !== null) worker.owesSince = performance.now() // it is getting on
         this.#options.onApplied(message.environment)
         break
       case 'serving':
