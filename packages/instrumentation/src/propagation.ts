@@ -68,7 +68,8 @@ export function callerOf(scope: Scope | undefined, headers: HeadersOut): Scope |
 
 /** Tells a callee whose trace it is in, and gives it the caller's baggage where the app did not. */
 export function writeHeaders(scope: Scope, headers: HeadersOut): void {
-  if (scope.traceId !== '') {
+  const passedOn = scope.span === null && headers.get('traceparent') !== '' // by the app itself, and nothing of ours is to come between
+  if (scope.traceId !== '' && !passedOn) {
     headers.set('traceparent', `00-${scope.traceId}-${scope.spanId}-${scope.sampled ? '01' : '00'}`)
     if (scope.tracestate !== '' && HEADER.test(scope.tracestate)) headers.set('tracestate', scope.tracestate)
     if (scope.b3 !== null) writeB3(scope, headers)

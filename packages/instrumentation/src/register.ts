@@ -5,6 +5,11 @@ import { traceFastify } from './hooks/fastify.ts'
 import { traceFetch } from './hooks/fetch.ts'
 import { traceClientRequests } from './hooks/http-client.ts'
 import { traceServers } from './hooks/http-server.ts'
+import { kafkajsPatches } from './hooks/kafkajs.ts'
+import { hasSdk, joinOpenTelemetry } from './hooks/open-telemetry.ts'
+import { pgPatches } from './hooks/pg.ts'
+import { tracePlatformaticKafka } from './hooks/platformatic-kafka.ts'
+import { redisPatches, traceNodeRedis } from './hooks/redis.ts'
 import { flushAtTheEnd } from './last-words.ts'
 import { SUPPRESSED } from './scope.ts'
 import { readSettings } from './settings.ts'
@@ -20,7 +25,7 @@ const LAUNCHER = /[\\/](npm|npx|pnpm|yarn|corepack)(-cli)?(\.[cm]?js)?$/
 const require = createRequire(import.meta.url)
 const shared = globalThis as { [LOADED]?: boolean }
 
-if (shared[LOADED] !== true && !LAUNCHER.test(process.argv[1] ?? '')) {
+if (shared[LOADED] !== true && !hasSdk() && !LAUNCHER.test(process.argv[1] ?? '')) {
   shared[LOADED] = true
   try {
     register()
@@ -46,7 +51,14 @@ function register(): void {
   traceServers(tracer, net.Server.prototype as never)
   traceClientRequests(tracer, http.ClientRequest.prototype as never)
   traceFetch(tracer)
-  traceFastify(tracer)
-  whenLoaded(new Map([...EXPRESS_PATCHES]), trouble)
-  if (exporter !== null) flushAtTheEnd(exporter)
+  tracePlatformaticKafka(tracer)
+  const patches = [...kafkajsPatches(tracer)]
+  if (exporter !== null) {
+    traceFastify(tracer)
+    traceNodeRedis(tracer)
+    joinOpenTelemetry(tracer)
+    patches.push(...EXPRESS_PATCHES, ...pgPatches(tracer), ...redisPatches(tracer))
+    flushAtTheEnd(exporter)
+  }
+  whenLoaded(new Map(patches), trouble)
 }

@@ -1,4 +1,5 @@
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+const VARIABLE = /^(\d+|:token|:address)$/
 const LEAST_TOKEN = 20
 
 /**
@@ -11,6 +12,18 @@ export function shownPath(target: string): string {
   const path = end === -1 ? target : target.slice(0, end)
   if (path.length < LEAST_TOKEN && !path.includes('@') && !path.includes('%40')) return path
   return path.split('/').map(shownPart).join('/').slice(0, 1024)
+}
+
+/**
+ * The path as a name that many requests share, where no framework tells the route.
+ *
+ * @example pathPattern('/songs/17') // '/songs/:id'
+ */
+export function pathPattern(shown: string): string {
+  return shown
+    .split('/')
+    .map((part) => (VARIABLE.test(part) || UUID.test(part) ? ':id' : part))
+    .join('/')
 }
 
 function shownPart(part: string): string {

@@ -3,7 +3,7 @@ import { readCaller } from '../propagation.ts'
 import type { Scope } from '../scope.ts'
 import { KIND } from '../span.ts'
 import type { Tracer } from '../tracer.ts'
-import { shownPath } from '../url.ts'
+import { pathPattern, shownPath } from '../url.ts'
 
 /** Where a request keeps its scope; frameworks' hooks find it there. */
 const SCOPE = Symbol('weir.scope')
@@ -60,13 +60,16 @@ function begin(tracer: Tracer, event: string, [first, second]: readonly unknown[
     if (typeof request?.headers !== 'object') return undefined // a server of something else
     if (request[SCOPE] !== undefined) return undefined // handed on from another server
     const caller = readCaller(request.headers)
-    const scope = tracer.start(KIND.server, methodName(request.method), caller ?? undefined)
+    const method = methodName(request.method)
+    const scope = tracer.start(KIND.server, method, caller ?? undefined)
     request[SCOPE] = scope
     if (request.headers['transfer-encoding'] !== undefined || request.headers['content-length'] !== undefined) keepScope(tracer, request, scope)
     const { span } = scope
     if (span === null) return scope
-    span.put('http.request.method', span.name)
-    span.put('url.path', shownPath(request.url ?? '/'))
+    const path = shownPath(request.url ?? '/')
+    span.name = `${method} ${pathPattern(path)}`
+    span.put('http.request.method', method)
+    span.put('url.path', path)
     span.put('url.scheme', 'encrypted' in request.socket ? 'https' : 'http')
     if (event === 'upgrade') span.put('network.protocol.name', String(request.headers.upgrade))
     else (second as ServerResponse).on('close', () => end(tracer, request, second as ServerResponse))
@@ -94,7 +97,7 @@ function end(tracer: Tracer, request: IncomingMessage & TracedRequest, response:
     const route = routeOf(request)
     if (route !== null) {
       span.put('http.route', route)
-      span.name = `${span.name} ${route}`
+      span.name = `${methodName(request.method)} ${route}`
     }
     if (response.headersSent) span.put('http.response.status_code', response.statusCode)
     if (response.headersSent && response.statusCode >= 500) span.fail(String(response.statusCode))
