@@ -8,6 +8,7 @@ import { cp, readFile, rm } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 import { PROGRAMS } from '../src/programs.ts'
+import { bundleInstrumentation } from './instrumentation.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const SRC = join(ROOT, 'src')
@@ -77,21 +78,6 @@ async function bundle(): Promise<void> {
   })
 }
 
-/** One file for the Node of whoever runs the service, which may be older than Weir's; it loads before anything of the app, so as a script. */
-async function bundleInstrumentation(): Promise<void> {
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: [join(ROOT, 'packages/instrumentation/src/register.ts')],
-    outfile: join(DIST, 'instrumentation/register.cjs'),
-    bundle: true,
-    format: 'cjs',
-    platform: 'node',
-    target: 'node18',
-    define: { 'import.meta.url': '__filename' },
-    logLevel: 'warning',
-  })
-}
-
 async function copyAssets(): Promise<void> {
   const entries = globSync('src/**/*', { cwd: ROOT, withFileTypes: true }).filter((entry) => entry.isFile())
   const files = entries.map(({ parentPath, name }) => relative(SRC, join(parentPath, name)))
@@ -100,4 +86,4 @@ async function copyAssets(): Promise<void> {
 }
 
 await rm(DIST, { recursive: true, force: true })
-await Promise.all([bundle(), bundleInstrumentation(), copyAssets()])
+await Promise.all([bundle(), bundleInstrumentation(join(DIST, 'instrumentation/register.cjs')), copyAssets()])
