@@ -43,6 +43,6 @@ function sizeOf(page: PageRequest): number {
   return Math.min(Math.max(Math.trunc(page.limit) || 1, 1), LARGEST_PAGE)
 }
 
-function badCursor(): WeirError {
+export function badCursor(): WeirError {
   return new WeirError('E_USAGE', { message: 'the cursor is not one that a list gave', next: 'ask for the first page again, without a cursor' })
 }

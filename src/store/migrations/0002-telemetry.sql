@@ -59,8 +59,10 @@ create table telemetry.rollups_10s (
   latency bytea not null                    -- see core/model/sketch-bytes.ts
 ) partition by range (at);
 create index rollups_10s_by_time on telemetry.rollups_10s (environment, at);
+create index rollups_10s_of_all on telemetry.rollups_10s using brin (at) with (pages_per_range = 16);
 create table telemetry.rollups_5m (like telemetry.rollups_10s) partition by range (at);
 create index rollups_5m_by_time on telemetry.rollups_5m (environment, at);
+create index rollups_5m_of_all on telemetry.rollups_5m using brin (at) with (pages_per_range = 16);
 create table telemetry.rollups_1h (like telemetry.rollups_10s) partition by range (at);
 create index rollups_1h_by_time on telemetry.rollups_1h (environment, at);
 
@@ -114,6 +116,15 @@ create table telemetry.graphs (
 create table telemetry.marks (
   name text primary key,
   value bigint not null
+);
+
+-- How much each environment has in a table, by the hour: what its budget is held against without reading the table.
+create table telemetry.usage (
+  environment int not null,
+  name text not null,
+  hour timestamptz not null,
+  bytes bigint not null,
+  primary key (name, environment, hour)
 );
 
 -- Makes the partition that `now_at` falls into, the one before and the one after; drops what is too old, and the oldest of a table that is larger

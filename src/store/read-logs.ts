@@ -1,0 +1,79 @@
+import type { Query } from './database.ts'
+import { askFor, badCursor, pageOf } from './page.ts'
+import type { Page, PageRequest } from './queries.ts'
+import { timeCursor } from './read-traces.ts'
+import type { LogFilter, MetricName, SampleFilter, StoredLog, StoredSample, TimeRange } from './telemetry-queries.ts'
+
+const MOST_WORDS = 10
+const MOST_SAMPLES = 10_000
+const MOST_METRICS = 1_000
+
+export async function readLogs(query: Query, environment: number, filter: LogFilter, page: PageRequest): Promise<Page<StoredLog>> {
+  const { atUs, rest } = timeCursor(page)
+  if (!/^\d{0,16}$/.test(rest)) throw badCursor()
+  const rows = await query.prepared<LogRow>(filter.trace === null ? 'logs' : 'logs-of-trace', filter.trace === null ? LOGS : LOGS_OF_TRACE, [
+    environment,
+    filter.fromMs,
+    filter.toMs,
+    atUs,
+    rest === '' ? 0 : Number(rest),
+    askFor(page),
+    filter.words.slice(0, MOST_WORDS).map((word) => `%${word.replace(/[\\%_]/g, '\\$&')}%`),
+    filter.service,
+    filter.release,
+    filter.instance,
+    filter.severity ?? 0,
+    ...(filter.trace === null ? [] : [Buffer.from(filter.trace, 'hex')]),
+  ])
+  const found = pageOf(rows, page, (row) => `${row.atUs}-${row.seq}`)
+  return { ...found, items: found.items.map(logOf) }
+}
+
+export async function readMetrics(query: Query, environment: number, { fromMs, toMs }: TimeRange): Promise<MetricName[]> {
+  return query.prepared<MetricName>('metrics', METRICS, [environment, fromMs, toMs, MOST_METRICS])
+}
+
+export async function readSamples(query: Query, environment: number, filter: SampleFilter): Promise<StoredSample[]> {
+  const rows = await query.prepared<Omit<StoredSample, 'attributes'> & { attributes: string }>('samples', SAMPLES, [
+    environment,
+    filter.fromMs,
+    filter.toMs,
+    filter.name,
+    filter.service,
+    Math.min(Math.max(filter.limit, 1), MOST_SAMPLES),
+  ])
+  return rows.map((row) => ({ ...row, attributes: JSON.parse(row.attributes) as Record<string, unknown> })).reverse()
+}
+
+interface LogRow extends Omit<StoredLog, 'atMs' | 'trace' | 'span' | 'attributes'> {
+  readonly atUs: number
+  readonly seq: number
+  readonly trace: Buffer | null
+  readonly span: Buffer | null
+  readonly attributes: string | null
+}
+
+function logOf({ atUs, seq: _seq, trace, span, attributes, ...row }: LogRow): StoredLog {
+  return {
+    ...row,
+    atMs: atUs / 1000,
+    trace: trace?.toString('hex') ?? null,
+    span: span?.toString('hex') ?? null,
+    attributes: attributes === null ? null : (JSON.parse(attributes) as Record<string, unknown>),
+  }
+}
+
+const RANGE = 'environment = $1 and at >= to_timestamp($2::float8 / 1000) and at < to_timestamp($3::float8 / 1000)'
+
+const LOGS = `select (extract(epoch from at) * 1000000)::bigint as "atUs", seq, service, release, instance, level as severity, trace, span, text, attributes
+from telemetry.logs where ${RANGE} and (at, seq) < (timestamptz 'epoch' + $4::bigint * interval '1 microsecond', $5::bigint)
+  and text ilike all ($7::text[]) and ($8::text is null or service = $8) and ($9::text is null or release = $9)
+  and ($10::text is null or instance = $10) and level >= $11::int order by at desc, seq desc limit $6`
+
+const LOGS_OF_TRACE = LOGS.replace('order by', 'and trace = $12 order by')
+
+const METRICS = `select name, max(unit) as unit, array_agg(distinct service order by service) as services
+from telemetry.samples where ${RANGE} group by name order by name limit $4`
+
+const SAMPLES = `select (extract(epoch from at) * 1000)::float8 as "atMs", service, release, instance, value, count, attributes
+from telemetry.samples where ${RANGE} and name = $4 and ($5::text is null or service = $5) order by at desc limit $6`
