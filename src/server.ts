@@ -30,6 +30,7 @@ import { ReleaseBuilds } from './server/release-builds.ts'
 import { ReleasePlanner } from './server/release-planner.ts'
 import { openSecrets, repositoryCredentials } from './server/sealed-values.ts'
 import { silentParts } from './server/silent-parts.ts'
+import { checkGitSource } from './source/check-source.ts'
 import { Sources } from './source/sources.ts'
 import { lockState } from './state-lock.ts'
 import { openStore } from './store/open-store.ts'
@@ -86,6 +87,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     logs: new FileLogs(paths.logs),
     exec,
     uploads: source.uploads,
+    checkGitSource,
     silentParts: () => silentParts({ runner: () => daemons.list(), gateway: () => gateway.environments() }),
     eventsChanged: (changed) => store.onEvents(changed),
     failed: (requestId, error) => log('request failed', { requestId, error: described(error) }),

@@ -1,4 +1,6 @@
+import { scaleProblem } from '../core/model/scale.ts'
 import type { Command } from '../core/rollout/state.ts'
+import { WeirError } from '../errors.ts'
 import { found, labelOf, refOf } from './found.ts'
 import { becauseView } from './rollout-view.ts'
 import type { Handler, Handlers } from './route.ts'
@@ -14,7 +16,19 @@ export const commands: Handlers<Steering | Life | 'rollout.weight' | 'rollback.c
   'rollout.resume': steer('resume'),
   'rollout.weight': (call) => accept(call, { kind: 'weight', weight: call.body.weight }),
   'rollback.create': (call) => accept(call, { kind: 'rollback', to: call.body.to, acceptSchema: call.body.acceptSchema }),
-  'services.scale': (call) => accept(call, { kind: 'scale', service: call.params.service, replicas: call.body.replicas }),
+  'services.scale': async (call) => {
+    const { service } = call.params
+    const known = (await call.ports.queries.environment(refOf(call)))?.graph?.services[service]
+    const problem = known && scaleProblem(known, call.body.replicas)
+    if (problem) {
+      throw new WeirError('E_CONFLICT', {
+        message: problem,
+        state: 'nothing was changed',
+        next: `raise or lower \`scale\` of ${service} in the manifest, then weir deploy; weir stop -s ${service} for none`,
+      })
+    }
+    return accept(call, { kind: 'scale', service, replicas: call.body.replicas })
+  },
   'environments.stop': (call) => accept(call, { kind: 'stop', service: call.body.service }),
   'environments.start': (call) => accept(call, { kind: 'start', service: call.body.service }),
   'environments.restart': (call) => accept(call, { kind: 'restart', service: call.body.service }),

@@ -79,7 +79,10 @@ export const configuration: Handlers<Ids> = {
     const follows = [...(await call.ports.queries.follows(ref))].sort((a, b) => a.id - b.id)
     return pageOf(follows, (it) => String(it.id).padStart(15, '0'), call.query)
   },
-  'follow.create': (call) => call.write(async (writer) => ({ id: await writer.follow(refOf(call), call.body) })),
+  'follow.create': (call) => {
+    call.ports.checkGitSource({ ...call.body, commit: null })
+    return call.write(async (writer) => ({ id: await writer.follow(refOf(call), call.body) }))
+  },
   'follow.remove': (call) =>
     call.write(async (writer) => {
       await writer.unfollow(refOf(call), call.params.follow)

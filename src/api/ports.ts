@@ -17,7 +17,9 @@ export interface ApiPorts {
   readonly builds: Builds
   readonly logs: Logs
   readonly exec: Exec
-  readonly uploads: { receive(tar: AsyncIterable<Uint8Array>): Promise<{ readonly digest: string; readonly files: number }> }
+  readonly uploads: { receive(tenant: string, tar: AsyncIterable<Uint8Array>): Promise<{ readonly digest: string; readonly files: number }> }
+  /** Throws for an address or a name of a branch that can never be fetched; asks nobody. */
+  readonly checkGitSource: (source: { readonly url: string; readonly ref: string | null; readonly commit: string | null }) => void
   /** Called when an event may have been stored: a hint. Returns the way to stop. */
   readonly eventsChanged: (changed: () => void) => () => void
   /** Runner and gateway, as far as they do not answer now; takes a second at most. */

@@ -51,7 +51,7 @@ export const releases: Handlers<Ids> = {
   'releases.log': buildLog,
 
   'releases.create': async (call) => {
-    const release = { source: sourceOf(call.body.source), manifest: call.body.manifest, whenBusy: call.body.whenBusy }
+    const release = { source: sourceOf(call), manifest: call.body.manifest, whenBusy: call.body.whenBusy }
     return createRelease(call, release)
   },
   'promote.create': async (call) => {
@@ -66,13 +66,13 @@ export const releases: Handlers<Ids> = {
 
   'plan.create': async (call) => {
     const ref = refOf(call) // one that is not there yet: what the first deploy would do
-    const plan = await call.ports.planner.plan(ref, { source: sourceOf(call.body.source), manifest: call.body.manifest, whenBusy: call.body.whenBusy })
+    const plan = await call.ports.planner.plan(ref, { source: sourceOf(call), manifest: call.body.manifest, whenBusy: call.body.whenBusy })
     return { app: ref.app, environment: ref.environment, ...(structuredClone(plan) as Omit<PlanView, 'app' | 'environment'>) }
   },
   'build.verify': async (call) => {
     const ref = refOf(call)
     found(await call.ports.queries.environment(ref), labelOf(ref))
-    const services = await call.ports.planner.verify(ref, { source: sourceOf(call.body.source), manifest: call.body.manifest }, call.body.service)
+    const services = await call.ports.planner.verify(ref, { source: sourceOf(call), manifest: call.body.manifest }, call.body.service)
     return { services: services.map(({ service, differs }) => ({ service, differs: [...differs] })) }
   },
 }
@@ -107,7 +107,8 @@ async function servingIn(call: Pick<Call<'promote.create'>, 'ports'>, ref: Envir
   return current
 }
 
-type GivenSource = Call<'releases.create'>['body']['source']
-function sourceOf(source: GivenSource): SourceRef {
-  return source
+/** What can never be fetched is refused here and now, and not by a release that fails later. */
+function sourceOf({ body, ports }: Pick<Call<'releases.create'>, 'ports'> & { readonly body: Pick<Call<'releases.create'>['body'], 'source'> }): SourceRef {
+  if (body.source.kind === 'git') ports.checkGitSource(body.source)
+  return body.source
 }

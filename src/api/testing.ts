@@ -31,6 +31,7 @@ export class FakeWorld {
   readonly execs: { replica: string; argv: readonly string[] }[] = []
   readonly listeners = new Set<() => void>()
   uploaded = 0
+  readonly uploaders: string[] = []
   registrationOpen = false
   away = false
   #number = 0
@@ -154,10 +155,15 @@ export class FakeWorld {
         },
       },
       uploads: {
-        receive: async (tar) => {
+        receive: async (tenant, tar) => {
+          this.uploaders.push(tenant)
           for await (const chunk of tar) this.uploaded += chunk.length
           return { digest: `sha256:${'0'.repeat(64)}`, files: 1 }
         },
+      },
+      checkGitSource: ({ url, ref }) => {
+        if (url.startsWith('-')) throw new WeirError('E_SOURCE_URL', { message: 'cannot follow it' })
+        if (ref?.startsWith('-')) throw new WeirError('E_USAGE', { message: 'no branch' })
       },
       eventsChanged: (changed) => {
         this.listeners.add(changed)
@@ -393,7 +399,7 @@ function graphOf(app: string): AppGraph {
     stop: { signal: 'SIGTERM' as const, graceMs: 1000 },
     volumes: [],
     preStart: [],
-    scale: { min: 1, max: 1 },
+    scale: { min: 1, max: 5 },
     scaler: 'auto' as const,
     release: { strategy: 'rolling' as const, steps: [], split: null, keepMs: 1000 },
     objectives: {},

@@ -12,7 +12,7 @@ export const receiveUpload: Handler<'uploads.create'> = async (call) => {
     })
   }
   if (Number(call.headers['content-length'] ?? 0) > limit) throw tooLarge(limit)
-  return call.ports.uploads.receive(capped(call.raw, limit))
+  return call.ports.uploads.receive(call.tenant, capped(call.raw, limit))
 }
 
 async function* capped(stream: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<Uint8Array> {

@@ -225,6 +225,29 @@ test('events are listed newest first, page by page, and no page is larger than t
   assert.equal((await send('GET', '/api/v1/events?limit=201')).status, 400)
 })
 
+test('replicas beyond the bounds of the manifest are refused at once, for people and outside scalers alike', async () => {
+  const { send, world } = await start()
+  for (const replicas of [0, 6]) {
+    const { status, body } = await send('PUT', `${BASE}/services/web/scale`, { replicas })
+    assert.deepEqual([status, body['code']], [409, 'E_CONFLICT'])
+    assert.match(String(body['message']), /`scale\.(min|max)` of the manifest/)
+  }
+  assert.deepEqual(world.commands, [])
+  assert.equal((await send('PUT', `${BASE}/services/web/scale`, { replicas: null })).status, 202)
+})
+
+test('an address or branch that can never be fetched is refused at once and makes no release', async () => {
+  const { send, world } = await start()
+  for (const [change, expected] of [
+    [{ url: '--upload-pack=touch' }, 422],
+    [{ ref: '--upload-pack=x' }, 400],
+  ] as const) {
+    for (const path of ['releases', 'plan']) assert.equal((await send('POST', `${BASE}/${path}`, { source: { ...GIT.source, ...change } })).status, expected)
+  }
+  assert.equal((await send('POST', `${BASE}/follow`, { url: '-x', ref: 'main' })).status, 422)
+  assert.deepEqual(world.releases.get('acme/shop/production') ?? [], [])
+})
+
 test('an outside scaler needs app:scale and nothing else', async () => {
   const { world, send } = await start()
   const scaler = world.addToken({ tenants: { acme: ['app:scale'] }, environment: 'shop/production' })

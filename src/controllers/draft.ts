@@ -41,8 +41,14 @@ export async function draft({ source }: DraftPorts, request: DraftRequest): Prom
   return {
     graph: graphFor(read.manifest, request.environment),
     tree,
-    notes: read.notes.map((it) => `${it.file}:${it.line} ${it.path}: ${it.effect}`),
+    notes: [...otherName(read.manifest.app, request), ...read.notes.map((it) => `${it.file}:${it.line} ${it.path}: ${it.effect}`)],
   }
+}
+
+/** Which app a repository is released as is said before it is fetched: by `-a`, else by its address. */
+function otherName(named: string, { app, source }: DraftRequest): string[] {
+  if (named === app || source.kind !== 'git') return []
+  return [`the manifest names the app ${named}, and this is a release of ${app}; to release ${named}: weir deploy ${source.url} -a ${named}`]
 }
 
 async function manifestFiles(source: Source, tree: SourceTree, listing: readonly string[]): Promise<Map<string, Uint8Array>> {

@@ -84,7 +84,8 @@ export class Sources implements Source {
   }
 
   async fetch(tenant: string, source: FetchableSource): Promise<SourceTree> {
-    if (source.kind === 'upload') return { location: { kind: 'folder', path: await this.uploads.tree(source.digest) }, commit: null, time: 0, summary: null }
+    if (source.kind === 'upload')
+      return { location: { kind: 'folder', path: await this.uploads.tree(tenant, source.digest) }, commit: null, time: 0, summary: null }
     const url = parseRepositoryUrl(source.url)
     const path = cleanPath(source.path)
     const { commit, ref } = await this.resolve(tenant, source)

@@ -12,9 +12,10 @@ export interface UploadLimits extends UnpackLimits {
 }
 
 /**
- * Folders that people sent: `<root>/<sha256>/{tree,files.json}`, named by what they hold and never changed.
+ * Folders that people sent: `<root>/<tenant>/<sha256>/{tree,files.json}`, named by what they hold and never changed. Each tenant has its own:
+ * whoever guesses another's digest finds nothing, and learns nothing by sending the same.
  *
- * @example const { digest } = await uploads.receive(request, 'playlist') // 'sha256:…'
+ * @example const { digest } = await uploads.receive('acme', request) // 'sha256:…'
  */
 export class Uploads {
   readonly #root: string
@@ -26,9 +27,10 @@ export class Uploads {
   }
 
   /** Takes in a tar or tar.gz. The same content, in whatever order it was packed, has the same digest. */
-  async receive(stream: AsyncIterable<Uint8Array>): Promise<{ digest: string; files: number }> {
-    await mkdir(this.#root, { recursive: true, mode: 0o700 })
-    const fresh = await mkdtemp(join(this.#root, '.new-'))
+  async receive(tenant: string, stream: AsyncIterable<Uint8Array>): Promise<{ digest: string; files: number }> {
+    const own = join(this.#root, tenant)
+    await mkdir(own, { recursive: true, mode: 0o700 })
+    const fresh = await mkdtemp(join(own, '.new-'))
     try {
       const tree = join(fresh, 'tree')
       await mkdir(tree, { mode: 0o755 })
@@ -36,47 +38,49 @@ export class Uploads {
       if (files.length === 0) throw new WeirError('E_SOURCE_EMPTY', { message: 'the folder has no file', next: 'deploy a folder that holds your app' })
       const digest = contentDigest(files, '')
       await writeDurably(join(fresh, 'files.json'), JSON.stringify(files))
-      await rename(fresh, this.#folder(digest)).catch(async (error: NodeJS.ErrnoException) => {
+      await rename(fresh, this.#folder(tenant, digest)).catch(async (error: NodeJS.ErrnoException) => {
         if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error // the same content is there already
       })
-      await this.#touch(digest)
+      await this.#touch(tenant, digest)
       return { digest, files: files.length }
     } finally {
       await rm(fresh, { recursive: true, force: true })
     }
   }
 
-  /** The unpacked folder; `E_SOURCE_NOT_FOUND` when it was collected or never sent. */
-  async tree(digest: string): Promise<string> {
-    const path = join(this.#folder(digest), 'tree')
+  /** The unpacked folder; `E_SOURCE_NOT_FOUND` when it was collected or this tenant never sent it. */
+  async tree(tenant: string, digest: string): Promise<string> {
+    const path = join(this.#folder(tenant, digest), 'tree')
     if (!(await kindOf(path)))
       throw new WeirError('E_SOURCE_NOT_FOUND', { message: 'the uploaded folder is gone', cause: `no upload ${digest}`, next: 'weir deploy' })
-    await this.#touch(digest)
+    await this.#touch(tenant, digest)
     return path
   }
 
   /** Removes all uploads but those in `keep` and those that were used after `before`. */
   async collect(keep: ReadonlySet<string>, before: Date): Promise<string[]> {
     const removed: string[] = []
-    for (const name of await readdir(this.#root).catch(() => [])) {
-      const path = join(this.#root, name)
-      const found = await lstat(path).catch(() => null)
-      if (!found || keep.has(`sha256:${name}`) || found.mtime >= before) continue
-      await rm(path, { recursive: true, force: true })
-      removed.push(`sha256:${name}`)
+    for (const tenant of await readdir(this.#root).catch(() => [])) {
+      for (const name of await readdir(join(this.#root, tenant))) {
+        const path = join(this.#root, tenant, name)
+        const found = await lstat(path).catch(() => null)
+        if (!found || keep.has(`sha256:${name}`) || found.mtime >= before) continue
+        await rm(path, { recursive: true, force: true })
+        removed.push(`sha256:${name}`)
+      }
     }
     return removed
   }
 
-  #folder(digest: string): string {
+  #folder(tenant: string, digest: string): string {
     const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1]
     if (hex === undefined) throw new WeirError('E_SOURCE_NOT_FOUND', { message: 'not the digest of an uploaded folder' })
-    return join(this.#root, hex)
+    return join(this.#root, tenant, hex)
   }
 
-  async #touch(digest: string): Promise<void> {
+  async #touch(tenant: string, digest: string): Promise<void> {
     const now = new Date()
-    await utimes(this.#folder(digest), now, now).catch(() => {}) // only the order of collection depends on it
+    await utimes(this.#folder(tenant, digest), now, now).catch(() => {}) // only the order of collection depends on it
   }
 }
 

@@ -53,7 +53,7 @@ export async function workshop<C extends Confined = PlainConfined>(
       yield* writeTar(from, await listFolder(from), 0)
       yield TAR_END
     }
-    const { digest } = await sources.uploads.receive(tar())
+    const { digest } = await sources.uploads.receive('acme', tar())
     const tree = await sources.fetch('acme', { kind: 'upload', digest, label: 'test' })
     const made = { tenant: 'acme', app: 'shop', service: 'web', tree, context: '.', command: null, output: null, ...more }
     return { ...made, key: await builder.key(made) }

@@ -1,4 +1,5 @@
 import type { AppGraph } from '../model/app-graph.ts'
+import { scaleProblem } from '../model/scale.ts'
 import type { Releases } from '../plan/desired.ts'
 import { because, type KnownRelease, previousRelease, schemaBreaks } from './begin.ts'
 import type { Because, Command, EnvironmentState, ReplicaRecord, Rollout } from './state.ts'
@@ -55,6 +56,8 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
     case 'scale': {
       const unknown = unknownService(state, releases, command.service)
       if (unknown) return { refused: unknown }
+      const outside = outsideScale(state, releases, command.service, command.replicas)
+      if (outside) return { refused: outside }
       const wishes = { ...state.wishes }
       if (command.replicas === null) delete wishes[command.service]
       else wishes[command.service] = command.replicas
@@ -163,6 +166,15 @@ function stale(replicas: EnvironmentState['replicas'], service: string | null): 
 function unknownService(state: EnvironmentState, releases: Releases, service: string): Because | null {
   const graphs = [state.current, state.rollout?.target].flatMap((it): AppGraph[] => (it != null && releases[it] ? [releases[it].graph] : []))
   return graphs.some((graph) => graph.services[service]) ? null : because('E_NOT_FOUND', `there is no service ${service}`)
+}
+
+/** The bounds of the release that is to serve: a person and an outside scaler keep to them alike. */
+function outsideScale(state: EnvironmentState, releases: Releases, service: string, replicas: number | null): Because | null {
+  const next = [state.rollout?.target, state.current]
+    .map((it) => (it == null ? undefined : releases[it]?.graph.services[service]))
+    .find((it) => it !== undefined)
+  const problem = next && scaleProblem(next, replicas)
+  return problem ? because('E_CONFLICT', problem) : null
 }
 
 function withRollout(state: EnvironmentState, rollout: Rollout): EnvironmentState {

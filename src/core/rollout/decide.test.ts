@@ -270,6 +270,23 @@ test('scaling by hand adds and takes replicas, the youngest first', () => {
   assert.deepEqual(world.serving(), ['api@1', 'web@1', 'worker@1'])
 })
 
+test('scaling by hand keeps to the bounds of the manifest', () => {
+  const world = new TinyWorld().add(release(1, shop)).deploy(1)
+  for (const [replicas, problem] of [
+    [11, /web has at most 10 replicas: `scale.max`/],
+    [0, /web has at least 1 replicas: `scale.min`/],
+  ] as const) {
+    world.ask({ kind: 'scale', service: 'web', replicas })
+    world.settle()
+    const refused = world.decisions.flatMap((it) => it.consumed).at(-1)?.refused
+    assert.match(refused?.text ?? '', problem)
+  }
+  assert.deepEqual(world.state.wishes, {})
+  world.ask({ kind: 'scale', service: 'web', replicas: 10 })
+  world.settle()
+  assert.equal(world.serving().filter((it) => it === 'web@1').length, 10)
+})
+
 test('restart brings fresh replicas before the old ones leave', () => {
   const world = new TinyWorld().add(release(1, shop)).deploy(1)
   const before = new Set(world.replicas.keys())
