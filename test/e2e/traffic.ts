@@ -12,9 +12,9 @@ export interface Traffic {
 export function traffic(url: string, everyMs = 20): Traffic {
   const failures: string[] = []
   let requests = 0
-  let running = true
+  const stopping = new AbortController()
   const ended = (async () => {
-    while (running) {
+    while (!stopping.signal.aborted) {
       requests++
       try {
         const { status, body } = await get(url)
@@ -22,7 +22,7 @@ export function traffic(url: string, everyMs = 20): Traffic {
       } catch (error) {
         failures.push((error as Error).message)
       }
-      await sleep(everyMs, undefined, { ref: false }) // a test that failed before `stop` still ends
+      await sleep(everyMs, undefined, { ref: false, signal: stopping.signal }).catch(() => {}) // a test that failed before `stop` still ends
     }
   })()
   const self: Traffic = {
@@ -31,7 +31,7 @@ export function traffic(url: string, everyMs = 20): Traffic {
     },
     failures,
     async stop() {
-      running = false
+      stopping.abort()
       await ended
       return self
     },
