@@ -13,13 +13,13 @@ export function encodeSpan(writer: ProtobufWriter, span: Span): void {
     if (span.statusMessage !== '') writer.text(2, span.statusMessage)
     writer.message(15, status)
   }
-  for (const link of span.links ?? []) {
+  for (const link of backwards(span.links)) {
     const mark = writer.length
     writer.hex(2, link.spanId)
     writer.hex(1, link.traceId)
     writer.message(13, mark)
   }
-  for (const event of span.events ?? []) encodeEvent(writer, event)
+  for (const event of backwards(span.events)) encodeEvent(writer, event)
   encodeAttributes(writer, 9, span.attributes)
   writer.nanoseconds(8, span.endMs)
   writer.nanoseconds(7, span.startMs)
@@ -30,6 +30,10 @@ export function encodeSpan(writer: ProtobufWriter, span: Span): void {
   writer.hex(2, span.spanId)
   writer.hex(1, span.traceId)
   writer.message(2, before)
+}
+
+function backwards<T>(list: readonly T[] | null): readonly T[] {
+  return list === null ? [] : [...list].reverse()
 }
 
 function encodeEvent(writer: ProtobufWriter, { name, timeMs, attributes }: SpanEvent): void {
