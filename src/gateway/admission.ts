@@ -31,7 +31,6 @@ export interface AdmissionContext {
 
 const SANE_ID = /^[A-Za-z0-9._-]{1,128}$/
 
-
 /** Which track, which replicas, and what is added to the head. `header` looks up a request header by name. */
 export function admit(place: Place, head: RequestHead, peer: string, header: (name: string) => string | null, context: AdmissionContext): Admission {
   const entry = place.listener.kind !== 'edge'

@@ -69,6 +69,16 @@ describe('the request path', () => {
     assert.equal(chunked.body, 'hello')
   })
 
+  test('bodies of any bytes and any size come out as they came in', async () => {
+    const bytes = (length: number) => Buffer.from(Array.from({ length }, (_, at) => (at * 7 + (at >> 8)) & 255))
+    const sender = await target((request, response) => response.end(bytes(Number(request.url?.slice('/bytes/'.length)))))
+    it.carrier.apply(table('any', 1, [route(null, '/bytes')], { web: service(group(1, { by: sender.port })) }))
+    for (const length of [1, 256, 16 * 1024, 16 * 1024 + 1, 300_000]) {
+      const answer = await fetch(`http://127.0.0.1:${it.port}/bytes/${length}`)
+      assert.ok(Buffer.from(await answer.arrayBuffer()).equals(bytes(length)), `${length} bytes`)
+    }
+  })
+
   test('headers for one hop stay on it, and the gateway says who asks', async () => {
     const seen = await target((request, response) => {
       response.setHeader('connection', 'close, x-private')
