@@ -119,7 +119,7 @@ export class Exporter {
       if (answer.status >= 200 && answer.status < 300) return this.#options.log('debug', `sent ${count} spans, ${packed.length} bytes`)
       this.#options.log('warn', `${count} spans were not taken: ${answer.problem ?? `status ${answer.status}`}`)
       if (!isPassing(answer) || attempt === MOST_TRIES) break
-      await sleep(answer.retryAfterMs ?? Math.min(MOST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempt - 1)))
+      await sleep(Math.max(answer.retryAfterMs ?? 0, Math.min(MOST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempt - 1))))
     }
     this.#dropped += count
   }

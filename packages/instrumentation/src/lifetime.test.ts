@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { after, before, beforeEach, test } from 'node:test'
+import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type App, type AppOptions, built, startApp } from './testing/app.ts'
 import { type Receiver, startReceiver } from './testing/receiver.ts'
@@ -10,10 +10,20 @@ before(async () => {
   register = await built()
 })
 after(() => register.remove())
-beforeEach(async (t) => {
+beforeEach(async () => {
   receiver = await startReceiver()
-  t.after(() => receiver.stop())
 })
+afterEach(async () => {
+  for (const app of started.splice(0)) await app.stop()
+  await receiver.stop()
+})
+
+const started: App[] = []
+const start = async (...args: Parameters<typeof startApp>) => {
+  const app = await startApp(...args)
+  started.push(app)
+  return app
+}
 
 const options = (more: Partial<AppOptions> = {}, env: Record<string, string> = {}): AppOptions => ({
   register: register.file,
@@ -32,7 +42,7 @@ test('a process that has nothing left to do sends its spans before it ends, and 
 })
 
 test('process.exit sends what is left by the open connection', async () => {
-  const app = await startApp('plain.cjs', options())
+  const app = await start('plain.cjs', options())
   await get(app, '/status')
   await receiver.until((spans) => spans.length === 1)
   await get(app, '/echo')
@@ -54,7 +64,7 @@ test('SIGTERM ends a process without a listener by the signal, one with a listen
     [['sigterm'], { code: 0, signal: null }],
   ] as const) {
     receiver.batches.length = 0
-    const app = await startApp('plain.cjs', options({ args }))
+    const app = await start('plain.cjs', options({ args }))
     await get(app, '/status')
     await receiver.until((spans) => spans.length === 1)
     await get(app, '/echo')
@@ -76,7 +86,7 @@ test('a receiver that does not answer holds no process up, and says nothing to t
 })
 
 test('a receiver that is not there costs nothing but the spans: the app works on and prints nothing', async () => {
-  const app = await startApp(
+  const app = await start(
     'plain.cjs',
     options({}, { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4', OTEL_LOG_LEVEL: 'none', OTEL_BSP_SCHEDULE_DELAY: '20' }),
   )
@@ -87,7 +97,7 @@ test('a receiver that is not there costs nothing but the spans: the app works on
 
 test('what the receiver is too busy for is sent again, and what it refuses is not', async () => {
   receiver.answer = { status: 503, headers: { 'retry-after': '0' } }
-  const app = await startApp('plain.cjs', options({}, { OTEL_BSP_SCHEDULE_DELAY: '20', OTEL_LOG_LEVEL: 'none' }))
+  const app = await start('plain.cjs', options({}, { OTEL_BSP_SCHEDULE_DELAY: '20', OTEL_LOG_LEVEL: 'none' }))
   await get(app, '/status')
   await delay(50)
   receiver.answer = { status: 200 }
@@ -102,11 +112,10 @@ test('what the receiver is too busy for is sent again, and what it refuses is no
   await get(app, '/echo')
   await receiver.until((spans) => spans.length === 2)
   assert.equal(receiver.batches.at(-1)?.resource['weir.dropped_spans'], 1, 'the loss is told')
-  await app.stop()
 })
 
 test('keys, path and resource are as the environment says; the exporter traces itself not', async () => {
-  const app = await startApp(
+  const app = await start(
     'plain.cjs',
     options(
       {},
@@ -130,23 +139,22 @@ test('keys, path and resource are as the environment says; the exporter traces i
 })
 
 test('many spans are sent compressed and in batches, none twice', async () => {
-  const app = await startApp('plain.cjs', options({}, { OTEL_BSP_SCHEDULE_DELAY: '200' }))
+  const app = await start('plain.cjs', options({}, { OTEL_BSP_SCHEDULE_DELAY: '200' }))
   await Promise.all(Array.from({ length: 600 }, () => get(app, '/status')))
   const spans = await receiver.until((all) => all.length >= 600)
   assert.equal(new Set(spans.map(({ spanId }) => spanId)).size, 600)
   assert.ok(receiver.requests.length < 20, `${receiver.requests.length} requests`)
   assert.ok(receiver.requests.some(({ headers }) => headers['content-encoding'] === 'gzip'))
-  await app.stop()
 })
 
 test('a worker thread and a process of a cluster are traced like the main one', async () => {
-  const app = await startApp('threads.mjs', options({}, { OTEL_BSP_SCHEDULE_DELAY: '50' }))
+  const app = await start('threads.mjs', options({}, { OTEL_BSP_SCHEDULE_DELAY: '50' }))
   await receiver.until(() => names().includes('GET /in-thread') && names().includes('GET /in-process'))
   await app.stop('SIGTERM')
 })
 
 test('an app that patches http itself sees what it saw before, and a request handed on is one span', async () => {
-  const app = await startApp('patches-http.cjs', options({}, { OTEL_BSP_SCHEDULE_DELAY: '50' }))
+  const app = await start('patches-http.cjs', options({}, { OTEL_BSP_SCHEDULE_DELAY: '50' }))
   const seen = JSON.parse(await get(app, '/')) as string[]
   assert.deepEqual(
     seen.filter((event) => event === 'request' || event === 'call'),
@@ -154,11 +162,10 @@ test('an app that patches http itself sees what it saw before, and a request han
   )
   const spans = await receiver.until((all) => all.length === 3)
   assert.deepEqual(spans.map(({ kind }) => kind).sort(), ['client', 'server', 'server'])
-  await app.stop()
 })
 
 test('a handler that throws ends the process as before; the span says what was thrown', async () => {
-  const app = await startApp('plain.cjs', options())
+  const app = await start('plain.cjs', options())
   await get(app, '/status')
   await receiver.until((spans) => spans.length === 1)
   await assert.rejects(get(app, '/throws'))
@@ -169,7 +176,7 @@ test('a handler that throws ends the process as before; the span says what was t
 })
 
 test('npm and its like, which only start a service, are left alone', async () => {
-  const app = await startApp('npm-cli.js', { ...options({ args: ['by itself', `${receiver.url}/other`] }), listens: false })
+  const app = await start('npm-cli.js', { ...options({ args: ['by itself', `${receiver.url}/other`] }), listens: false })
   assert.equal((await app.ended).code, 0)
   assert.deepEqual(receiver.spans(), [])
 })

@@ -39,9 +39,8 @@ const server = http.createServer(async (request, response) => {
 server.on('upgrade', (request, socket) => {
   socket.end('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\nhello')
 })
-if (process.argv.includes('throws'))
-  server.prependListener('request', () => {
-    throw new TypeError('thrown by a handler')
-  })
+server.prependListener('request', ({ url }) => {
+  if (url === '/throws') throw new TypeError('thrown by a handler')
+})
 if (process.argv.includes('sigterm')) process.on('SIGTERM', () => server.close(() => process.exit(0)) && server.closeIdleConnections())
 server.listen(0, '127.0.0.1', () => console.log(`port ${server.address().port}`))
