@@ -208,6 +208,54 @@ describe('the request path', () => {
     assert.equal(await via(null), 'canary')
   })
 
+  test('where a service drops its baggage the next hop is counted as unknown, on neither track, and nothing is missing', async () => {
+    const listen = await freePort()
+    const api = await target((_request, response) => response.writeHead(500).end())
+    const web = await target(async (request, response) => {
+      const { baggage } = request.headers
+      await ask({ port: listen, headers: baggage === undefined || request.url === '/forgets' ? {} : { baggage: String(baggage) } })
+      response.end()
+    })
+    it.carrier.apply(
+      table(
+        'chain',
+        1,
+        [
+          route('chain.test'),
+          {
+            kind: 'edge',
+            id: 'e-chain',
+            address: '127.0.0.1',
+            listen,
+            caller: 'web',
+            origin: 1,
+            service: 'api',
+            port: 'http',
+            protocol: 'http',
+            track: 'baggage',
+          },
+        ],
+        { web: service(group(1, { cw: web.port })), api: service(group(1, { ca1: api.port }), { canary: group(2, { ca2: api.port }) }) },
+        { split: { rollout: 'r', weight: 50, by: { kind: 'request' } } },
+      ),
+    )
+    await new Promise<void>((resolve) => it.carrier.open(`127.0.0.1:${listen}`, { host: '127.0.0.1', port: listen }, resolve))
+    rows()
+    for (let i = 0; i < 40; i++) await ask({ port: it.port, path: i % 2 === 0 ? '/passes' : '/forgets', headers: { host: 'chain.test' } })
+    const counted = rows().filter((row) => row.environment === 'chain')
+    const sum = (hop: string, track: string, path: string, of: 'requests' | 'errors' = 'requests') =>
+      counted.filter((row) => row.hop === hop && row.track === track && (hop !== 'entry' || row.route === path)).reduce((total, row) => total + row[of], 0)
+    assert.equal(sum('e-chain', 'canary', '/'), sum('entry', 'canary', '/passes'), 'what was passed on keeps its track')
+    assert.equal(sum('e-chain', 'stable', '/'), sum('entry', 'stable', '/passes'))
+    assert.equal(sum('e-chain', 'unknown', '/'), 20, 'what was forgotten blames nobody')
+    assert.equal(sum('e-chain', 'unknown', '/', 'errors'), 20)
+    assert.deepEqual([sum('entry', 'canary', '/forgets') + sum('entry', 'stable', '/forgets'), sum('entry', 'unknown', '/forgets')], [20, 0])
+    assert.ok(
+      counted.every((row) => row.track !== 'unknown' || row.origin === 1),
+      'and is served by stable',
+    )
+  })
+
   test('a refused connection is tried elsewhere, with any method, and the refusing target is left out', async () => {
     const good = await target((request, response) => {
       request.resume()

@@ -123,7 +123,7 @@ export class Exchange implements UpstreamUser, LongLived {
       this.#answerLeft -= chunk.length
       if (this.#answerLeft <= 0) {
         // With the head still unsent, one write of one string; every byte is a letter of latin1, and comes out as it came in.
-        if (chunk.length <= SMALL_BYTES) response.end(chunk.latin1Slice(), 'latin1')
+        if (chunk.length <= SMALL_BYTES) response.end(chunk.toString('latin1'), 'latin1')
         else response.end(Buffer.from(chunk))
         return
       }

@@ -8,6 +8,7 @@ import type { Gateway } from './gateway.ts'
 import { type HostPort, ListeningSockets } from './listening-sockets.ts'
 import { PUBLIC_SOCKET, type SocketKey, socketOf } from './socket-key.ts'
 import { TableStore } from './table-store.ts'
+import { WorkerCount, type WorkerLimits } from './worker-count.ts'
 import { Workforce } from './workforce.ts'
 
 export interface ParentOptions {
@@ -15,16 +16,13 @@ export interface ParentOptions {
   readonly workerEntry: string
   readonly listen: HostPort
   /** From one when idle to this many when busy. */
-  readonly workers: { readonly min: number; readonly max: number }
+  readonly workers: WorkerLimits
   readonly environment: NodeJS.ProcessEnv
   readonly log: (line: string) => void
 }
 
 const RETRY_REFUSED_MS = 1000
 const RESIZE_MS = 1000
-/** One more worker when all are busier than this; one less when the rest would still be under half of it for a minute. */
-const BUSY = 0.6
-const QUIET_MS = 60_000
 
 /** The gateway's parent: tables, listening sockets, counters on disk, and the workers that do the work. */
 export class GatewayParent implements Gateway {
@@ -35,14 +33,11 @@ export class GatewayParent implements Gateway {
   readonly #listen: HostPort
   readonly #watchers = new Set<(environment: string) => void>()
   readonly #timers: NodeJS.Timeout[] = []
-  readonly #limits: ParentOptions['workers']
-  #workers: number
-  #quietSince = performance.now()
+  readonly #count: WorkerCount
 
   constructor(options: ParentOptions) {
     this.#listen = options.listen
-    this.#limits = options.workers
-    this.#workers = options.workers.min
+    this.#count = new WorkerCount(options.workers, performance.now())
     mkdirSync(options.folder, { recursive: true, mode: 0o700 })
     this.#tables = new TableStore(options.folder)
     for (const file of this.#tables.damaged) options.log(`${file} was damaged and is set aside; the server publishes it again`)
@@ -60,7 +55,7 @@ export class GatewayParent implements Gateway {
         onBlock: (block) => this.#spool.keep(block),
         log: options.log,
       },
-      this.#workers,
+      this.#count.wanted,
     )
   }
 
@@ -156,16 +151,9 @@ export class GatewayParent implements Gateway {
   }
 
   #resize(): void {
-    const { count, mean } = this.#workforce.load()
-    const now = performance.now()
-    const quiet = this.#workers > this.#limits.min && (mean * count) / (this.#workers - 1) < BUSY / 2
-    if (!quiet) this.#quietSince = now
-    if (mean > BUSY && count === this.#workers && this.#workers < this.#limits.max) this.#workers++
-    else if (quiet && now - this.#quietSince > QUIET_MS) {
-      this.#workers--
-      this.#quietSince = now
-    } else return
-    this.#workforce.resize(this.#workers)
+    const before = this.#count.wanted
+    const wanted = this.#count.next(this.#workforce.load(), performance.now())
+    if (wanted !== before) this.#workforce.resize(wanted)
   }
 }
 

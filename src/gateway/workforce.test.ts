@@ -3,9 +3,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { Listener } from '../core/model/routing.ts'
+import { fileURLToPath } from 'node:url'
+import type { CounterBlock, Listener } from '../core/model/routing.ts'
+import { ListeningSockets } from './listening-sockets.ts'
 import { GatewayParent } from './parent.ts'
-import { freePort, group, service, table, until } from './testing.ts'
+import { PUBLIC_SOCKET } from './socket-key.ts'
+import { freePort, group, pause, route, service, startLoad, startTarget, table, until } from './testing.ts'
+import { Workforce } from './workforce.ts'
 
 /** Takes over everything at once, and writes down what it was told. */
 const WORKER = `
@@ -82,6 +86,59 @@ test('a worker is told of each table and each socket once, however many there ar
     assert.deepEqual(heard(), { syncs: 201, tables: 200, sockets: 201 }, 'the sockets are the same')
   } finally {
     await parent.stop(0)
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('workers come with the load and leave after it, and no request and no count is lost', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-workforce-'))
+  const port = await freePort()
+  const target = await startTarget((request, response) => {
+    if (request.url === '/slow') setTimeout(() => response.end('slow'), 100)
+    else response.end('ok')
+  })
+  const sockets = new ListeningSockets(() => false)
+  sockets.open(PUBLIC_SOCKET, { host: '127.0.0.1', port }, 0)
+  const blocks = new Map<string, CounterBlock>()
+  const workers = new Workforce(
+    {
+      folder,
+      entry: fileURLToPath(new URL('./worker.ts', import.meta.url)),
+      generation: 'g',
+      environment: { PATH: process.env['PATH'], WEIR_HOME: folder, WEIR_GATEWAY_KEY: 'k' },
+      present: () => ({ tables: [table('e1', 1, [route('shop.test')], { web: service(group(1, { r1: target.port })) })], withdrawn: [] }),
+      sockets,
+      onApplied: () => {},
+      onBlock: (block) => blocks.set(`${block.incarnation} ${block.sequence}`, block),
+      log: () => {},
+    },
+    1,
+  )
+  const serving = (count: number) => until(() => workers.load().count === count, `${count} workers`, 8000)
+  try {
+    workers.start()
+    await serving(1)
+    const load = startLoad(port, 'shop.test', 6)
+    for (const count of [3, 1, 2, 1]) {
+      await pause(300)
+      workers.resize(count)
+      await serving(count)
+    }
+    await pause(300)
+    const { answered, failures } = await load.stop()
+    assert.deepEqual(failures, [])
+    assert.ok(answered > 100, String(answered))
+    await workers.stop(1000)
+    const rows = [...blocks.values()].flatMap((block) => block.rows)
+    assert.equal(
+      rows.reduce((sum, row) => sum + row.requests, 0),
+      answered,
+    )
+    assert.ok(new Set([...blocks.values()].map((it) => it.incarnation)).size >= 3, 'several workers had a share')
+  } finally {
+    await workers.stop(0)
+    sockets.close(PUBLIC_SOCKET)
+    target.close()
     rmSync(folder, { recursive: true, force: true })
   }
 })
