@@ -16,9 +16,9 @@ function about(request) {
   }
 }
 
-/** Weir says in `baggage` which release of an app a request belongs to. */
+/** Weir says in `baggage` which release of an app a request belongs to; nothing where no traffic is split. */
 function trackOf(baggage = '') {
-  return /(?:^|,)\s*weir-track=(\w+)/.exec(baggage)?.[1] ?? null
+  return /(?:^|,)\s*weir-track=(\w+)/.exec(baggage)?.[1] ?? 'stable'
 }
 
 const server = createServer(async (request, response) => {

@@ -1,7 +1,6 @@
 import type { Environment, ReplicaView, ServiceView } from '../../packages/client/src/types.ts'
 import { type AppGraph, isWorker, type Service } from '../core/model/app-graph.ts'
 import type { ObservedReplica } from '../core/model/replica.ts'
-import type { EnvironmentState } from '../core/rollout/state.ts'
 import type { EnvironmentDetail } from '../store/queries.ts'
 import { routeUrl } from './addresses.ts'
 import { summaryView } from './apps.ts'
@@ -15,7 +14,7 @@ type Observed = Awaited<ReturnType<Live['observe']>>
 export function environmentView(detail: EnvironmentDetail, observed: Observed | Error, options: ApiOptions): Environment {
   const { state, graph } = detail
   const seen: Observed = observed instanceof Error ? { replicas: [], resources: [], refused: [] } : observed
-  const replicas = replicaViews(state, seen.replicas)
+  const replicas = replicaViews(detail, seen.replicas)
   const { rollout: _, ...summary } = summaryView(detail, options)
   const services = Object.values(graph?.services ?? {}).map((service) => serviceView(graph as AppGraph, service, detail, replicas, options))
   return {
@@ -36,7 +35,7 @@ export function environmentView(detail: EnvironmentDetail, observed: Observed | 
 }
 
 /** All that are wanted or seen, by service and age. */
-function replicaViews(state: EnvironmentState, observed: readonly ObservedReplica[]): ReplicaView[] {
+function replicaViews({ state, origins }: EnvironmentDetail, observed: readonly ObservedReplica[]): ReplicaView[] {
   const seen = new Map(observed.map((it) => [it.id, it]))
   return Object.entries(state.replicas)
     .map(([id, record]): ReplicaView => {
@@ -49,9 +48,10 @@ function replicaViews(state: EnvironmentState, observed: readonly ObservedReplic
         address: it?.address ?? null,
         ports: { ...it?.ports },
         restarts: it?.restarts ?? 0,
-        cause: it?.cause ?? null,
+        cause: it?.cause ?? record.died?.cause ?? null,
         lastLines: [...(it?.lastLines ?? [])],
         retired: record.retired !== null,
+        warm: record.retired === null && state.warm !== null && record.origin !== origins?.[record.service] && record.origin !== state.rollout?.target,
       }
     })
     .sort((a, b) => (a.service < b.service ? -1 : a.service > b.service ? 1 : a.id.localeCompare(b.id, 'en', { numeric: true })))
@@ -96,6 +96,9 @@ function problemsOf(detail: EnvironmentDetail, services: readonly ServiceView[],
     ...detail.unbuilt.map(({ number, because }) => `v${number} is not built yet, and tried again: ${because.text}`),
     ...(observed instanceof Error ? [`what runs now is not known: ${observed.message}`] : []),
     ...seen.refused.map(({ listener, cause }) => `${listener}: ${cause}`),
+    ...Object.entries(detail.state.replicas).flatMap(([id, { service, retired, died }]) =>
+      died && !retired ? [`${service}: ${id} has died ${died.count === 1 ? 'once' : `${died.count} times`}, last: ${died.cause}`] : [],
+    ),
     ...services.flatMap(({ name, cause }) => (cause === null ? [] : [`${name}: ${cause}`])),
     ...seen.resources.flatMap(({ name, cause }) => (cause === null ? [] : [`${name}: ${cause}`])),
   ]

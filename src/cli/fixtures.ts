@@ -31,6 +31,7 @@ export function aReplica(service: string, origin: number, over: Partial<ReplicaV
     restarts: 0,
     cause: null,
     lastLines: [],
+    warm: false,
     retired: false,
     ...over,
   }

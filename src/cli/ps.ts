@@ -21,7 +21,7 @@ function replicaTable(session: Session, replicas: readonly ReplicaView[]): strin
     { title: 'REPLICA', value: (it) => it.id },
     { title: 'SERVICE', value: (it) => it.service },
     { title: 'RELEASE', value: (it) => `v${it.origin}` },
-    { title: 'PHASE', value: (it) => (it.retired ? `${it.phase}, draining` : it.phase) },
+    { title: 'PHASE', value: (it) => (it.retired ? `${it.phase}, draining` : it.warm ? `${it.phase}, warm` : it.phase) },
     { title: 'RESTARTS', value: (it) => String(it.restarts) },
     { title: 'ADDRESS', wide: true, value: (it) => [it.address ?? '', ...Object.entries(it.ports).map(([name, port]) => `${name}:${port}`)].join(' ') },
     { title: 'CAUSE', flexible: true, value: (it) => escapeControl(it.cause ?? '') },

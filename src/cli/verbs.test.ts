@@ -348,6 +348,38 @@ test('a token can be narrowed, and its secret is all that a pipe gets', () =>
     assert.deepEqual(bodyOf(server, 'tokens.create'), { label: 'token' })
   }))
 
+test('members are listed, added with a role and removed; another role is refused before anything is asked', () =>
+  against(
+    {
+      'members.list': () => ({ items: [{ account: 'ada', role: 'admin' }], cursor: null }),
+      'members.set': () => ({ ok: true }),
+    },
+    async (run, server) => {
+      assert.match((await run('members')).out, /ada +admin/)
+      assert.equal((await run('members add ben')).out, 'ben is developer from now on\n')
+      assert.deepEqual(bodyOf(server, 'members.set'), { role: 'developer' })
+      await run('members add ben --role viewer')
+      assert.deepEqual(bodyOf(server, 'members.set'), { role: 'viewer' })
+      assert.equal((await run('members remove ben')).out, 'ben is a member no more\n')
+      assert.deepEqual(bodyOf(server, 'members.set'), { role: null })
+      assert.equal((await run('members add ben --role boss')).exit, 64)
+    },
+  ))
+
+test('the audit log says who changed what', () =>
+  against(
+    {
+      'audit.list': () => ({
+        items: [{ id: 2, at: '2026-07-01T12:00:00.000Z', by: 'ada', action: 'secret.set', target: 'shop/production', detail: { name: 'key' } }],
+        cursor: null,
+      }),
+    },
+    async (run) => {
+      assert.match((await run('audit')).out, /ada +secret\.set +shop\/production/)
+      assert.match((await run('audit -o wide')).out, /\{"name":"key"\}/)
+    },
+  ))
+
 test('builds that differ are listed and end with 1', () =>
   against(
     {

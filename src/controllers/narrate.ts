@@ -35,6 +35,15 @@ export function eventsOf(record: EnvironmentRecord, decision: Decision, seen: Se
 
   for (const [id, was] of Object.entries(record.state.replicas)) {
     const now = decision.state.replicas[id]
+    const died = now?.died
+    if (died && died.count !== was.died?.count) {
+      const { exit = null, lastLines = [] } = seen.replicas.get(id) ?? {}
+      add('replica.died', `${id} ${died.cause}${died.count > 1 ? ` (${died.count} times now)` : ''}`, {
+        service: was.service,
+        release: was.origin,
+        data: { replica: id, cause: died.cause, count: died.count, exit, lines: lastLines.slice(-5) },
+      })
+    }
     if (!was.retired && now?.retired)
       add('replica.retired', `${id} leaves`, { service: was.service, release: was.origin, data: { replica: id, cause: seen.replicas.get(id)?.cause ?? null } })
   }

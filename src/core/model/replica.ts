@@ -65,3 +65,19 @@ export interface ObservedResource {
   readonly phase: 'creating' | 'ready' | 'failed'
   readonly cause: string | null
 }
+
+/** @example exitText({ kind: 'code', code: 7 }) // 'exited with 7' */
+export function exitText(exit: ExitStatus): string {
+  switch (exit.kind) {
+    case 'code':
+      return `exited with ${exit.code}`
+    case 'signal':
+      return `ended by ${exit.signal}`
+    case 'oom':
+      return 'ran out of memory'
+    case 'timeout':
+      return 'took too long'
+    case 'unknown':
+      return 'ended, nobody saw how'
+  }
+}

@@ -1,4 +1,4 @@
-import { type ObservedReplica, type ReplicaName, replicaId } from '../model/replica.ts'
+import { exitText, type ObservedReplica, type ReplicaName, replicaId } from '../model/replica.ts'
 import type { EnvironmentState, ReplicaRecord } from '../rollout/state.ts'
 import { isReplaced } from './changes.ts'
 import { type Group, groupKey, type Releases } from './desired.ts'
@@ -61,6 +61,8 @@ export function decideReplicas({ environment, state, groups, releases, seen, blo
   for (const [id, record] of Object.entries(records)) {
     if (record.retired) continue
     const phase = seen.replicas.get(id)?.phase
+    const died = deathOf(seen.replicas.get(id))
+    if (died && died.count > (record.died?.count ?? 0)) records[id] = { ...record, died }
     const key = groupKey(record.service, record.origin)
     if (!wanted.has(key)) retire(id)
     else if (phase === 'failed' || phase === 'stopped') {
@@ -122,6 +124,13 @@ export function decideReplicas({ environment, state, groups, releases, seen, blo
   for (const id of seen.replicas.keys()) if (!records[id] && !state.replicas[id]) operations.push({ kind: 'stop-replica', id, because: 'nobody wants it' })
 
   return { replicas: records, setbacks, nextSerial, operations, wakeAt: wakes.length > 0 ? Math.min(...wakes) : null }
+}
+
+/** A process that ended was started again since, or is going to be, or was given up. */
+function deathOf(replica: ObservedReplica | undefined): ReplicaRecord['died'] | null {
+  if (!replica?.exit) return null
+  const count = replica.restarts + (replica.phase === 'waiting' || replica.phase === 'failed' ? 1 : 0)
+  return { count, cause: replica.cause ?? [exitText(replica.exit), replica.lastLines.at(-1)].filter(Boolean).join(': ') }
 }
 
 /** Those beyond `count`: unready before ready, then the youngest. */

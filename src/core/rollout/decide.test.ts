@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Service } from '../model/app-graph.ts'
+import type { ObservedReplica } from '../model/replica.ts'
 import { graph, release, service, TinyWorld } from '../testing.ts'
 
 const api = service('api')
@@ -285,6 +286,23 @@ test('scaling by hand keeps to the bounds of the manifest', () => {
   world.ask({ kind: 'scale', service: 'web', replicas: 10 })
   world.settle()
   assert.equal(world.serving().filter((it) => it === 'web@1').length, 10)
+})
+
+test('a replica that dies after its promotion is counted, with the cause, once a death', () => {
+  const world = new TinyWorld().add(release(1, shop)).deploy(1)
+  const id = [...world.replicas.keys()].find((it) => it.includes('-web-')) ?? ''
+  const seen = (change: Partial<ObservedReplica>) => world.replicas.set(id, { ...(world.replicas.get(id) as ObservedReplica), ...change })
+  const died = () => world.state.replicas[id]?.died
+  assert.equal(died(), undefined)
+  seen({ phase: 'waiting', exit: { kind: 'code', code: 7 }, cause: 'exited with 7: Error: no luck', lastLines: ['Error: no luck'] })
+  world.pass()
+  assert.deepEqual(died(), { count: 1, cause: 'exited with 7: Error: no luck' })
+  seen({ phase: 'ready', restarts: 1, cause: null })
+  world.pass()
+  assert.equal(died()?.count, 1)
+  seen({ restarts: 2 }) // it died and was back before anybody looked
+  world.pass()
+  assert.deepEqual(died(), { count: 2, cause: 'exited with 7: Error: no luck' })
 })
 
 test('restart brings fresh replicas before the old ones leave', () => {

@@ -40,6 +40,8 @@ export interface ReplicaRecord {
   readonly since: number
   /** null: wanted. Else it is out of the table from `version` on, and is stopped once that is acknowledged and it has drained. */
   readonly retired: { readonly at: number; readonly version: number } | null
+  /** How often its process has ended by itself, and why the last time; absent: never. */
+  readonly died?: { readonly count: number; readonly cause: string }
   /** A person asked for a restart: it is retired as soon as a fresh one is ready. */
   readonly stale: boolean
 }

@@ -29,8 +29,9 @@ const replica = z
     address: z.string().nullable(),
     ports: z.record(z.string(), z.int()),
     restarts: z.int(),
-    cause: z.string().nullable().meta({ description: 'Why it is not ready.' }),
+    cause: z.string().nullable().meta({ description: 'Why it is not ready, or why it died last.' }),
     lastLines: z.array(z.string()),
+    warm: z.boolean().meta({ description: 'Of the release before, ready to take over at once; it serves nothing now.' }),
     retired: z.boolean().meta({ description: 'It takes no new requests and is stopped once it has drained.' }),
   })
   .meta({ id: 'Replica' })
