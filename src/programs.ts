@@ -12,7 +12,7 @@ export const PROGRAMS = {
 
 /** The module that instruments Node services, one file without imports of ours; null where Weir was not built. */
 export function instrumentationFile(): string | null {
-  const built = join(import.meta.dirname, 'instrumentation.mjs')
+  const built = join(import.meta.dirname, 'instrumentation/register.cjs')
   return existsSync(built) ? built : null
 }
 

@@ -6,10 +6,11 @@ import { DEFAULT_LIMITS } from './api/options.ts'
 import type { ApiPorts } from './api/ports.ts'
 import { createApi } from './api/server.ts'
 import { SlugBuilder } from './build/slug-builder.ts'
-import { appPorts, edgeAddress, ownEnvironment, type StatePaths, serverConfig, statePaths } from './config.ts'
+import { appPorts, edgeAddress, ownEnvironment, type StatePaths, serverConfig, statePaths, telemetryConfig } from './config.ts'
 import { startControlPlane, type World } from './controllers/control-plane.ts'
 import type { RetentionPolicy } from './controllers/journal.ts'
 import { accountNumber } from './controllers/specs.ts'
+import type { Epoch } from './core/model/epoch.ts'
 import type { DaemonSpec } from './drivers/daemons.ts'
 import { RunnerConfined } from './drivers/process/confined.ts'
 import { RunnerDaemons } from './drivers/process/daemons.ts'
@@ -30,12 +31,14 @@ import { ReleaseBuilds } from './server/release-builds.ts'
 import { ReleasePlanner } from './server/release-planner.ts'
 import { openSecrets, repositoryCredentials } from './server/sealed-values.ts'
 import { silentParts } from './server/silent-parts.ts'
+import { telemetryDaemon } from './server/telemetry-daemon.ts'
 import { checkGitSource } from './source/check-source.ts'
 import { Sources } from './source/sources.ts'
 import { lockState } from './state-lock.ts'
 import { openStore } from './store/open-store.ts'
 import type { Writes } from './store/writes.ts'
 import { systemClock, systemRandom } from './system-world.ts'
+import { TelemetryClient } from './telemetry/client.ts'
 
 const TENANT = 'default'
 const RETENTION: RetentionPolicy = { releases: 20, eventsMs: 90 * 86_400_000, countersMs: 7 * 86_400_000 }
@@ -57,10 +60,12 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
   const store = await openStore({ url: config.databaseUrl, embedded: () => daemons.ensureStore(), sealer, clock: systemClock, publicPorts: appPorts() })
   await ensureTenant(store.writes)
   await daemons.ensure(gatewayDaemon(paths), await store.epoch())
+  await ensureTelemetry(daemons, paths, config.databaseUrl === null, await store.epoch())
 
   const runner = new RpcClient(paths.runnerSocket)
   const gatewayRpc = new RpcClient(paths.gatewaySocket)
   const gateway = new GatewayClient(gatewayRpc)
+  const telemetryRpc = new RpcClient(paths.telemetrySocket)
   const driver = new ProcessDriver(paths.runnerSocket, openSecrets(store.sealed))
   const confined = new RunnerConfined(paths.runnerSocket)
   const exec = new RunnerExec(paths.runnerSocket, () => store.epoch())
@@ -85,6 +90,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     planner: new ReleasePlanner({ source, builder, queries: store.queries, epoch: () => plane.epoch() }),
     builds: new ReleaseBuilds({ source, builder, queries: store.queries }),
     logs: new FileLogs(paths.logs),
+    telemetry: new TelemetryClient(telemetryRpc),
     exec,
     uploads: source.uploads,
     checkGitSource,
@@ -121,7 +127,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
       await api.close()
       await plane.stop()
       await store.close()
-      for (const part of [driver, confined, exec, daemons, runner, gatewayRpc]) part.close()
+      for (const part of [driver, confined, exec, daemons, runner, gatewayRpc, telemetryRpc]) part.close()
       unlock()
     },
   }
@@ -150,6 +156,18 @@ async function ensureTenant(writes: Writes): Promise<void> {
     })
   } catch (error) {
     if (!isWeirError(error, 'E_CONFLICT')) throw error
+  }
+}
+
+/** Nothing waits for it: a Weir whose telemetry does not start delivers all the same, and says that it knows nothing. */
+async function ensureTelemetry(daemons: RunnerDaemons, paths: StatePaths, embedded: boolean, epoch: Epoch): Promise<void> {
+  try {
+    const intake = await daemons.intake()
+    if (intake === null) return await daemons.stop('telemetry', epoch)
+    const store = embedded ? await daemons.ensureStore() : null
+    await daemons.ensure(telemetryDaemon({ paths, intake, store, kafka: telemetryConfig().kafka }), epoch)
+  } catch (error) {
+    log('telemetry was not started', { error: described(error) })
   }
 }
 

@@ -13,6 +13,7 @@ import { rollouts } from './rollouts.ts'
 import type { Handlers } from './route.ts'
 import { system } from './system.ts'
 import { tasks } from './tasks.ts'
+import { telemetry } from './telemetry.ts'
 
 /** A handler for each route of the contract; the compiler holds that none is missing. */
 export const HANDLERS: Handlers<RouteId> = {
@@ -29,4 +30,5 @@ export const HANDLERS: Handlers<RouteId> = {
   ...logs,
   ...events,
   ...history,
+  ...telemetry,
 }

@@ -39,6 +39,8 @@ world.addRelease(SHOP, { notes: [MARKER] })
 world.addEvent(SHOP, MARKER)
 world.variables.set('acme/shop/production', { '*': { KEY: MARKER } })
 world.lines.push({ time: 1, stream: 'out', text: MARKER, source: `${detail.id}-web-v1-1` })
+const traced = { id: '4bf92f3577b34da6a3ce929d0e0e4736', at: 1, durationMs: 1, service: 'web', operation: MARKER, failed: false, spans: 1, services: ['web'] }
+world.telemetry.addTrace(detail.id, { ...traced, orphans: 0, tree: [] })
 world.commands.push({ ref: SHOP, command: { kind: 'pause' } })
 
 const tenants = (role: keyof typeof VERBS_OF, name = 'acme') => ({ tenants: { [name]: VERBS_OF[role] } })
@@ -75,6 +77,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   follow: '1',
   job: 'nightly',
   task: 'e1-job',
+  trace: '4bf92f3577b34da6a3ce929d0e0e4736',
   token: 'current',
   account: 'bob',
 }
@@ -104,6 +107,7 @@ const QUERIES: Partial<Record<RouteId, string>> = {
   'environments.remove': '?confirm=production',
   'credentials.remove': '?kind=token&urlPrefix=https%3A%2F%2Fgit.example.com%2F',
   'exec.open': '?service=web',
+  'why.show': '?service=web',
 }
 /** Streams that end only when their reader goes. */
 const ENDLESS: readonly RouteId[] = ['logs.follow', 'events.follow']

@@ -6,6 +6,7 @@ import type { Logs } from '../drivers/logs.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { EnvironmentRef, Queries } from '../store/queries.ts'
 import type { NewRelease, Writes } from '../store/writes.ts'
+import type { Telemetry } from '../telemetry/telemetry.ts'
 
 /** Everything that the API needs of the rest; `server.ts` joins them. The API itself decides nothing. */
 export interface ApiPorts {
@@ -16,6 +17,7 @@ export interface ApiPorts {
   readonly planner: Planner
   readonly builds: Builds
   readonly logs: Logs
+  readonly telemetry: Telemetry
   readonly exec: Exec
   readonly uploads: { receive(tenant: string, tar: AsyncIterable<Uint8Array>): Promise<{ readonly digest: string; readonly files: number }> }
   /** Throws for an address or a name of a branch that can never be fetched; asks nobody. */

@@ -9,6 +9,7 @@ import type { Principal } from '../identity/principal.ts'
 import { verbsOf } from '../identity/roles.ts'
 import type { EnvironmentDetail, EnvironmentRef, Page, PageRequest, Queries, ReleaseDetail, StoredEvent } from '../store/queries.ts'
 import type { Answer, Writer, Writes } from '../store/writes.ts'
+import { SimulatedTelemetry } from '../telemetry/simulated.ts'
 import { type ApiOptions, DEFAULT_LIMITS } from './options.ts'
 import type { ApiPorts } from './ports.ts'
 
@@ -110,6 +111,8 @@ export class FakeWorld {
   /** By default answers once with the argv, then echoes input until there is no more; exits with the number of bytes it got. */
   exec: (argv: readonly string[]) => ExecSession = echo
 
+  readonly telemetry = new SimulatedTelemetry(() => Date.parse(AT))
+
   ports(): ApiPorts {
     return {
       queries: this.#queries(),
@@ -148,6 +151,7 @@ export class FakeWorld {
         },
       },
       logs: fakeLogs(this.lines),
+      telemetry: this.telemetry,
       exec: {
         open: async (replica, argv) => {
           this.execs.push({ replica, argv })

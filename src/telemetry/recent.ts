@@ -131,8 +131,9 @@ function childrenOf(analysis: TraceAnalysis, count: number): Map<number, number[
   return children
 }
 
-function isWanted(line: TraceLine, { service, errors, minMs }: TraceFilter): boolean {
-  return (service === undefined || line.services.includes(service)) && (!errors || line.failed) && (minMs === undefined || line.durationMs >= minMs)
+function isWanted(line: TraceLine, { service, errors, minMs, before }: TraceFilter): boolean {
+  if (service !== undefined && !line.services.includes(service)) return false
+  return (!errors || line.failed) && line.durationMs >= (minMs ?? 0) && line.at < (before ?? Number.POSITIVE_INFINITY)
 }
 
 function textOrNull(text: string): string | null {

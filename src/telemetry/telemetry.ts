@@ -87,6 +87,8 @@ export interface TraceFilter {
   readonly errors?: boolean | undefined
   /** At least this long. */
   readonly minMs?: number | undefined
+  /** Begun before this, in milliseconds since 1970. */
+  readonly before?: number | undefined
   readonly limit: number
 }
 
@@ -136,7 +138,7 @@ export interface SpanView {
 export interface TelemetryHealth {
   /** Milliseconds since 1970. */
   readonly startedAt: number
-  readonly spans: { readonly accepted: number; readonly refused: number; readonly inMemory: number }
+  readonly spans: { readonly accepted: number; readonly inMemory: number }
   /** What was lost or turned away since the start, by why: "no key", "window full", … */
   readonly lost: Readonly<Record<string, number>>
   /** null: it is written to the store as it should be; else why not. */

@@ -8,6 +8,7 @@ import { releases } from './schemas/releases.ts'
 import { rollouts } from './schemas/rollouts.ts'
 import { system } from './schemas/system.ts'
 import { tasks } from './schemas/tasks.ts'
+import { telemetry } from './schemas/telemetry.ts'
 
 /** What a route takes and answers. Absent: takes nothing of the kind. The response of an `sse` route is one event's data. */
 export interface RouteSchemas {
@@ -21,7 +22,7 @@ export interface RouteSchemas {
  * The schemas of all routes of `routes.ts`: the server checks requests by them, the client is typed by them, OpenAPI is made from them.
  * Only types of this file may be imported by what must start fast.
  */
-export const CONTRACT = { ...system, ...identity, ...apps, ...releases, ...rollouts, ...configuration, ...tasks, ...observing } satisfies Record<
+export const CONTRACT = { ...system, ...identity, ...apps, ...releases, ...rollouts, ...configuration, ...tasks, ...observing, ...telemetry } satisfies Record<
   RouteId,
   RouteSchemas
 >

@@ -33,5 +33,7 @@ export type CommandView = ResponseOf<'commands.show'>
 export type TaskView = ResponseOf<'tasks.show'>
 export type LogLine = ResponseOf<'logs.list'>['items'][number]
 export type EventView = ResponseOf<'events.list'>['items'][number]
+export type ServiceGraph = ResponseOf<'graph.show'>
+export type Trace = ResponseOf<'traces.show'>
 export type Whoami = ResponseOf<'identity.whoami'>
 export type Variables = ResponseOf<'variables.show'>

@@ -26,6 +26,7 @@ const DETACH = ['--no-wait', 'return as soon as the server has it'] as const
 const TIMEOUT = ['--timeout <duration>', 'stop waiting after this long (the work goes on)'] as const
 const CONFIRM = ['--confirm <name>', 'the name again, instead of a question'] as const
 const WATCH = ['-w, --watch', 'show it again whenever it changes'] as const
+const MINUTES = ['--minutes <count>', 'how far to look back (5)'] as const
 const ACCEPT_SCHEMA = ['--accept-schema', 'also across a migration that is not declared compatible'] as const
 
 const CREDENTIAL_KIND = [
@@ -172,6 +173,39 @@ export const VERBS: readonly Verb[] = [
       ['--release <release>', 'only replicas that this release started'],
     ],
     load: async () => (await import('../logs.ts')).logs,
+  },
+  {
+    path: 'map',
+    about: 'who calls whom, with calls, errors and latencies, from traces',
+    group: 'Look',
+    options: [MINUTES],
+    load: async () => (await import('../map.ts')).map,
+  },
+  {
+    path: 'why',
+    about: 'which service makes requests slow or fail, and why',
+    group: 'Look',
+    args: '<service>',
+    options: [MINUTES],
+    load: async () => (await import('../map.ts')).why,
+  },
+  {
+    path: 'traces',
+    about: 'recent traces',
+    group: 'Look',
+    options: [
+      ['--errors', 'only those with a span that failed'],
+      ['--slower-than <duration>', 'only those that took at least this long'],
+      ['-n, --lines <count>', 'at most so many'],
+    ],
+    load: async () => (await import('../traces.ts')).traces,
+  },
+  {
+    path: 'trace',
+    about: 'one trace, with what the whole request waited for',
+    group: 'Look',
+    args: '<trace>',
+    load: async () => (await import('../traces.ts')).trace,
   },
   {
     path: 'events',
@@ -411,11 +445,7 @@ export const VERBS: readonly Verb[] = [
 
 /** Words that later versions will know: they say so instead of "unknown command", and stay out of help. */
 export const NOT_YET: Readonly<Record<string, string>> = {
-  traces: 'traces',
-  trace: 'traces',
-  tracing: 'traces',
-  map: 'the service map',
-  why: 'the evidence of a verdict',
+  tracing: 'the link to a Zipkin',
   slo: 'quality goals',
   update_metrics: 'quality goals',
   scaling: 'scaling by quality goals',

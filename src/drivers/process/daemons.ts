@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Epoch } from '../../core/model/epoch.ts'
 import { isWeirError } from '../../errors.ts'
 import { RpcClient } from '../../rpc/client.ts'
-import type { DaemonSpec, Daemons, ObservedDaemon, StoreConnection } from '../daemons.ts'
+import type { DaemonSpec, Daemons, IntakeAddress, ObservedDaemon, StoreConnection } from '../daemons.ts'
 
 /** Weir's own processes by asking the runner. */
 export class RunnerDaemons implements Daemons {
@@ -35,6 +35,11 @@ export class RunnerDaemons implements Daemons {
         await sleep(50)
       }
     }
+  }
+
+  /** Where the telemetry intake is to listen; null: telemetry is turned off. */
+  async intake(): Promise<IntakeAddress | null> {
+    return (await this.#runner.call('intake', {})) as IntakeAddress | null
   }
 
   /** Ends everything that the runner keeps, and the runner; data stays. Returns when the runner has gone. */

@@ -13,13 +13,13 @@ export function placeInstrumentation({ paths }: Pick<Machine, 'paths'>): string 
   if (source === null) return null
   const name = createHash('sha256').update(readFileSync(source)).digest('hex').slice(0, 16)
   const folder = join(paths.instrumentation, name)
-  const file = join(folder, 'register.mjs')
+  const file = join(folder, 'register.cjs')
   if (existsSync(file)) return file
   mkdirSync(paths.instrumentation, { recursive: true, mode: 0o755 })
   const fresh = mkdtempSync(join(paths.instrumentation, '.new-'))
   chmodSync(fresh, 0o755)
-  cpSync(source, join(fresh, 'register.mjs'))
-  chmodSync(join(fresh, 'register.mjs'), 0o644)
+  cpSync(source, join(fresh, 'register.cjs'))
+  chmodSync(join(fresh, 'register.cjs'), 0o644)
   try {
     renameSync(fresh, folder)
   } catch {

@@ -5,6 +5,8 @@ export type ProbeResult = { readonly ok: true } | { readonly ok: false; readonly
 
 const OK: ProbeResult = { ok: true }
 
+/** A trace that was not sampled: nobody wants to see one of each check. */
+const NOT_TRACED = `traceparent: 00-${'1'.repeat(32)}-${'1'.repeat(16)}-00`
 /** So much of a bad answer is read for the sentence in it. */
 const MOST_READ = 2048
 const MOST_SAID = 160
@@ -31,7 +33,8 @@ export function probeNetwork(probe: Extract<HealthProbe, { kind: 'http' | 'tcp' 
     const timer = setTimeout(() => (status ? bad() : fail(`${what} did not answer within ${timeoutMs} ms`)), timeoutMs)
     socket.on('connect', () => {
       if (probe.kind === 'tcp') return settle(OK)
-      socket.write(`GET ${probe.path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUser-Agent: weir-health\r\nAccept: */*\r\nConnection: close\r\n\r\n`)
+      const head = [`GET ${probe.path} HTTP/1.1`, `Host: 127.0.0.1:${port}`, 'User-Agent: weir-health', 'Accept: */*', NOT_TRACED, 'Connection: close']
+      socket.write(`${head.join('\r\n')}\r\n\r\n`)
     })
     socket.on('data', (chunk) => {
       answer += chunk.toString('utf8')

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { replicaSpec } from '../testing.ts'
 import { telemetryVariables } from './telemetry-variables.ts'
 
-const place = { address: { otlp: 4318, zipkin: 9411 }, key: 'e1.abc', kafka: null, instrumentation: '/var/lib/weir/instrumentation/1/register.mjs' }
+const place = { address: { otlp: 4318, zipkin: 9411 }, key: 'e1.abc', kafka: null, instrumentation: '/var/lib/weir/instrumentation/1/register.cjs' }
 const spec = replicaSpec('e1-web-v3-7', 'sha256:1', { origin: 3, telemetry: { app: 'shop', environment: 'production', instrument: true } })
 
 test('a replica is told where telemetry goes, with the key of its environment, and who it is', () => {
@@ -16,7 +16,7 @@ test('a replica is told where telemetry goes, with the key of its environment, a
     env['OTEL_RESOURCE_ATTRIBUTES'],
     'service.namespace=shop,service.instance.id=e1-web-v3-7,service.version=v3,deployment.environment.name=production',
   )
-  assert.equal(env['NODE_OPTIONS'], '--import=file:///var/lib/weir/instrumentation/1/register.mjs')
+  assert.equal(env['NODE_OPTIONS'], '--require=/var/lib/weir/instrumentation/1/register.cjs')
   assert.equal(env['KAFKAADDRESS'], undefined)
 })
 
@@ -25,7 +25,7 @@ test("a service's own variables win, and what is a list goes on", () => {
   const env = telemetryVariables(spec, { ...place, kafka: '127.0.0.1:9092' }, own)
   assert.equal(env['OTEL_SERVICE_NAME'], 'mine')
   assert.equal(env['OTEL_PROPAGATORS'], 'b3')
-  assert.equal(env['NODE_OPTIONS'], '--enable-source-maps --import=file:///var/lib/weir/instrumentation/1/register.mjs')
+  assert.equal(env['NODE_OPTIONS'], '--enable-source-maps --require=/var/lib/weir/instrumentation/1/register.cjs')
   assert.match(env['OTEL_RESOURCE_ATTRIBUTES'] ?? '', /,team=a$/)
   assert.equal(env['KAFKAADDRESS'], '127.0.0.1:9092')
 })

@@ -51,12 +51,12 @@ export function telemetryVariables(spec: ReplicaSpec, place: TelemetryPlace, own
     ...own,
     OTEL_RESOURCE_ATTRIBUTES: attributes.join(','),
     ...(instrument && place.instrumentation !== null
-      ? { NODE_OPTIONS: [own['NODE_OPTIONS'], `--import=${fileUrl(place.instrumentation)}`].filter(Boolean).join(' ') }
+      ? { NODE_OPTIONS: [own['NODE_OPTIONS'], `--require=${quoted(place.instrumentation)}`].filter(Boolean).join(' ') }
       : {}),
   }
 }
 
-/** NODE_OPTIONS is split at blanks. */
-function fileUrl(path: string): string {
-  return `file://${encodeURI(path)}`
+/** NODE_OPTIONS is split at blanks that are not quoted. */
+function quoted(path: string): string {
+  return /[\s"\\]/.test(path) ? `"${path.replace(/["\\]/g, '\\$&')}"` : path
 }

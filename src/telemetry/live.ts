@@ -1,0 +1,166 @@
+import { randomBytes, randomInt } from 'node:crypto'
+import { createAnalyser } from '../core/tracegraph/index.ts'
+import { scopeOf } from './control.ts'
+import { Intake } from './intake/intake.ts'
+import { environmentOfKey } from './keys.ts'
+import { RecentTraces } from './recent.ts'
+import { recentGraph } from './recent-graph.ts'
+import { Senders } from './senders.ts'
+import type { ConnectTo } from './storage/connection.ts'
+import { TelemetryStore } from './storage/store.ts'
+import type { GraphView, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
+import type { ClosedTrace } from './window/closed-trace.ts'
+import { NameTable } from './window/name-table.ts'
+import type { Claims } from './window/resources.ts'
+import { type Sender, TraceWindow } from './window/trace-window.ts'
+import type { LogRecord } from './wire/logs.ts'
+import type { MetricPoint } from './wire/metrics.ts'
+
+const MB = 2 ** 20
+const WINDOW = { maxSpans: 2 ** 20, maxBytes: 192 * MB, rawBytes: 64 * MB }
+const TICK_MS = 100
+/** At the end, what is open is closed and written; longer the runner does not wait. */
+const LAST_WRITE_MS = 3000
+
+export interface LiveOptions {
+  readonly secret: Uint8Array
+  /** Spans without a key may say themselves whose they are: where there is one tenant. */
+  readonly claims: boolean
+  readonly connect: ConnectTo
+  readonly log: (line: string) => void
+}
+
+/** All parts of the telemetry process, joined: what comes in goes into the window; traces that are closed go into the graph and the store. */
+export class LiveTelemetry implements Telemetry {
+  readonly intake: Intake
+  readonly #options: LiveOptions
+  readonly #startedAt = Date.now()
+  readonly #names = new NameTable()
+  readonly #window: TraceWindow
+  readonly #store: TelemetryStore
+  readonly #recent: RecentTraces
+  readonly #senders: Senders
+  /** Spans that gateway workers could not keep or bring, by worker. */
+  readonly #dropped = new Map<string, number>()
+  #ticking: NodeJS.Timeout | null = null
+
+  constructor(options: LiveOptions) {
+    this.#options = options
+    this.#senders = new Senders(this.#names, randomBytes(4).toString('hex'))
+    this.#window = new TraceWindow({
+      ...WINDOW,
+      now: steadyNow(),
+      analyser: createAnalyser({ seed: randomInt(2 ** 31) }),
+      names: this.#names,
+      scopeOf: (claims, trusted) => this.#scopeOf(claims, trusted),
+      onClosed: (closed) => this.#closed(closed),
+    })
+    this.#recent = new RecentTraces(this.#window)
+    this.#store = new TelemetryStore({ connect: options.connect, names: this.#names, other: NameTable.OTHER, now: Date.now })
+    this.intake = new Intake({
+      senderOf: (key) => this.#senderOf(key),
+      scopeOf: (claims, trusted) => this.#scopeOf(claims, trusted),
+      window: this.#window,
+      onLogs: (scope, records) => this.#logs(scope, records),
+      onMetrics: (scope, points) => this.#metrics(scope, points),
+    })
+  }
+
+  async start(): Promise<void> {
+    this.#store.start()
+    this.#ticking = setInterval(() => this.#window.tick(Date.now()), TICK_MS)
+  }
+
+  async close(): Promise<void> {
+    if (this.#ticking) clearInterval(this.#ticking)
+    await this.intake.close()
+    this.#window.closeAll()
+    await Promise.race([this.#store.close(), new Promise((resolve) => setTimeout(resolve, LAST_WRITE_MS))])
+  }
+
+  /** For the gateway's socket. */
+  get gateway() {
+    return {
+      senders: this.#senders,
+      accept: (sender: Sender, request: Uint8Array) => this.#window.accept(sender, request),
+      dropped: (worker: string, count: number) => void this.#dropped.set(worker, count),
+    }
+  }
+
+  async health(): Promise<TelemetryHealth> {
+    const window = this.#window.health()
+    const lost: Record<string, number> = {}
+    for (const { cause, count } of window.losses) lost[cause] = (lost[cause] ?? 0) + count
+    const dropped = [...this.#dropped.values()].reduce((sum, it) => sum + it, 0)
+    if (dropped > 0) lost['gateway'] = dropped
+    return {
+      startedAt: this.#startedAt,
+      spans: { accepted: window.accepted, inMemory: window.spans },
+      lost,
+      storage: this.#store.health().upkeep.problem,
+      memoryBytes: process.memoryUsage.rss(),
+    }
+  }
+
+  async graph(environment: string, { windowMs }: { readonly windowMs: number }): Promise<GraphView> {
+    return recentGraph(this.#window, scopeOf(environment), windowMs, Date.now())
+  }
+
+  async why(environment: string, { service, windowMs }: { readonly service: string; readonly windowMs: number }): Promise<WhyView> {
+    const { at, services } = await this.graph(environment, { windowMs })
+    const known = services.some((it) => it.service === service)
+    return { at, service, sentence: known ? `nothing is known to be wrong with ${service}` : `no request through ${service} was traced lately`, ranked: [] }
+  }
+
+  async traces(environment: string, filter: TraceFilter): Promise<readonly TraceLine[]> {
+    return this.#recent.list(scopeOf(environment), filter)
+  }
+
+  async trace(environment: string, id: string): Promise<TraceView | null> {
+    return this.#recent.trace(scopeOf(environment), id)
+  }
+
+  #closed(closed: ClosedTrace): void {
+    this.#senders.note(closed, Date.now())
+    this.#store.traceClosed(closed)
+  }
+
+  #senderOf(key: string | null): Sender | null {
+    if (key === null) return this.#options.claims ? 'claimed' : null
+    const environment = environmentOfKey(this.#options.secret, key)
+    return environment === null ? null : scopeOf(environment)
+  }
+
+  #scopeOf(claims: Claims, trusted: boolean): number | null {
+    return trusted && claims.environment !== null ? scopeOf(claims.environment) : null
+  }
+
+  #logs(scope: number, records: readonly LogRecord[]): void {
+    this.#store.logs(
+      scope,
+      records.map(({ maker, ...record }) => ({ ...record, service: maker.service, release: maker.release, instance: maker.instance })),
+    )
+  }
+
+  #metrics(scope: number, points: readonly MetricPoint[]): void {
+    this.#store.samples(
+      scope,
+      points.flatMap((point) => {
+        const { maker, atMs, name, unit, attributes } = point
+        const value = point.kind === 'histogram' ? point.sum : point.value
+        if (value === null) return []
+        const { service, release, instance } = maker
+        return [{ atMs, service, release, instance, name, unit, attributes, value, count: point.kind === 'histogram' ? point.count : null }]
+      }),
+    )
+  }
+}
+
+/** Milliseconds since 1970 that never go back, whatever is done to the clock. */
+function steadyNow(): () => number {
+  let last = 0
+  return () => {
+    last = Math.max(last, Date.now())
+    return last
+  }
+}

@@ -1,0 +1,42 @@
+/**
+ * The telemetry process; kept by the runner, started with what `settings.ts` reads. It may be killed at any time: what it had not written is
+ * lost, a second or two; the graph is read back at the next start.
+ */
+import { chmodSync, chownSync } from 'node:fs'
+import { serveRpc } from '../rpc/server.ts'
+import { handlersOf } from './control.ts'
+import { serveGateway } from './gateway-socket.ts'
+import { LiveTelemetry } from './live.ts'
+import { connectTo, intakeSecret, readSettings } from './settings.ts'
+
+const settings = readSettings(process.env)
+const log = (line: string) => process.stderr.write(`telemetry: ${line}\n`)
+process.stderr.on('error', () => {}) // whoever read it is gone
+
+const live = new LiveTelemetry({ secret: intakeSecret(settings), claims: settings.groups === null, connect: connectTo(settings, process.env), log })
+await live.start()
+
+const rpc = await serveRpc(settings.controlSocket, handlersOf(live), null)
+if (settings.groups !== null) {
+  chownSync(settings.controlSocket, -1, settings.groups.server)
+  chmodSync(settings.controlSocket, 0o660)
+}
+const gateway = await serveGateway(settings.spansSocket, live.gateway, settings.groups?.gateway ?? null)
+for (const [name, port] of Object.entries(settings.ports)) {
+  live.intake
+    .server()
+    .on('error', (error) => leave(1, `${name}: ${error.message}`)) // started again, it tries again
+    .listen(port, '127.0.0.1')
+}
+
+let leaving = false
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => leave(0))
+
+function leave(code: number, why?: string): void {
+  if (why !== undefined) log(why)
+  if (leaving) return
+  leaving = true
+  rpc.close()
+  gateway.close()
+  void live.close().finally(() => process.exit(code))
+}
