@@ -137,7 +137,7 @@ export class TraceWindow {
 
   /** 0 … 1: how much of the window is taken by traces that are not closed. Near 1, more spans would push out what nobody has seen. */
   get pressure(): number {
-    return this.#openSpans / this.columns.size
+    return Math.max(this.#openSpans / this.columns.size, this.#openTraces / this.traces.size)
   }
 
   /**

@@ -1,0 +1,46 @@
+import type { Cause } from '../window/losses.ts'
+
+/**
+ * Why a request was not taken. `busy` is the only one that the sender should try again: 503 with Retry-After.
+ *
+ * | | status | google.rpc.Code |
+ * |---|---|---|
+ * | malformed | 400 | 3 INVALID_ARGUMENT |
+ * | key | 401 | 16 UNAUTHENTICATED |
+ * | path | 404 | 12 UNIMPLEMENTED |
+ * | method | 405 | 12 |
+ * | size | 413 | 3 |
+ * | type | 415 | 3 |
+ * | busy | 503 | 14 UNAVAILABLE |
+ */
+export class Refused extends Error {
+  readonly kind: keyof typeof ANSWERS
+
+  constructor(kind: keyof typeof ANSWERS, message: string) {
+    super(message)
+    this.kind = kind
+  }
+
+  get status(): number {
+    return ANSWERS[this.kind].status
+  }
+
+  get code(): number {
+    return ANSWERS[this.kind].code
+  }
+
+  /** As what it is counted; null: it brought nothing. */
+  get countedAs(): Cause | null {
+    return ANSWERS[this.kind].cause
+  }
+}
+
+const ANSWERS = {
+  malformed: { status: 400, code: 3, cause: 'malformed' },
+  key: { status: 401, code: 16, cause: 'refused-key' },
+  path: { status: 404, code: 12, cause: null },
+  method: { status: 405, code: 12, cause: null },
+  size: { status: 413, code: 3, cause: 'refused-size' },
+  type: { status: 415, code: 3, cause: 'malformed' },
+  busy: { status: 503, code: 14, cause: 'refused-busy' },
+} as const satisfies Record<string, { status: number; code: number; cause: Cause | null }>
