@@ -4,6 +4,9 @@ import type { GatewaySpans } from './spans.ts'
 
 const EVERY_MS = 500
 const WITHIN_MS = 5000
+/** After the last spans: who made spans of its own in those traces is known when they are closed. */
+const ASK_FOR_MS = 5000
+const ASK_EVERY_MS = 1000
 const MAX_ANSWER_BYTES = 1024 * 1024
 
 /**
@@ -17,6 +20,8 @@ export class SpanLink {
   readonly #worker: string
   readonly #timer: NodeJS.Timeout
   #busy = false
+  #askUntil = 0
+  #askedAt = 0
   /** Of the list of senders that we have. */
   #version = ''
 
@@ -32,7 +37,10 @@ export class SpanLink {
   async flush(): Promise<void> {
     if (this.#busy) return
     const spans = this.#spans.take()
-    if (spans.length === 0) return
+    const now = performance.now()
+    if (spans.length === 0 && (now > this.#askUntil || now < this.#askedAt + ASK_EVERY_MS)) return
+    if (spans.length > 0) this.#askUntil = now + ASK_FOR_MS
+    this.#askedAt = now
     this.#busy = true
     try {
       const { version, senders } = await this.#post(

@@ -12,7 +12,11 @@ const MAX_BODY_BYTES = 32 * 1024 * 1024
  */
 export function serveGateway(
   path: string,
-  parts: { readonly accept: (sender: Sender, request: Uint8Array) => Accepted; readonly senders: Senders; readonly dropped: (worker: string, count: number) => void },
+  parts: {
+    readonly accept: (sender: Sender, request: Uint8Array) => Accepted
+    readonly senders: Senders
+    readonly dropped: (worker: string, count: number) => void
+  },
   group: number | null,
 ): Promise<Server> {
   rmSync(path, { force: true })
