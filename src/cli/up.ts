@@ -1,3 +1,4 @@
+import own from '../../package.json' with { type: 'json' }
 import { type StatePaths, statePaths } from '../config.ts'
 import { WeirError } from '../errors.ts'
 import { deploy } from './deploy.ts'
@@ -12,6 +13,7 @@ import { programsForAccounts, removeOtherPrograms } from './machine/programs.ts'
 import { isInstalled, systemctl } from './machine/service.ts'
 import { prepareStateFolder } from './machine/state-folder.ts'
 import { UNIT_NAME } from './machine/unit.ts'
+import { serverVersion } from './version.ts'
 
 /** Making the databases takes seconds, the first time. */
 const START_MS = 120_000
@@ -23,7 +25,7 @@ export async function up(session: Session): Promise<number> {
   const paths = statePaths(env)
   const local = new Session({ ...session.terminal, env: { ...env, WEIR_SERVER: `unix:${paths.serverSocket}` } }, [], session.options)
   try {
-    if (await isReady(local)) local.note('Weir runs already')
+    if (await isReady(local)) local.note(runsAlready(await serverVersion(local)))
     else await start(local, paths)
     if (session.options['deploy'] === false || !(await isDeployable(session.terminal.cwd))) {
       await local.print({ server: local.server.address, home: paths.home }, () => ['Weir runs; next: weir deploy in the folder of an app, weir down to stop'])
@@ -33,6 +35,12 @@ export async function up(session: Session): Promise<number> {
   } finally {
     local.close()
   }
+}
+
+/** A runner of one version is not asked to serve a server of another: both are changed together, which the person decides when. */
+export function runsAlready(server: string | null, mine = own.version): string {
+  if (server === null || server === mine) return 'Weir runs already'
+  return `Weir ${server} runs already, and this is ${mine}; to change over: weir down, then weir up (apps are away meanwhile, data stays)`
 }
 
 async function start(session: Session, paths: StatePaths): Promise<void> {

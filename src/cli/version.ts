@@ -13,7 +13,7 @@ export async function version(session: Session): Promise<undefined> {
   ])
 }
 
-async function serverVersion(session: Session): Promise<string | null> {
+export async function serverVersion(session: Session): Promise<string | null> {
   try {
     const client = await session.client()
     return (await client.call('system.version', {}, { signal: AbortSignal.timeout(PATIENCE_MS) })).version

@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test'
 import { statePaths } from '../../config.ts'
 import { runCommand } from '../../spawn.ts'
 import { weir } from '../testing.ts'
+import { runsAlready } from '../up.ts'
 import { belongsTo, portHolder } from './port-holder.ts'
 import { refuseTakenPorts } from './ports.ts'
 import { stateFolderProblem } from './state-folder.ts'
@@ -114,6 +115,12 @@ test('doctor has a line a check, and says what to do about what fails', async ()
   assert.match(out, /^✓ node {11}\d+\./)
   assert.match(out, /\n✗ state {10}.* is too long a path for sockets\n {17}→ set WEIR_HOME to a shorter one\n/)
   assert.match(out, /\n! runner {9}does not run\n {17}→ weir up\n/)
+})
+
+test('up beside a server of another version says how to change over', () => {
+  assert.equal(runsAlready('1.2.3', '1.2.3'), 'Weir runs already')
+  assert.equal(runsAlready(null, '1.2.3'), 'Weir runs already')
+  assert.match(runsAlready('1.2.3', '1.3.0'), /Weir 1\.2\.3 runs already, and this is 1\.3\.0; to change over: weir down, then weir up/)
 })
 
 test('down where nothing runs changes nothing and says so', async () => {
