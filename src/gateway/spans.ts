@@ -13,6 +13,8 @@ const BARE_AFTER_MS = 5000
 const MAX_RELEASES = 10_000
 /** Of Weir itself, as the caller of what is reached from outside. */
 const GATEWAY = 'gateway'
+/** All that B3 needs to say of a trace that nobody records. */
+const NOT_SAMPLED = '0'
 
 /** Does a service's release send spans of its own? `unknown`: it has only just begun to serve. */
 export type Sends = 'spans' | 'none' | 'unknown'
@@ -124,7 +126,7 @@ export class GatewaySpans {
     const threshold = came !== null && !entry ? undefined : this.#sampler.threshold
     const tracestate = threshold === undefined ? headers.tracestate : withThreshold(came === null ? null : headers.tracestate, threshold)
     const client = gatewaySpanId()
-    const server = sends === 'spans' ? '' : gatewaySpanId()
+    const server = sends === 'spans' || !sampled ? '' : gatewaySpanId()
     const parent = came === null || (entry && !fromThisMachine) ? '' : came.span
     return hopOf({ trace, parent, client, server, sends, sampled, tracestate, startMs })
   }
@@ -211,6 +213,6 @@ function hopOf({ sends, ...it }: Omit<Hop, 'serverKind' | 'headers'> & { readonl
   return {
     ...it,
     serverKind: sends === 'unknown' ? 'internal' : 'server',
-    headers: span === '' ? null : { traceparent: traceparentOf(context), tracestate: it.tracestate, b3: b3Of(context) },
+    headers: span === '' ? null : { traceparent: traceparentOf(context), tracestate: it.tracestate, b3: it.sampled ? b3Of(context) : NOT_SAMPLED },
   }
 }
