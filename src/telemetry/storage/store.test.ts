@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import { quantile } from '../../core/model/latency-sketch.ts'
-import { columnsOf } from '../../core/tracegraph/index.ts'
+import { columnsOf, createAnalyser } from '../../core/tracegraph/index.ts'
 import type { RollupQuery, TraceFilter } from '../../store/telemetry-queries.ts'
 import { startTestPostgres, type TestPostgres } from '../../store/testing.ts'
 import { EPOCH_MS, requestOf, spanId, type TestSpan, testWindow, traceId } from '../window/testing.ts'
@@ -191,7 +191,6 @@ test('counts are right to 1 % when one trace in a hundred is sent: 140,000 spans
   const operation = names.internText('GET /')
   columns.service[0] = service
   columns.operation[0] = operation
-  const { createAnalyser } = await import('../../core/tracegraph/index.ts')
   const rows = Int32Array.of(0)
   const analysis = createAnalyser().analyse(columns, rows, 1)
   const closed = { scope: 12, rows, count: 1, counted: 0, late: false, columns, analysis, rawOf: () => null, resourceOf: () => null }

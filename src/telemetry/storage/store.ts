@@ -8,7 +8,7 @@ import type { ConnectTo, Session } from './connection.ts'
 import type { TableShape } from './copy-rows.ts'
 import { type LogEntry, levelOf } from './logs/log-record.ts'
 import { ROLLUP_COLUMNS, Rollups } from './rollups.ts'
-import { TailSampler } from './tail-sampler.ts'
+import { STORED_SHARE, TailSampler } from './tail-sampler.ts'
 import { TRACES, traceRow, traceSize } from './trace-row.ts'
 import { trim, UsageBook, usageOf } from './usage.ts'
 import { type Kind, type WriteHealth, WriteQueue } from './write-queue.ts'
@@ -144,7 +144,7 @@ export class TelemetryStore {
 
   /** Writes every second from now on. */
   start(): void {
-    this.#timer ??= setInterval(() => void this.#tick(), FLUSH_MS)
+    this.#timer ??= setInterval(() => void this.#tick(), FLUSH_MS).unref()
   }
 
   traceClosed(closed: ClosedTrace): void {
@@ -311,10 +311,13 @@ export class TelemetryStore {
   async #tend(now: number): Promise<void> {
     const { traces, logs, samples } = this.#policy
     const budget = { traces: traces.totalBytes, logs: logs.totalBytes, samples: samples.totalBytes }
-    await this.#queue.run((session) => session.rows('select telemetry.tend_partitions(to_timestamp($1::float8 / 1000), $2)', [now, JSON.stringify(budget)]))
+    const stored = await this.#queue.run(async (session) => {
+      await session.rows('select telemetry.tend_partitions(to_timestamp($1::float8 / 1000), $2)', [now, JSON.stringify(budget)])
+      await trim(session, { traces: traces.environmentBytes / STORED_SHARE, logs: logs.environmentBytes })
+      return usageOf(session, 'traces')
+    })
     this.#tended = true
-    await this.#queue.run((session) => trim(session, { traces: traces.environmentBytes, logs: logs.environmentBytes }))
-    this.#sampler.measured(await this.#queue.run((session) => usageOf(session, 'traces')), null)
+    this.#sampler.measured(stored)
   }
 
   /** A time that there is a partition for. */

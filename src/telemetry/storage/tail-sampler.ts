@@ -24,11 +24,11 @@ const SLOW_SHARE = 0.99
 const ENOUGH = 200
 /** The part of a budget that may be spent at once; the rest comes evenly over the time that traces are kept. */
 const BURST = 1 / 8
-/** PostgreSQL compresses what is kept; a measured share replaces this one. */
-const FIRST_STORED_SHARE = 0.4
+/** PostgreSQL compresses what is kept to about this. */
+export const STORED_SHARE = 0.4
 /** How full the purse must be to pay for it. */
 const FILL_FOR: Readonly<Record<KeptBecause, number>> = { rare: 0, late: 0, error: 0.1, slow: 0.25, sampled: 0.5 }
-const RATE_MS = 10_000
+const RATE_MS = 1_000
 const MOST_CLASSES = 100_000
 const MOST_KEPT = 50_000
 
@@ -44,7 +44,6 @@ export class TailSampler {
   #lastKeptFor: KeyTable | null = null
   readonly #purses = new Map<number, Purse>()
   readonly #total: Purse
-  #storedShare = FIRST_STORED_SHARE
   /** Kept ones by their id, so that their late spans are kept too. */
   readonly #kept = new Map<string, number>()
   /** Traces that the budget turned away though there was a reason to keep them. */
@@ -57,7 +56,7 @@ export class TailSampler {
 
   /** `rollups` has counted the trace already. `bytes` is about what it would take. */
   decide(closed: ClosedTrace, bytes: number, rollups: Rollups, nowMs: number): KeptBecause | null {
-    const cost = bytes * this.#storedShare
+    const cost = bytes * STORED_SHARE
     const purse = this.#purseOf(closed.scope)
     purse.offer(cost, nowMs)
     const because = this.#reason(closed, purse, rollups, nowMs)
@@ -72,13 +71,12 @@ export class TailSampler {
     return because
   }
 
-  /** What was found to lie on disk, and how many bytes it had been before compression. */
-  measured(stored: ReadonlyMap<number, number>, storedShare: number | null): void {
-    if (storedShare !== null) this.#storedShare = storedShare
+  /** How many bytes each environment's traces had before compression, of those that are there. */
+  measured(written: ReadonlyMap<number, number>): void {
     let total = 0
-    for (const bytes of stored.values()) total += bytes
-    this.#total.stored(total)
-    for (const [scope, bytes] of stored) this.#purseOf(scope).stored(bytes)
+    for (const bytes of written.values()) total += bytes
+    this.#total.stored(total * STORED_SHARE)
+    for (const [scope, bytes] of written) this.#purseOf(scope).stored(bytes * STORED_SHARE)
   }
 
   #reason(closed: ClosedTrace, purse: Purse, rollups: Rollups, nowMs: number): KeptBecause | null {
@@ -194,6 +192,7 @@ class Purse {
   #atMs = 0
   #offered = 0
   #sinceMs = 0
+  #offeredPerMs = 0
   /** The share of traces without a reason of their own that half of the income pays for. */
   sampledShare = 1
 
@@ -209,8 +208,9 @@ class Purse {
     this.#offered += cost
     if (this.#sinceMs === 0) this.#sinceMs = nowMs
     if (nowMs - this.#sinceMs < RATE_MS) return
-    const offeredPerMs = this.#offered / (nowMs - this.#sinceMs)
-    this.sampledShare = Math.min(1, this.#perMs / 2 / offeredPerMs)
+    const perMs = this.#offered / (nowMs - this.#sinceMs)
+    this.#offeredPerMs = this.#offeredPerMs === 0 ? perMs : 0.9 * this.#offeredPerMs + 0.1 * perMs
+    this.sampledShare = Math.min(1, this.#perMs / 2 / this.#offeredPerMs)
     this.#offered = 0
     this.#sinceMs = nowMs
   }

@@ -144,7 +144,7 @@ export class WriteQueue {
       await this.#attempt((session) => this.#insert(session, batch))
       for (const kind of KINDS) this.#written[kind] += batch.rows[kind]?.count ?? 0
     } catch (error) {
-      if (!HOPELESS.test(String((error as { code?: unknown }).code))) throw error
+      if (!isHopeless(error)) throw error
       for (const kind of KINDS) this.#refused[kind] += batch.rows[kind]?.count ?? 0
     }
   }
@@ -155,6 +155,7 @@ export class WriteQueue {
       this.#problem = null
       this.#delayMs = RETRY_MS.first
     } catch (error) {
+      if (isHopeless(error)) throw error
       this.#problem = error instanceof Error ? error.message : String(error)
       this.#notBefore = performance.now() + this.#delayMs
       this.#delayMs = Math.min(RETRY_MS.most, this.#delayMs * 2)
@@ -190,8 +191,13 @@ export class WriteQueue {
   }
 
   #waiting(kind: Kind): number {
-    return this.#sealed[kind] + (this.#filling[kind]?.byteLength ?? 0)
+    const filling = this.#filling[kind]
+    return this.#sealed[kind] + (filling && filling.count > 0 ? filling.byteLength : 0)
   }
+}
+
+function isHopeless(error: unknown): boolean {
+  return HOPELESS.test(String((error as { code?: unknown }).code))
 }
 
 function none(): Record<Kind, number> {
