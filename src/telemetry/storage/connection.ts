@@ -17,7 +17,7 @@ const TRANSACTION_MS = 30_000
 
 /**
  * The one connection that telemetry is written over. It is opened when needed and dropped at the first sign of trouble; whoever writes tries
- * again later. Commits do not wait for the disk: what a crash of the machine takes is the last fraction of a second.
+ * again later.
  */
 export class Connection {
   readonly #connectTo: ConnectTo
@@ -57,7 +57,7 @@ export class Connection {
       application_name: 'weir telemetry',
       keepAlive: true,
       connectionTimeoutMillis: CONNECT_MS,
-      options: '-c timezone=UTC -c synchronous_commit=off -c idle_in_transaction_session_timeout=10000 -c client_min_messages=warning',
+      options: '-c timezone=UTC -c idle_in_transaction_session_timeout=10000 -c client_min_messages=warning',
     })
     client.on('error', () => this.#drop(client))
     await client.connect()

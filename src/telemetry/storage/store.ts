@@ -285,7 +285,8 @@ export class TelemetryStore {
   }
 
   async #write(untilMs: number): Promise<void> {
-    if (!this.#tended) await this.#tend(this.#options.now())
+    // it may have been away for longer than its partitions reach
+    if (!this.#tended || this.#queue.problem !== null) await this.#tend(this.#options.now())
     const rows = this.#queue.hasRoom('rollups') ? this.#queue.room('rollups') : null
     if (rows) this.#rollups.drain(untilMs, rows)
     const usage = this.#usage.take()

@@ -19,7 +19,14 @@ after(() => postgres.stop())
 
 const KB = 1024
 const SMALL = { ...STORAGE_POLICY, waiting: { traces: 64 * KB, rollups: 64 * KB, logs: 16 * KB, samples: 16 * KB } }
-const span = (n: number, more: Partial<TestSpan> = {}): TestSpan => ({ trace: traceId(n), id: spanId(n), kind: 'server', service: 'web', operation: 'GET /', ...more })
+const span = (n: number, more: Partial<TestSpan> = {}): TestSpan => ({
+  trace: traceId(n),
+  id: spanId(n),
+  kind: 'server',
+  service: 'web',
+  operation: 'GET /',
+  ...more,
+})
 const line = (text: string, more: Partial<LogEntry> = {}): LogEntry => ({
   atMs: EPOCH_MS,
   service: 'web',
@@ -46,7 +53,10 @@ test('while PostgreSQL is away memory stays bounded, what is lost is counted exa
   let spans = 0
   for (let n = 1; away && n < 2000; n++) {
     offered += 10
-    taken += store.logs(12, Array.from({ length: 10 }, (_, at) => line(`line ${n} ${at}`)))
+    taken += store.logs(
+      12,
+      Array.from({ length: 10 }, (_, at) => line(`line ${n} ${at}`)),
+    )
     window.accept(12, requestOf([span(n, { failed: true })]))
     spans++
     pass(100)
@@ -56,7 +66,7 @@ test('while PostgreSQL is away memory stays bounded, what is lost is counted exa
   const trouble = store.health()
   assert.equal(trouble.connected, false)
   assert.ok(trouble.shed.logs > 0)
-  assert.ok(trouble.waiting.logs < 16 * KB + 64 * KB, `${trouble.waiting.logs} bytes wait`)
+  assert.ok(trouble.waiting.logs <= 17 * KB, `${trouble.waiting.logs} bytes wait`)
   assert.equal(trouble.shed.logs, offered - taken)
 
   pass(3000)
@@ -96,10 +106,13 @@ test('names, times and ids that make no sense are stored as something that does'
   pass(3000)
   await store.flush()
   const { refused, shed } = store.health()
-  assert.deepEqual([refused, shed], [
-    { traces: 0, rollups: 0, logs: 0, samples: 0 },
-    { traces: 0, rollups: 0, logs: 0, samples: 0 },
-  ])
+  assert.deepEqual(
+    [refused, shed],
+    [
+      { traces: 0, rollups: 0, logs: 0, samples: 0 },
+      { traces: 0, rollups: 0, logs: 0, samples: 0 },
+    ],
+  )
   const range = { fromMs: EPOCH_MS - 60_000, toMs: EPOCH_MS + 60_000 }
   const filter = { ...range, words: [], service: null, release: null, instance: null, severity: null, trace: null }
   assert.equal((await queries.logs('e12', filter, { limit: 10, cursor: null })).items.length, 3)
@@ -140,7 +153,7 @@ test('telemetry has a role of its own that reaches its tables, makes its partiti
       'create table telemetry.mine (x int)',
       'drop table telemetry.logs',
       'create table public.mine (x int)',
-      'update telemetry.retention set keep = interval \'1 second\'',
+      "update telemetry.retention set keep = interval '1 second'",
     ])
       await assert.rejects(client.query(statement), /permission denied|must be owner/, statement)
     await client.end()
@@ -162,7 +175,10 @@ test('partitions are made ahead and dropped when they are too old or too large',
   for (let day = 0; day < 6; day++) {
     clock.nowMs = EPOCH_MS + day * 86_400_000
     const next = make()
-    next.logs(12, Array.from({ length: 500 }, (_, n) => line(`${n} ${'x'.repeat(200)}`, { atMs: clock.nowMs })))
+    next.logs(
+      12,
+      Array.from({ length: 500 }, (_, n) => line(`${n} ${'x'.repeat(200)}`, { atMs: clock.nowMs })),
+    )
     await next.flush()
     await next.close()
   }

@@ -73,6 +73,10 @@ export class WriteQueue {
     return (this.#filling[kind] ??= new CopyRows(this.#shapes[kind]))
   }
 
+  get problem(): string | null {
+    return this.#problem
+  }
+
   hasRoom(kind: Kind): boolean {
     return this.#waiting(kind) < this.#limits[kind] / 2
   }
