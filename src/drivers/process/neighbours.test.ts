@@ -61,19 +61,23 @@ describe('an app of one tenant tries what belongs to another', { skip: root ? fa
     socket.destroy()
     return text
   }
-  async function listen(host: string): Promise<number> {
+  async function listen(host: string, port = 0): Promise<number> {
     const server = createServer((_, answer) => answer.end('edge'))
     servers.push(server)
-    await new Promise<void>((resolve) => server.listen(0, host, resolve))
+    await new Promise<void>((resolve) => server.listen(port, host, resolve))
     return (server.address() as { port: number }).port
   }
 
   before(async () => {
     runner = await TestRunner.start()
+    const telemetry = { app: 'shop', environment: 'production', instrument: false }
     const secrets = [{ name: 'key', version: 1, environment: 'KEY' }]
     await runner.driver.ensureResource({ environment: 'n1', name: 'data', account: { app: 1 }, kind: 'volume' }, 1)
-    await runner.driver.startReplica(replicaSpec('n1-web-v1-1', runner.slug({ 'app.js': SPY, 'own.txt': 'tenant one' }), { secrets, uses: ['data'] }), 1)
-    await runner.driver.startReplica(replicaSpec('n2-spy-v1-1', runner.slug({ 'app.js': SPY }), { environment: 'n2', account: { app: 2 } }), 1)
+    await runner.driver.startReplica(
+      replicaSpec('n1-web-v1-1', runner.slug({ 'app.js': SPY, 'own.txt': 'tenant one' }), { secrets, uses: ['data'], telemetry }),
+      1,
+    )
+    await runner.driver.startReplica(replicaSpec('n2-spy-v1-1', runner.slug({ 'app.js': SPY }), { environment: 'n2', account: { app: 2 }, telemetry }), 1)
     const { url, port } = await runner.ready('n1-web-v1-1')
     spy = (await runner.ready('n2-spy-v1-1')).url
     const { pid, env } = JSON.parse(await ask('id', url)) as { pid: number; env: Record<string, string> }
@@ -105,6 +109,22 @@ describe('an app of one tenant tries what belongs to another', { skip: root ? fa
     const own = await listen(edgeAddress(2))
     assert.equal(await ask(`connect=${edgeAddress(1)}:${other}`), 'ECONNREFUSED')
     assert.equal(await ask(`connect=${edgeAddress(2)}:${own}`), 'connected')
+  })
+
+  test('the telemetry intake: reached by everybody, with a key that is good for one environment; and nobody else answers there', async () => {
+    const { otlp } = (await runner.daemons.intake()) ?? { otlp: 0 }
+    const { env } = JSON.parse(await ask('id')) as { env: Record<string, string> }
+    assert.equal(env['OTEL_EXPORTER_OTLP_ENDPOINT'], `http://127.0.0.1:${otlp}`)
+    assert.match(env['OTEL_EXPORTER_OTLP_HEADERS'] ?? '', /^x-weir-key=n2\.[0-9a-f]{64}$/)
+    assert.match(victim.env['OTEL_EXPORTER_OTLP_HEADERS'] ?? '', /^x-weir-key=n1\.[0-9a-f]{64}$/)
+    assert.equal(await ask(`read=${runner.paths.intakeSecret}`), 'EACCES')
+    await listen('127.0.0.1', otlp)
+    assert.equal(await ask(`connect=127.0.0.1:${otlp}`), 'connected')
+    await new Promise((resolve) => servers.pop()?.close(resolve))
+    assert.equal(await ask(`squat=127.0.0.1:${otlp}`), 'listens')
+    assert.equal(await said(`127.0.0.1:${otlp}`), '', 'who sits there while the intake is away is given nothing')
+    await listen('127.0.0.2', otlp)
+    assert.equal(await ask(`connect=127.0.0.2:${otlp}`), 'ECONNREFUSED')
   })
 
   test('who sits on a port or an edge of another is given nothing of what was meant for it', async () => {

@@ -42,7 +42,13 @@ export class TestRunner {
     const home = mkdtempSync(join(tmpdir(), 'weir-test-'))
     chmodSync(home, 0o711)
     if (this.#uid !== null) chownSync(home, this.#uid, this.#uid)
-    this.#env = { PATH: process.env['PATH'], WEIR_HOME: home, WEIR_UID_BASE: String(1_910_000_000 + randomInt(4000) * 20_000) }
+    this.#env = {
+      PATH: process.env['PATH'],
+      WEIR_HOME: home,
+      WEIR_UID_BASE: String(1_910_000_000 + randomInt(4000) * 20_000),
+      WEIR_OTLP_PORT: String(30_000 + randomInt(1000)),
+      WEIR_ZIPKIN_PORT: String(31_000 + randomInt(1000)),
+    }
     this.paths = statePaths(this.#env)
     this.accounts = unprivileged ? null : accounts(this.#env)
     this.driver = new ProcessDriver(this.paths.runnerSocket, async (_environment, secrets) => Object.fromEntries(secrets.map(({ name }) => [name, SECRET])))
