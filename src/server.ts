@@ -26,6 +26,7 @@ import { AesSealer } from './secrets/aes-sealer.ts'
 import { readOrMakeKey } from './secrets/key-file.ts'
 import { crashFile } from './server/crash-file.ts'
 import { fileStores } from './server/file-stores.ts'
+import { keptTelemetry } from './server/kept-telemetry.ts'
 import { log } from './server/log.ts'
 import { ReleaseBuilds } from './server/release-builds.ts'
 import { ReleasePlanner } from './server/release-planner.ts'
@@ -91,6 +92,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     builds: new ReleaseBuilds({ source, builder, queries: store.queries }),
     logs: new FileLogs(paths.logs),
     telemetry: new TelemetryClient(telemetryRpc),
+    kept: keptTelemetry(store.telemetry),
     exec,
     uploads: source.uploads,
     checkGitSource,

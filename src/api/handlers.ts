@@ -7,6 +7,7 @@ import { events } from './events.ts'
 import { exec } from './exec.ts'
 import { history } from './history.ts'
 import { identity } from './identity.ts'
+import { logSearch } from './log-search.ts'
 import { logs } from './logs.ts'
 import { releases } from './releases.ts'
 import { rollouts } from './rollouts.ts'
@@ -14,6 +15,7 @@ import type { Handlers } from './route.ts'
 import { system } from './system.ts'
 import { tasks } from './tasks.ts'
 import { telemetry } from './telemetry.ts'
+import { traces } from './traces.ts'
 
 /** A handler for each route of the contract; the compiler holds that none is missing. */
 export const HANDLERS: Handlers<RouteId> = {
@@ -28,7 +30,9 @@ export const HANDLERS: Handlers<RouteId> = {
   ...tasks,
   ...exec,
   ...logs,
+  ...logSearch,
   ...events,
   ...history,
   ...telemetry,
+  ...traces,
 }

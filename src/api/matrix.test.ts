@@ -41,6 +41,9 @@ world.variables.set('acme/shop/production', { '*': { KEY: MARKER } })
 world.lines.push({ time: 1, stream: 'out', text: MARKER, source: `${detail.id}-web-v1-1` })
 const traced = { id: '4bf92f3577b34da6a3ce929d0e0e4736', at: 1, durationMs: 1, service: 'web', operation: MARKER, failed: false, spans: 1, services: ['web'] }
 world.telemetry.addTrace(detail.id, { ...traced, orphans: 0, tree: [] })
+world.kept.addTrace(detail.id, { ...traced, orphans: 0, tree: [] })
+const logged = { service: 'web', release: 'v1', instance: 'e1-web-v1-1', severity: 9, trace: null, span: null, text: MARKER, attributes: null }
+world.kept.addLog(detail.id, { atMs: world.ports().now(), ...logged })
 world.commands.push({ ref: SHOP, command: { kind: 'pause' } })
 
 const tenants = (role: keyof typeof VERBS_OF, name = 'acme') => ({ tenants: { [name]: VERBS_OF[role] } })

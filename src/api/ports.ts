@@ -5,8 +5,9 @@ import type { Exec } from '../drivers/exec.ts'
 import type { Logs } from '../drivers/logs.ts'
 import type { Principal } from '../identity/principal.ts'
 import type { EnvironmentRef, Queries } from '../store/queries.ts'
+import type { StoredTrace, TelemetryQueries } from '../store/telemetry-queries.ts'
 import type { NewRelease, Writes } from '../store/writes.ts'
-import type { Telemetry } from '../telemetry/telemetry.ts'
+import type { Telemetry, TraceView } from '../telemetry/telemetry.ts'
 
 /** Everything that the API needs of the rest; `server.ts` joins them. The API itself decides nothing. */
 export interface ApiPorts {
@@ -18,6 +19,8 @@ export interface ApiPorts {
   readonly builds: Builds
   readonly logs: Logs
   readonly telemetry: Telemetry
+  /** What was kept of it, without the newest seconds. */
+  readonly kept: TelemetryQueries & { viewOf(trace: StoredTrace): Promise<TraceView | null> }
   readonly exec: Exec
   readonly uploads: { receive(tenant: string, tar: AsyncIterable<Uint8Array>): Promise<{ readonly digest: string; readonly files: number }> }
   /** Throws for an address or a name of a branch that can never be fetched; asks nobody. */

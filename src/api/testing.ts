@@ -12,6 +12,7 @@ import type { Answer, Writer, Writes } from '../store/writes.ts'
 import { SimulatedTelemetry } from '../telemetry/simulated.ts'
 import { type ApiOptions, DEFAULT_LIMITS } from './options.ts'
 import type { ApiPorts } from './ports.ts'
+import { KeptInMemory } from './testing-kept.ts'
 
 /** A store, a driver and a log in memory that behave like the real ones as far as the API can see. */
 export class FakeWorld {
@@ -112,6 +113,7 @@ export class FakeWorld {
   exec: (argv: readonly string[]) => ExecSession = echo
 
   readonly telemetry = new SimulatedTelemetry(() => Date.parse(AT))
+  readonly kept = new KeptInMemory()
 
   ports(): ApiPorts {
     return {
@@ -152,6 +154,7 @@ export class FakeWorld {
       },
       logs: fakeLogs(this.lines),
       telemetry: this.telemetry,
+      kept: this.kept,
       exec: {
         open: async (replica, argv) => {
           this.execs.push({ replica, argv })

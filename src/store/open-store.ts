@@ -12,6 +12,7 @@ import { PostgresLeaseTable } from './lease-table.ts'
 import { migrate } from './migrate.ts'
 import { PostgresIdentity } from './postgres-identity.ts'
 import { PostgresQueries } from './postgres-queries.ts'
+import { PostgresTelemetry } from './postgres-telemetry.ts'
 import { PostgresWrites, PUBLIC_PORTS } from './postgres-writes.ts'
 import { SealedValues } from './sealed.ts'
 
@@ -39,6 +40,7 @@ export interface StoreOptions {
 export interface Store {
   readonly journal: PostgresJournal
   readonly queries: PostgresQueries
+  readonly telemetry: PostgresTelemetry
   readonly writes: PostgresWrites
   readonly identity: PostgresIdentity
   readonly sealed: SealedValues
@@ -75,6 +77,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   return {
     journal: new PostgresJournal(database, hints, options.clock),
     queries: new PostgresQueries(database),
+    telemetry: new PostgresTelemetry(database, () => options.clock.wall()),
     writes: new PostgresWrites(database, options.sealer, options.publicPorts ?? PUBLIC_PORTS),
     identity: new PostgresIdentity(database),
     sealed: new SealedValues(database, options.sealer),

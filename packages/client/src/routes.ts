@@ -361,6 +361,14 @@ export const ROUTES = {
   },
 
   'logs.list': { method: 'GET', path: `${ENV}/logs`, verb: 'logs:read', status: 200, retry: 'safe', summary: 'Lines of all services, merged by time' },
+  'logs.search': {
+    method: 'GET',
+    path: `${ENV}/logs/search`,
+    verb: 'logs:read',
+    status: 200,
+    retry: 'safe',
+    summary: 'Kept log records of services and SDKs, by words, level, service, release and trace',
+  },
   'logs.follow': { method: 'GET', path: `${ENV}/logs/follow`, verb: 'logs:read', status: 200, retry: 'safe', stream: 'sse', summary: 'Lines as they come' },
   'counters.show': {
     method: 'GET',
@@ -386,7 +394,14 @@ export const ROUTES = {
     retry: 'safe',
     summary: 'Which service makes requests slow or fail, and why: one sentence with its evidence',
   },
-  'traces.list': { method: 'GET', path: `${ENV}/traces`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Recent traces' },
+  'traces.list': {
+    method: 'GET',
+    path: `${ENV}/traces`,
+    verb: 'app:read',
+    status: 200,
+    retry: 'safe',
+    summary: 'Traces: the recent ones and those that were kept',
+  },
   'traces.show': {
     method: 'GET',
     path: `${ENV}/traces/{trace}`,

@@ -1,7 +1,8 @@
-import { z } from 'zod'
-import { environmentPath, list, name, number, page, time } from './common.ts'
+import * as z from 'zod'
+import { environmentPath, flag, list, name, number, page, time } from './common.ts'
 
 const ms = z.number().nullable()
+const traceId = z.string().regex(/^[0-9a-f]{32}$/)
 const windowQuery = { minutes: number(1, 60).default(5).meta({ description: 'How far to look back.' }) }
 
 const node = z
@@ -67,7 +68,37 @@ const span = z
   })
   .meta({ id: 'Span' })
 
+const level = z.enum(['unknown', 'trace', 'debug', 'info', 'warn', 'error', 'fatal'])
+const logRecord = z
+  .object({
+    at: time,
+    service: z.string(),
+    release: z.string(),
+    replica: z.string(),
+    level,
+    trace: z.string().nullable(),
+    span: z.string().nullable(),
+    text: z.string(),
+    attributes: z.record(z.string(), z.unknown()).nullable(),
+  })
+  .meta({ id: 'LogRecord' })
+
 export const telemetry = {
+  'logs.search': {
+    params: environmentPath,
+    query: z.strictObject({
+      words: z.string().min(1).max(200).optional().meta({ description: 'All of them occur, in any case and order.' }),
+      level: level.optional().meta({ description: 'At least this one.' }),
+      service: name.optional(),
+      release: number(1, 1e9).optional(),
+      replica: z.string().max(150).optional(),
+      trace: traceId.optional(),
+      since: z.iso.datetime().optional().meta({ description: 'Without it, the last 24 hours.' }),
+      until: z.iso.datetime().optional(),
+      ...page,
+    }),
+    response: list(logRecord).meta({ description: 'Newest first.' }),
+  },
   'graph.show': {
     params: environmentPath,
     query: z.strictObject(windowQuery),
@@ -102,14 +133,23 @@ export const telemetry = {
     params: environmentPath,
     query: z.strictObject({
       service: name.optional(),
-      errors: z.enum(['true', 'false']).optional(),
+      errors: flag.optional().meta({ description: 'Only those with a span that failed.' }),
+      slow: flag.optional().meta({ description: 'Only those that took longer than 95 of 100 requests of their kind.' }),
       minMs: number(0, 1e9).optional(),
+      since: z.iso.datetime().optional().meta({ description: 'Begun at or after this; without it, in the last 24 hours.' }),
       ...page,
     }),
-    response: list(traceLine).meta({ description: 'Recent traces, newest first.' }),
+    response: list(traceLine)
+      .extend({
+        missing: z
+          .enum(['recent', 'kept'])
+          .nullable()
+          .meta({ description: 'What could not be asked: the telemetry process for recent traces, or the store for kept ones.' }),
+      })
+      .meta({ description: 'Newest first. A page of slow ones may be shorter than its limit, and still have a next one.' }),
   },
   'traces.show': {
-    params: environmentPath.extend({ trace: z.string().regex(/^[0-9a-f]{32}$/) }),
+    params: environmentPath.extend({ trace: traceId }),
     response: traceLine.extend({
       orphans: z.int().meta({ description: 'Spans whose parent never came.' }),
       tree: z.array(span).meta({ description: 'A parent before its children.' }),
