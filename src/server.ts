@@ -27,6 +27,7 @@ import { readOrMakeKey } from './secrets/key-file.ts'
 import { crashFile } from './server/crash-file.ts'
 import { fileStores } from './server/file-stores.ts'
 import { keptTelemetry } from './server/kept-telemetry.ts'
+import { tellEnvironments } from './server/known-environments.ts'
 import { log } from './server/log.ts'
 import { ReleaseBuilds } from './server/release-builds.ts'
 import { ReleasePlanner } from './server/release-planner.ts'
@@ -122,10 +123,19 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     lost: () => log('another server leads', {}),
     ...crashFile(),
   })
+  const untell = telemetryConfig().on
+    ? tellEnvironments({
+        telemetry: ports.telemetry,
+        process: telemetryRpc,
+        queries: store.queries,
+        eventsChanged: (changed) => store.onEvents(changed),
+      })
+    : () => {}
   log('listens', { api: `${config.api.host}:${config.api.port}`, http: `${config.http.host}:${config.http.port}` })
 
   return {
     async close() {
+      untell()
       await api.close()
       await plane.stop()
       await store.close()

@@ -251,6 +251,7 @@ export class FakeWorld {
       members: async (_tenant, page) => pageOf([], page),
       accounts: async (page) => pageOf([], page),
       tenants: async (page) => pageOf([], page),
+      everyEnvironment: async () => [...this.environments.values()].map(({ id, tenant, app, environment }) => ({ id, tenant, app, environment })),
       registrationOpen: async () => this.registrationOpen,
       health: async () => ({ schema: this.#here() ? 1 : 0, epoch: 1, holder: null }),
     }

@@ -33,6 +33,9 @@ export class PostgresQueries implements Queries {
   environment(ref: EnvironmentRef) {
     return readEnvironment(this.#database, ref)
   }
+  everyEnvironment() {
+    return this.#database.rows<EnvironmentRef & { id: string }>('select id, tenant, app, name as environment from environments order by number')
+  }
   releases(ref: EnvironmentRef, page: PageRequest) {
     return readReleases(this.#database, ref, page)
   }

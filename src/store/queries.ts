@@ -13,6 +13,8 @@ export interface Queries {
   /** Environments of an app by name; null: no such app. */
   environments(tenant: string, app: string): Promise<readonly EnvironmentSummary[] | null>
   environment(ref: EnvironmentRef): Promise<EnvironmentDetail | null>
+  /** All of the installation, for those parts that are told names and need ids. */
+  everyEnvironment(): Promise<readonly (EnvironmentRef & { readonly id: string })[]>
 
   /** Newest first. */
   releases(ref: EnvironmentRef, page: PageRequest): Promise<Page<ReleaseSummary>>

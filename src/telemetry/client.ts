@@ -1,6 +1,6 @@
 import { WeirError } from '../errors.ts'
 import type { RpcClient } from '../rpc/client.ts'
-import type { GraphView, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
+import type { GraphView, NamedEnvironment, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
 
 /** Whoever asks waits no longer: an answer that comes late is as good as none. */
 const WITHIN_MS = 2000
@@ -21,6 +21,9 @@ export class TelemetryClient implements Telemetry {
 
   health(): Promise<TelemetryHealth> {
     return this.#ask('health', {})
+  }
+  async know(environments: readonly NamedEnvironment[]): Promise<void> {
+    await this.#ask('know', { environments })
   }
   graph(environment: string, request: { readonly windowMs: number }): Promise<GraphView> {
     return this.#ask('graph', { environment, request })

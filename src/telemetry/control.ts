@@ -1,11 +1,12 @@
 import { WeirError } from '../errors.ts'
 import type { Handlers } from '../rpc/server.ts'
-import type { Telemetry, TraceFilter } from './telemetry.ts'
+import type { NamedEnvironment, Telemetry, TraceFilter } from './telemetry.ts'
 
 /** `Telemetry` as the calls of the process's socket. */
 export function handlersOf(telemetry: Telemetry): Handlers {
   return {
     health: () => telemetry.health(),
+    know: ({ environments }: { environments: readonly NamedEnvironment[] }) => telemetry.know(environments),
     graph: ({ environment, request }: About<{ windowMs: number }>) => telemetry.graph(environment, request),
     why: ({ environment, request }: About<{ service: string; windowMs: number }>) => telemetry.why(environment, request),
     traces: ({ environment, request }: About<TraceFilter>) => telemetry.traces(environment, request),

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { createAnalyser } from '../core/tracegraph/index.ts'
+import { environmentOf } from './claims.ts'
 import { scopeOf } from './control.ts'
 import { Intake } from './intake/intake.ts'
 import { environmentOfKey } from './keys.ts'
@@ -8,7 +9,7 @@ import { recentGraph } from './recent-graph.ts'
 import { Senders } from './senders.ts'
 import type { ConnectTo } from './storage/connection.ts'
 import { TelemetryStore } from './storage/store.ts'
-import type { GraphView, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
+import type { GraphView, NamedEnvironment, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
 import type { ClosedTrace } from './window/closed-trace.ts'
 import { NameTable } from './window/name-table.ts'
 import type { Claims } from './window/resources.ts'
@@ -42,6 +43,7 @@ export class LiveTelemetry implements Telemetry {
   readonly #senders: Senders
   /** Spans that gateway workers could not keep or bring, by worker. */
   readonly #dropped = new Map<string, number>()
+  #environments: readonly NamedEnvironment[] = []
   #ticking: NodeJS.Timeout | null = null
 
   constructor(options: LiveOptions) {
@@ -102,6 +104,10 @@ export class LiveTelemetry implements Telemetry {
     }
   }
 
+  async know(environments: readonly NamedEnvironment[]): Promise<void> {
+    this.#environments = environments
+  }
+
   async graph(environment: string, { windowMs }: { readonly windowMs: number }): Promise<GraphView> {
     return recentGraph(this.#window, scopeOf(environment), windowMs, Date.now())
   }
@@ -132,7 +138,8 @@ export class LiveTelemetry implements Telemetry {
   }
 
   #scopeOf(claims: Claims, trusted: boolean): number | null {
-    return trusted && claims.environment !== null ? scopeOf(claims.environment) : null
+    const environment = trusted ? claims.environment : environmentOf(claims, this.#environments)
+    return environment === null ? null : scopeOf(environment)
   }
 
   #logs(scope: number, records: readonly LogRecord[]): void {

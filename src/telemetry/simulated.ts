@@ -28,6 +28,9 @@ export class SimulatedTelemetry implements Telemetry {
     this.#answer()
     return { startedAt: 0, spans: { accepted: 0, inMemory: 0 }, lost: {}, storage: null, memoryBytes: 0 }
   }
+  async know(): Promise<void> {
+    this.#answer()
+  }
   async graph(environment: string, { windowMs }: { readonly windowMs: number }): Promise<GraphView> {
     this.#answer()
     return this.#graphs.get(environment) ?? { at: this.#now(), windowMs, services: [], edges: [], classes: [] }

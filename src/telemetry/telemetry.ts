@@ -4,6 +4,8 @@
  */
 export interface Telemetry {
   health(): Promise<TelemetryHealth>
+  /** Tells which environments there are, for spans that come with names instead of a key. Replaces what was told before. */
+  know(environments: readonly NamedEnvironment[]): Promise<void>
   graph(environment: string, request: { readonly windowMs: number }): Promise<GraphView>
   /** What makes requests slow or fail, as far as they pass the service. */
   why(environment: string, request: { readonly service: string; readonly windowMs: number }): Promise<WhyView>
@@ -11,6 +13,13 @@ export interface Telemetry {
   traces(environment: string, request: TraceFilter): Promise<readonly TraceLine[]>
   /** null: not among the recent ones. */
   trace(environment: string, id: string): Promise<TraceView | null>
+}
+
+export interface NamedEnvironment {
+  readonly id: string
+  readonly tenant: string
+  readonly app: string
+  readonly environment: string
 }
 
 export interface GraphView {
