@@ -1,8 +1,9 @@
 import { align } from './align.ts'
 import { findCalls } from './calls.ts'
 import { CRITICAL, criticalPath } from './critical-path.ts'
-import { exclusiveTime } from './exclusive-time.ts'
+import { uncovered } from './exclusive-time.ts'
 import { orderByDepth, sortByReturn } from './order.ts'
+import { ownTimes } from './own-time.ts'
 import { resolveParents } from './parents.ts'
 import { createScratch, load, type Scratch } from './scratch.ts'
 import type { SpanColumns } from './spans.ts'
@@ -33,6 +34,8 @@ export interface TraceAnalysis {
   segment: Int32Array
   /** Position of the span by which its service was entered: a visit is that span and what the same service did below it. */
   visit: Int32Array
+  /** Of a visit: its time less that in which it waited for another service. */
+  ownUs: Float64Array
   /** Time that no child covers, in microseconds. */
   exclusiveUs: Float64Array
   /** The position whose service has to answer for it: its own; of a client's, the server that it waited for. */
@@ -100,13 +103,14 @@ function work(s: Scratch, analysis: TraceAnalysis, spans: SpanColumns, rows: Int
   for (let at = 0; at < length; at++) {
     const p = s.order[at] as number
     sortByReturn(s, s.firstChild[p] as number, s.firstChild[p + 1] as number)
-    exclusiveTime(s, p)
+    s.exclusiveUs[p] = uncovered(s, p)
   }
   s.critical.fill(CRITICAL.no, 0, count)
   s.criticalUs.fill(0, 0, count)
   s.dragUs.fill(0, 0, count)
   for (let at = 0; at < length; at++) criticalPath(s, s.order[at] as number, analysis.root)
   analysis.calls.count = findCalls(s, spans, rows, length)
+  ownTimes(s, count, length)
   analysis.count = count
   analysis.rows = rows
   analysis.repeated = count - length
@@ -121,6 +125,8 @@ function forgetRepeated(s: Scratch, count: number, length: number): void {
     s.exclusiveUs[p] = 0
     s.segment[p] = p
     s.visit[p] = p
+    s.ownUs[p] = 0
+    s.waitsIn[p] = -1
     s.chargedTo[p] = p
   }
 }
@@ -161,6 +167,7 @@ function emptyAnalysis(s: Scratch): TraceAnalysis {
     waited: s.waited,
     segment: s.segment,
     visit: s.visit,
+    ownUs: s.ownUs,
     exclusiveUs: s.exclusiveUs,
     chargedTo: s.chargedTo,
     critical: s.critical,

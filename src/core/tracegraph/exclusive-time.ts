@@ -1,10 +1,10 @@
 import type { Scratch } from './scratch.ts'
 
 /**
- * Exclusive time: what of a span's time no child covers that was waited for. Children must be sorted as they returned, the last one first, so
- * one pass is enough: whatever lies above `reach` is covered already.
+ * What of a span's time no child covers that was waited for. Children must be sorted as they returned, the last one first, so one pass is
+ * enough: whatever lies above `reach` is covered already.
  */
-export function exclusiveTime(s: Scratch, p: number): void {
+export function uncovered(s: Scratch, p: number): number {
   const end = s.endUs[p] as number
   let reach = end
   let covered = 0
@@ -18,5 +18,5 @@ export function exclusiveTime(s: Scratch, p: number): void {
     reach = from
   }
   const exclusive = end - (s.startUs[p] as number) - covered
-  s.exclusiveUs[p] = exclusive > 0 ? exclusive : 0
+  return exclusive > 0 ? exclusive : 0
 }

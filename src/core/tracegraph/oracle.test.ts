@@ -9,7 +9,7 @@ import { traces } from './testing-traces.ts'
 
 const analyser = createAnalyser()
 
-test('parents, exclusive time and critical path are those of the definition, for overlapping, async, skewed and incomplete traces', () => {
+test('parents, exclusive time, own time and critical path are those of the definition, for overlapping, async, skewed and incomplete traces', () => {
   fc.assert(fc.property(traces, equalsTheDefinition), { numRuns: 2000 })
 })
 
@@ -33,6 +33,7 @@ function equalsTheDefinition(spans: readonly Span[]): void {
   const wanted = told(spans)
   assert.deepEqual([...found.parents.slice(0, spans.length)], wanted.parents)
   spans.forEach((_, p) => near(found.exclusiveUs[p] as number, wanted.exclusiveUs[p] as number))
+  spans.forEach((_, p) => near(found.ownUs[p] as number, wanted.ownUs[p] as number))
   spans.forEach((_, p) => near(found.critical[p] === 1 ? (found.criticalUs[p] as number) : 0, wanted.criticalUs[p] as number))
 }
 

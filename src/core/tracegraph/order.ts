@@ -2,25 +2,10 @@ import type { Scratch } from './scratch.ts'
 
 /** Lists each span's children and an order in which every parent comes before its children. Returns the length of that order: repeated spans are not in it. */
 export function orderByDepth(s: Scratch, count: number): number {
-  s.firstChild.fill(0, 0, count + 1)
-  for (let p = 0; p < count; p++) {
-    const parent = s.parents[p] as number
-    if (parent >= 0) s.firstChild[parent + 1] = (s.firstChild[parent + 1] as number) + 1
-  }
-  for (let p = 0; p < count; p++) {
-    s.firstChild[p + 1] = (s.firstChild[p + 1] as number) + (s.firstChild[p] as number)
-    s.work[p] = s.firstChild[p] as number
-  }
+  groupBy(s, s.parents, count)
   let length = 0
   for (let p = 0; p < count; p++) {
-    const parent = s.parents[p] as number
-    if (parent >= 0) {
-      const at = s.work[parent] as number
-      s.children[at] = p
-      s.work[parent] = at + 1
-    } else if (s.repeated[p] === 0) {
-      s.order[length++] = p
-    }
+    if ((s.parents[p] as number) < 0 && s.repeated[p] === 0) s.order[length++] = p
   }
   for (let done = 0; done < length; done++) {
     const p = s.order[done] as number
@@ -81,4 +66,24 @@ function sink(s: Scratch, from: number, top: number, length: number): void {
     hole = next
   }
   s.children[from + hole] = sinking
+}
+
+/** Lists for each position what it owns: `children[firstChild[p] … firstChild[p + 1]]`. */
+export function groupBy(s: Scratch, owner: Int32Array, count: number): void {
+  s.firstChild.fill(0, 0, count + 1)
+  for (let p = 0; p < count; p++) {
+    const its = owner[p] as number
+    if (its >= 0) s.firstChild[its + 1] = (s.firstChild[its + 1] as number) + 1
+  }
+  for (let p = 0; p < count; p++) {
+    s.firstChild[p + 1] = (s.firstChild[p + 1] as number) + (s.firstChild[p] as number)
+    s.work[p] = s.firstChild[p] as number
+  }
+  for (let p = 0; p < count; p++) {
+    const its = owner[p] as number
+    if (its < 0) continue
+    const at = s.work[its] as number
+    s.children[at] = p
+    s.work[its] = at + 1
+  }
 }

@@ -28,6 +28,10 @@ export interface Scratch {
   readonly waited: Uint8Array
   readonly segment: Int32Array
   readonly visit: Int32Array
+  /** 1: what the span did, its visit waited for. */
+  readonly attached: Uint8Array
+  readonly waitsIn: Int32Array
+  readonly ownUs: Float64Array
   readonly exclusiveUs: Float64Array
   readonly chargedTo: Int32Array
   readonly critical: Uint8Array
@@ -69,6 +73,9 @@ export function createScratch(capacity: number): Scratch {
     waited: bytes(),
     segment: ints(),
     visit: ints(),
+    attached: bytes(),
+    waitsIn: ints(),
+    ownUs: doubles(),
     exclusiveUs: doubles(),
     chargedTo: ints(),
     critical: bytes(),

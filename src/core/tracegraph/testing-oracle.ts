@@ -6,6 +6,7 @@ import type { Span } from './spans.ts'
  */
 export interface Told {
   readonly exclusiveUs: readonly number[]
+  readonly ownUs: readonly number[]
   readonly criticalUs: readonly number[]
   readonly parents: readonly number[]
 }
@@ -40,6 +41,7 @@ export function told(spans: readonly Span[]): Told {
   return {
     parents: placed.map(({ parent }) => parent),
     exclusiveUs: placed.map((it) => exclusive(placed, it)),
+    ownUs: placed.map((it) => own(placed, it)),
     criticalUs: criticalTimes(placed, root),
   }
 }
@@ -80,6 +82,28 @@ function exclusive(all: readonly Placed[], { index, start, end }: Placed): numbe
   const children = all.filter((it) => it.parent === index && it.waited)
   const moments = momentsOf(all, start, end)
   return sum(moments.filter(({ at }) => !children.some((it) => it.start <= at && at <= it.end)).map(({ long }) => long))
+}
+
+/** The sum of the moments of a visit at which it waited for nobody. */
+function own(all: readonly Placed[], visit: Placed): number {
+  if (visitOf(all, visit) !== visit || visit.span.kind === 'client') return 0
+  const waits = all.filter((it) => {
+    const parent = all[it.parent]
+    if (visitOf(all, it) !== it) return it.span.kind === 'client' && visitOf(all, it) === visit && isAttached(all, it)
+    return parent !== undefined && it.waited && !ASKS.has(parent.span.kind) && visitOf(all, parent) === visit && isAttached(all, parent)
+  })
+  const moments = momentsOf(all, visit.start, visit.end)
+  return sum(moments.filter(({ at }) => !waits.some((it) => it.start <= at && at <= it.end)).map(({ long }) => long))
+}
+
+function visitOf(all: readonly Placed[], it: Placed): Placed {
+  const parent = all[it.parent]
+  if (parent === undefined || parent.span.service !== it.span.service) return it
+  return ANSWERS.has(it.span.kind) && parent.span.kind !== 'internal' ? it : visitOf(all, parent)
+}
+
+function isAttached(all: readonly Placed[], it: Placed): boolean {
+  return visitOf(all, it) === it || (it.waited && isAttached(all, all[it.parent] as Placed))
 }
 
 /** Each moment of the root is asked who it belongs to. */
