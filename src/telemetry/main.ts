@@ -3,13 +3,18 @@
  * lost, a second or two; the graph is read back at the next start.
  */
 import { chmodSync, chownSync } from 'node:fs'
+import { setPriority } from 'node:os'
 import { serveRpc } from '../rpc/server.ts'
 import { handlersOf } from './control.ts'
 import { serveGateway } from './gateway-socket.ts'
 import { LiveTelemetry } from './live.ts'
 import { connectTo, intakeSecret, readSettings } from './settings.ts'
 
+/** Who floods the intake slows down telemetry, and neither the API nor the apps. */
+const NICENESS = 5
+
 const settings = readSettings(process.env)
+setPriority(NICENESS)
 const log = (line: string) => process.stderr.write(`telemetry: ${line}\n`)
 process.stderr.on('error', () => {}) // whoever read it is gone
 
