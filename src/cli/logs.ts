@@ -4,6 +4,7 @@ import type { AppContext } from './frame/context.ts'
 import { releaseNumber } from './frame/release-name.ts'
 import type { Session } from './frame/session.ts'
 import { moment } from './frame/wait.ts'
+import { searchOf, showFound } from './log-search.ts'
 import { escapeControl, padEnd } from './output/escape.ts'
 
 const DEFAULT_LINES = 100
@@ -16,6 +17,8 @@ export async function logs(session: Session): Promise<undefined> {
   const filter = filterOf(session)
   const params = await session.app('argument')
   const client = await session.client()
+  const search = searchOf(session)
+  if (search !== null) return showFound(session, client, params, { ...filter, ...search })
   const printer = new LinePrinter(session)
   if (session.flag('follow')) {
     await follow(session, client, params, filter, printer)

@@ -1,8 +1,10 @@
 import type { ServiceGraph } from '../../packages/client/src/types.ts'
+import { minutesOf } from './frame/look-back.ts'
 import type { Session } from './frame/session.ts'
-import { usage } from './frame/usage.ts'
+import { callTree, type TreeRow } from './output/call-tree.ts'
 import { escapeControl } from './output/escape.ts'
 import { rowsAsTable } from './output/show-table.ts'
+import { agoText, latencyText, rateText, shareText } from './output/units.ts'
 
 /** Services and who calls whom, as the traces of the last minutes show them. */
 export async function map(session: Session): Promise<undefined> {
@@ -11,57 +13,30 @@ export async function map(session: Session): Promise<undefined> {
   await session.print(graph, () => mapLines(session, graph))
 }
 
-/** The service that makes requests slow or fail, in one sentence, with its evidence. */
-export async function why(session: Session): Promise<undefined> {
-  const client = await session.client()
-  const service = session.args[0]
-  if (service === undefined) throw usage('which service?', 'weir why SERVICE')
-  const answer = await client.call('why.show', { params: await session.app(), query: { service, ...minutesOf(session) } })
-  await session.print(answer, () => [
-    escapeControl(answer.sentence),
-    ...answer.ranked.flatMap((it) => [`${it.service}  ${it.kind}`, ...it.evidence.map((line) => `  ${escapeControl(line)}`)]),
-  ])
-}
-
-function minutesOf(session: Session): { readonly minutes?: number } {
-  const minutes = session.count('minutes')
-  return minutes === undefined ? {} : { minutes }
-}
-
-function mapLines(session: Session, { services, edges, minutes }: ServiceGraph): string[] {
-  if (services.length === 0) return [`no traces in the last ${minutes} minutes; send a request, and look again`]
+function mapLines(session: Session, graph: ServiceGraph): string[] {
+  const { colours, unicode, now } = session.terminal
+  if (graph.services.length === 0) return [`no traces in the last ${graph.minutes} minutes; send a request, and look again`]
+  const windowMs = graph.minutes * 60_000
+  const errors = ({ calls, errors }: TreeRow) => (errors > 0 ? colours.red(shareText(errors, calls)) : shareText(errors, calls))
   return [
-    ...rowsAsTable(session, services, [
-      { title: 'SERVICE', value: (it) => escapeControl(it.service) },
-      { title: 'KIND', wide: true, value: (it) => it.kind },
-      { title: 'CALLS', value: (it) => countText(it.calls) },
-      { title: 'ERRORS', value: (it) => countText(it.errors) },
-      { title: 'P50', value: (it) => msText(it.p50Ms) },
-      { title: 'P95', value: (it) => msText(it.p95Ms) },
-      { title: 'P99', wide: true, value: (it) => msText(it.p99Ms) },
-      { title: 'OWN TIME', value: (it) => msText(it.exclusiveMs) },
-      { title: 'LOST', wide: true, value: (it) => countText(it.lostSpans) },
+    ...rowsAsTable(session, callTree(graph, unicode), [
+      { title: 'SERVICE', flexible: true, value: (it) => `${it.branch}${escapeControl(it.service)}${it.repeated ? (unicode ? ' ↑' : ' ^') : ''}` },
+      { title: 'RATE', value: (it) => rateText(it.calls, windowMs) },
+      { title: 'ERRORS', value: errors },
+      { title: 'P50', value: (it) => latencyText(it.p50Ms) },
+      { title: 'P95', value: (it) => latencyText(it.p95Ms) },
+      { title: 'P99', wide: true, value: (it) => latencyText(it.p99Ms) },
+      { title: 'OWN TIME', value: (it) => (it.repeated ? '' : latencyText(it.node?.exclusiveMs ?? null)) },
+      { title: 'RETRIES', wide: true, value: (it) => shareText(it.edge?.retries ?? 0, it.calls) },
+      { title: 'AT ONCE', wide: true, value: (it) => it.edge?.concurrency.toFixed(1) ?? '-' },
+      { title: 'KIND', wide: true, value: (it) => it.node?.kind ?? '-' },
+      { title: 'RELEASES', wide: true, value: (it) => escapeControl(it.node?.releases.join(' ') ?? '') || '-' },
+      { title: 'LAST CALL', wide: true, value: (it) => (it.edge ? agoText(Date.parse(it.edge.lastSeen), now()) : '-') },
     ]),
+    ...graph.services
+      .filter((it) => it.lostSpans > 0)
+      .map((it) => `${colours.yellow('!')} ${escapeControl(it.service)}: ${it.lostSpans} spans never came, so its part has holes`),
     '',
-    ...rowsAsTable(session, edges, [
-      { title: 'CALLER', value: (it) => escapeControl(it.caller) },
-      { title: 'CALLEE', value: (it) => escapeControl(it.callee) },
-      { title: 'CALLS', value: (it) => countText(it.calls) },
-      { title: 'ERRORS', value: (it) => countText(it.errors) },
-      { title: 'P50', value: (it) => msText(it.p50Ms) },
-      { title: 'P95', value: (it) => msText(it.p95Ms) },
-      { title: 'RETRIES', wide: true, value: (it) => countText(it.retries) },
-      { title: 'AT ONCE', wide: true, value: (it) => it.concurrency.toFixed(1) },
-    ]),
+    colours.dim(`the last ${graph.minutes} minutes; own time: the mean that nobody a service called can answer for`),
   ]
-}
-
-function countText(count: number): string {
-  return String(Math.round(count))
-}
-
-/** @example msText(12.345) // '12 ms' */
-export function msText(ms: number | null): string {
-  if (ms === null) return '-'
-  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
 }

@@ -49,3 +49,25 @@ export function parseDuration(text: string): number | null {
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** @example latencyText(12.345) // '12 ms' */
+export function latencyText(ms: number | null): string {
+  if (ms === null) return '-'
+  return ms < 10 ? `${ms.toFixed(1)} ms` : ms < 10_000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
+}
+
+/** @example rateText(90, 60_000) // '1.5/s' */
+export function rateText(count: number, windowMs: number): string {
+  if (count === 0) return '-'
+  const perSecond = count / (windowMs / 1000)
+  if (perSecond < 0.1) return `${perSecond * 60 < 0.95 ? '<1' : Math.round(perSecond * 60)}/min`
+  return perSecond < 10 ? `${perSecond.toFixed(1)}/s` : `${Math.round(perSecond)}/s`
+}
+
+/** @example shareText(3, 1000) // '0.3 %' */
+export function shareText(part: number, whole: number): string {
+  if (whole === 0) return '-'
+  const percent = (100 * part) / whole
+  if (percent === 0) return '0 %'
+  return percent < 0.01 ? '<0.01 %' : `${percent < 1 ? percent.toFixed(2) : percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`
+}
