@@ -97,7 +97,7 @@ export class GatewaySpans {
   readonly #sampler: TraceSampler
   readonly #routes = new Map<string, RouteBook>()
   /** Keys of releases by their group, and since when they have served. */
-  readonly #keys = new WeakMap<Group, string>()
+  readonly #keys = new WeakMap<Group, { readonly release: string; readonly any: string }>()
   readonly #servedSince = new Map<string, number>()
   #senders: ReadonlySet<string> | null = null
   #waiting: WaitingSpan[] = []
@@ -108,7 +108,7 @@ export class GatewaySpans {
     this.#sampler = new TraceSampler(tracesPerSecond, now)
   }
 
-  /** What the telemetry process knows: `e12/web/v3` for each release of a service that has sent spans of its own. */
+  /** What the telemetry process knows: `e12/web/v3` for each release of a service that has sent spans of its own, `e12/web/*` where they named no release. */
   heard(senders: readonly string[]): void {
     this.#senders = new Set(senders)
   }
@@ -182,15 +182,16 @@ export class GatewaySpans {
   #sends(place: Place, group: Group, nowMs: number): Sends {
     let key = this.#keys.get(group)
     if (key === undefined) {
-      key = `${place.environment.table.environment}/${place.service.name}/v${group.origin}`
+      const service = `${place.environment.table.environment}/${place.service.name}`
+      key = { release: `${service}/v${group.origin}`, any: `${service}/*` }
       this.#keys.set(group, key)
     }
     if (this.#senders === null) return 'unknown'
-    if (this.#senders.has(key)) return 'spans'
-    let since = this.#servedSince.get(key)
+    if (this.#senders.has(key.release) || this.#senders.has(key.any)) return 'spans'
+    let since = this.#servedSince.get(key.release)
     if (since === undefined) {
       if (this.#servedSince.size >= MAX_RELEASES) this.#servedSince.clear()
-      this.#servedSince.set(key, nowMs)
+      this.#servedSince.set(key.release, nowMs)
       since = nowMs
     }
     return nowMs - since < BARE_AFTER_MS ? 'unknown' : 'none'

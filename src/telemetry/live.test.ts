@@ -140,6 +140,14 @@ test("the gateway's spans and the service's own make one call, and the gateway h
   for (const end = performance.now() + 5000; heard.senders.length === 0 && performance.now() < end; await sleep(100))
     heard = JSON.parse((await gatewayBatch(batchOf([]), first.version)).body) as typeof first
   assert.deepEqual(heard.senders, ['e7/web/v4'])
+  const renamed = { ...own, trace: trace(9), service: 'mine', attributes: { 'service.instance.id': 'e7-my-api-v2-12', 'service.version': 'v9' } }
+  const plain = { ...own, trace: trace(8), service: 'zipkin', attributes: {} }
+  await post(it, '/v1/traces', batchOf([renamed, plain]), { 'x-weir-key': intakeKey(SECRET, 'e7') })
+  for (const end = performance.now() + 5000; heard.senders.length < 3 && performance.now() < end; await sleep(100)) {
+    const next = JSON.parse((await gatewayBatch(batchOf([]), heard.version)).body) as typeof first
+    if (next.version !== heard.version) heard = next
+  }
+  assert.deepEqual([...heard.senders].sort(), ['e7/my-api/v2', 'e7/web/v4', 'e7/zipkin/*'])
   assert.deepEqual(JSON.parse((await gatewayBatch(batchOf([]), heard.version)).body), { version: heard.version, senders: [] })
   assert.equal((await it.telemetry.health()).lost['gateway'], 3)
 })

@@ -4,10 +4,18 @@ import type { NameTable } from './window/name-table.ts'
 
 /** Releases that are remembered; the longest silent go first. */
 const MAX_RELEASES = 20_000
+/** The id of a replica names its environment, service and release, whatever the service calls itself. */
+const REPLICA = /^(e\d+)-(.+)-v(\d+)-[^-]+$/
 
 /**
  * Which releases of services send server or consumer spans of their own: for those the gateway makes none. A release is taken for what it
  * showed once; another one is judged anew, so that instrumentation which is turned off takes effect with its release.
+ *
+ * | what the spans name                       | key          |
+ * |-------------------------------------------|--------------|
+ * | the replica (`service.instance.id`)        | `e12/web/v3` |
+ * | service and release (`service.version`)    | `e12/web/v3` |
+ * | the service alone, as Zipkin's reporters do | `e12/web/*`  |
  */
 export class Senders {
   #version = 1
@@ -21,11 +29,11 @@ export class Senders {
     this.#incarnation = incarnation
   }
 
-  /** `e12/web/v3` for each; the version is another when the list is. */
   list(): { readonly version: string; readonly senders: readonly string[] } {
-    return { version: `${this.#incarnation}.${this.#version}`, senders: [...this.#lastSeen.keys()] }
+    return { version: this.version, senders: [...this.#lastSeen.keys()] }
   }
 
+  /** Another one when the list is. */
   get version(): string {
     return `${this.#incarnation}.${this.#version}`
   }
@@ -35,10 +43,15 @@ export class Senders {
       const row = rows[at] as number
       const kind = columns.kind[row]
       if (kind !== KIND.server && kind !== KIND.consumer) continue
-      const release = columns.release[row] as number
-      if (release === 0 || makerOf(row)?.claims.environment !== null) continue // the gateway's own
-      this.#add(`e${scope}/${this.#names.text(columns.service[row] as number)}/${this.#names.text(release)}`, nowMs)
+      if (makerOf(row)?.claims.environment !== null) continue // the gateway's own
+      this.#add(this.#keyOf(scope, columns.service[row] as number, columns.release[row] as number, columns.instance[row] as number), nowMs)
     }
+  }
+
+  #keyOf(scope: number, service: number, release: number, instance: number): string {
+    const match = REPLICA.exec(this.#names.text(instance))
+    if (match && match[1] === `e${scope}`) return `${match[1]}/${match[2]}/v${match[3]}`
+    return `e${scope}/${this.#names.text(service)}/${release === 0 ? '*' : this.#names.text(release)}`
   }
 
   #add(key: string, nowMs: number): void {
