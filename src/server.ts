@@ -20,6 +20,7 @@ import { FileLogs } from './drivers/process/logs.ts'
 import { isWeirError } from './errors.ts'
 import { GatewayClient } from './gateway/client.ts'
 import { Identity } from './identity/identity.ts'
+import { ownBuild } from './own-build.ts'
 import { programFile } from './programs.ts'
 import { RpcClient } from './rpc/client.ts'
 import { AesSealer } from './secrets/aes-sealer.ts'
@@ -192,7 +193,7 @@ function gatewayDaemon(paths: StatePaths): DaemonSpec {
   return {
     name: 'gateway',
     argv: [process.execPath, '--max-semi-space-size=1', '--disable-warning=ExperimentalWarning', programFile('gateway')],
-    env: { ...env, WEIR_HOME: paths.home, ...(apart ? { WEIR_GATEWAY_PEERS: String(process.getgid?.()) } : {}) },
+    env: { ...env, WEIR_BUILD: ownBuild().build, WEIR_HOME: paths.home, ...(apart ? { WEIR_GATEWAY_PEERS: String(process.getgid?.()) } : {}) },
     account: 'gateway',
     stop: { signal: 'SIGTERM', graceMs: 10_000 },
     leftovers: 'keep',

@@ -1,27 +1,18 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, rmSync } from 'node:fs'
 import { statePaths } from '../config.ts'
 import { WeirError } from '../errors.ts'
-import { programFile } from '../programs.ts'
 import type { Session } from './frame/session.ts'
 import { usage } from './frame/usage.ts'
-import { installationEnvironment, RUNNER_FLAGS } from './machine/processes.ts'
-import { retireRunner, stopEverything, systemctl, unitFile } from './machine/service.ts'
+import { refuseOlder, retireServer, running, settingsOf } from './machine/hand-over.ts'
+import { installUnit, ownUnit, stopEverything, systemctl, unitFile, writeUnit } from './machine/service.ts'
 import { prepareStateFolder } from './machine/state-folder.ts'
-import { runnerUnit, UNIT_NAME } from './machine/unit.ts'
+import { UNIT_NAME } from './machine/unit.ts'
 
-/** Writes the systemd unit and starts it, so that a reboot brings every app back in order. What runs already is taken over. */
+/** Writes the systemd unit and starts it, so that a reboot brings every app back in order. What runs already is taken over, of an older build too. */
 export async function install(session: Session): Promise<undefined> {
   const { env } = session.terminal
   const paths = statePaths(env)
-  const unit = runnerUnit({
-    node: process.execPath,
-    flags: RUNNER_FLAGS,
-    runner: programFile('runner'),
-    weir: programFile('weir'),
-    home: paths.home,
-    environment: installationEnvironment(paths, env),
-  })
+  const unit = ownUnit(paths, env)
   if (session.flag('print')) {
     session.terminal.out(unit)
     return
@@ -34,10 +25,13 @@ export async function install(session: Session): Promise<undefined> {
   }
   requireRoot()
   prepareStateFolder(paths)
-  writeUnit(unitFile(), unit)
-  await systemctl('daemon-reload')
-  await retireRunner(paths)
-  await systemctl('enable', '--now', UNIT_NAME)
+  await systemctl('daemon-reload') // where there is no systemd, this says so before anything was stopped
+  const before = await running(paths)
+  if (before !== null) {
+    refuseOlder(before)
+    await retireServer(paths)
+  }
+  await installUnit(paths, before === null ? env : settingsOf(before, env))
   await session.print({ unit: unitFile() }, () => [`${UNIT_NAME} runs and starts at boot; weir doctor looks at it`])
 }
 
@@ -55,11 +49,6 @@ export async function uninstall(session: Session): Promise<undefined> {
   rmSync(file)
   if (root === undefined) await systemctl('daemon-reload')
   await session.print({ removed: file }, () => [`removed ${file}; the data stays`])
-}
-
-function writeUnit(file: string, unit: string): void {
-  mkdirSync(dirname(file), { recursive: true })
-  writeFileSync(file, unit)
 }
 
 function requireRoot(): void {

@@ -1,19 +1,19 @@
-import own from '../../package.json' with { type: 'json' }
 import { type StatePaths, statePaths } from '../config.ts'
 import { WeirError } from '../errors.ts'
+import { ownBuild } from '../own-build.ts'
 import { deploy } from './deploy.ts'
 import { connectClient } from './frame/connect.ts'
 import { isDeployable } from './frame/deploy-source.ts'
 import { Session } from './frame/session.ts'
 import { timeoutMs } from './frame/wait.ts'
+import { ofAnotherBuild, refuseOlder, retireServer, running, settingsOf } from './machine/hand-over.ts'
 import { lastWords } from './machine/last-words.ts'
 import { refuseTakenPorts } from './machine/ports.ts'
 import { daemons, ensureServer, runnerPid, sleep, startRunner } from './machine/processes.ts'
 import { programsForAccounts, removeOtherPrograms } from './machine/programs.ts'
-import { isInstalled, systemctl } from './machine/service.ts'
+import { installUnit, isInstalled, retireRunner, systemctl } from './machine/service.ts'
 import { prepareStateFolder } from './machine/state-folder.ts'
 import { UNIT_NAME } from './machine/unit.ts'
-import { serverVersion } from './version.ts'
 
 /** Making the databases takes seconds, the first time. */
 const START_MS = 120_000
@@ -21,12 +21,12 @@ const LOOK_MS = 100
 
 /** Starts everything on this machine in the background, then deploys the current folder if there is something to deploy. */
 export async function up(session: Session): Promise<number> {
-  const { env } = session.terminal
-  const paths = statePaths(env)
+  const paths = statePaths(session.terminal.env)
+  const env = await replaceOthers(session, paths)
   const local = new Session({ ...session.terminal, env: { ...env, WEIR_SERVER: `unix:${paths.serverSocket}` } }, [], session.options)
   try {
-    if (await isReady(local)) local.note(runsAlready(await serverVersion(local)))
-    else await start(local, paths)
+    if (await isReady(local)) local.note('Weir runs already')
+    else await start(local, paths, env)
     if (session.options['deploy'] === false || !(await isDeployable(session.terminal.cwd))) {
       await local.print({ server: local.server.address, home: paths.home }, () => ['Weir runs; next: weir deploy in the folder of an app, weir down to stop'])
       return 0
@@ -37,14 +37,26 @@ export async function up(session: Session): Promise<number> {
   }
 }
 
-/** A runner of one version is not asked to serve a server of another: both are changed together, which the person decides when. */
-export function runsAlready(server: string | null, mine = own.version): string {
-  if (server === null || server === mine) return 'Weir runs already'
-  return `Weir ${server} runs already, and this is ${mine}; to change over: weir down, then weir up (apps are away meanwhile, data stays)`
+/**
+ * Where another build runs, its server and its runner end, for ours to take over; what the runner kept goes on. The new server replaces the
+ * gateway's parent, whose workers go on until the new ones serve. Answers what ours is to be configured by.
+ */
+async function replaceOthers(session: Session, paths: StatePaths): Promise<NodeJS.ProcessEnv> {
+  const { env } = session.terminal
+  const there = await running(paths)
+  if (there === null) return env
+  const another = ofAnotherBuild(there)
+  if (!another.runner && !another.server) return env
+  refuseOlder(there)
+  const { version, build } = ownBuild()
+  session.note(`replacing Weir ${there.runner?.version ?? 'of an older build'} by ${version} (${build}); apps go on`)
+  const settings = settingsOf(there, env)
+  await retireServer(paths)
+  if (another.runner) await (isInstalled(paths) ? installUnit(paths, settings) : retireRunner(paths))
+  return settings
 }
 
-async function start(session: Session, paths: StatePaths): Promise<void> {
-  const { env } = session.terminal
+async function start(session: Session, paths: StatePaths, env: NodeJS.ProcessEnv): Promise<void> {
   const begun = performance.now()
   process.umask(0o022) // inherited by all that is started: what the accounts share must not be closed to them
   prepareStateFolder(paths)

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { ownEnvironment, type StatePaths } from '../config.ts'
 import type { DaemonSpec, IntakeAddress, StoreConnection } from '../drivers/daemons.ts'
+import { ownBuild } from '../own-build.ts'
 import { programFile } from '../programs.ts'
 import type { TelemetrySettings } from '../telemetry/settings.ts'
 
@@ -36,6 +37,7 @@ export function telemetryDaemon({ paths, intake, store, kafka }: TelemetryDaemon
     argv: [process.execPath, ...HEAP, '--disable-warning=ExperimentalWarning', programFile('telemetry')],
     env: {
       ...env,
+      WEIR_BUILD: ownBuild().build,
       WEIR_HOME: paths.home,
       WEIR_TELEMETRY_SETTINGS: JSON.stringify(settings),
       ...(store === null && url !== undefined ? { DATABASE_URL: url } : {}),

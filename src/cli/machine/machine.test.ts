@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test'
 import { statePaths } from '../../config.ts'
 import { runCommand } from '../../spawn.ts'
 import { weir } from '../testing.ts'
-import { runsAlready } from '../up.ts'
+import { ofAnotherBuild, refuseOlder, settingsOf } from './hand-over.ts'
 import { belongsTo, portHolder } from './port-holder.ts'
 import { refuseTakenPorts } from './ports.ts'
 import { stateFolderProblem } from './state-folder.ts'
@@ -117,10 +117,36 @@ test('doctor has a line a check, and says what to do about what fails', async ()
   assert.match(out, /\n! runner {9}does not run\n {17}→ weir up\n/)
 })
 
-test('up beside a server of another version says how to change over', () => {
-  assert.equal(runsAlready('1.2.3', '1.2.3'), 'Weir runs already')
-  assert.equal(runsAlready(null, '1.2.3'), 'Weir runs already')
-  assert.match(runsAlready('1.2.3', '1.3.0'), /Weir 1\.2\.3 runs already, and this is 1\.3\.0; to change over: weir down, then weir up/)
+const own = { version: '1.3.0', build: 'b', schema: 4 }
+
+test('a runner or a server of another build is replaced, one that does not say which too', () => {
+  const server = { env: { WEIR_BUILD: 'b' } }
+  assert.deepEqual(ofAnotherBuild({ runner: own, server }, own), { runner: false, server: false })
+  assert.deepEqual(ofAnotherBuild({ runner: own, server: null }, own), { runner: false, server: false })
+  assert.deepEqual(ofAnotherBuild({ runner: { ...own, build: 'a' }, server: { env: { WEIR_BUILD: 'a' } } }, own), { runner: true, server: true })
+  assert.deepEqual(ofAnotherBuild({ runner: own, server: { env: {} } }, own), { runner: false, server: true })
+  assert.deepEqual(ofAnotherBuild({ runner: null, server: null }, own), { runner: true, server: false })
+})
+
+test('an older build does not begin to replace a newer one that has changed the store', () => {
+  refuseOlder({ runner: { version: '1.2.0', build: 'a', schema: 4 }, server: null }, own)
+  refuseOlder({ runner: null, server: null }, own)
+  assert.throws(
+    () => refuseOlder({ runner: { version: '2.0.0', build: 'c', schema: 5 }, server: null }, own),
+    (error: { code: string; explanation: { cause: string } }) => {
+      assert.deepEqual([error.code, error.explanation.cause], ['E_STATE', 'its store has schema 5; this version knows 1 to 4'])
+      return true
+    },
+  )
+})
+
+test('a new build keeps the settings of the one that it replaces, but for those given anew', () => {
+  const server = { env: { WEIR_HTTP_LISTEN: '127.0.0.1:8080', WEIR_API_LISTEN: '127.0.0.1:7000', WEIR_BUILD: 'a' } }
+  assert.deepEqual(settingsOf({ runner: null, server }, { WEIR_API_LISTEN: '127.0.0.1:7001', HOME: '/root' }), {
+    WEIR_HTTP_LISTEN: '127.0.0.1:8080',
+    WEIR_API_LISTEN: '127.0.0.1:7001',
+    HOME: '/root',
+  })
 })
 
 test('down where nothing runs changes nothing and says so', async () => {

@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ONE_HEAP, ownEnvironment, type StatePaths, serverConfig } from '../../config.ts'
 import { WeirError } from '../../errors.ts'
+import { ownBuild } from '../../own-build.ts'
 import { programFile } from '../../programs.ts'
 import { RpcClient } from '../../rpc/client.ts'
 import { failureOf } from '../output/failure.ts'
@@ -88,7 +89,7 @@ export async function ensureServer(paths: StatePaths, env: NodeJS.ProcessEnv): P
     const spec = {
       name: 'server',
       argv: [node, ...SERVER_FLAGS, weir, 'server'],
-      env: installationEnvironment(paths, env),
+      env: { ...installationEnvironment(paths, env), WEIR_BUILD: ownBuild().build },
       account: 'server',
       stop: { signal: 'SIGTERM', graceMs: SERVER_GRACE_MS },
       leftovers: 'kill',

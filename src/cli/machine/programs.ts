@@ -6,6 +6,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -46,11 +47,25 @@ export function programsForAccounts(paths: StatePaths, env: NodeJS.ProcessEnv): 
   return { node: join(folder, 'bin/node'), weir: join(folder, 'lib/weir/dist', basename(installed.weir)) }
 }
 
-/** Copies of other versions; only while nothing runs from them. */
+/** Copies of other versions, but those that something runs from: the gateway of the last version does until ours has taken over. */
 export function removeOtherPrograms(paths: StatePaths, used: Programs): void {
   const names = isThere(paths.runtimes) ? readdirSync(paths.runtimes).filter((name) => name.startsWith('weir-')) : []
   for (const folder of names.map((name) => join(paths.runtimes, name))) {
-    if (!used.node.startsWith(`${folder}/`)) rmSync(folder, { recursive: true })
+    if (!used.node.startsWith(`${folder}/`) && !isRun(folder)) rmSync(folder, { recursive: true })
+  }
+}
+
+function isRun(folder: string): boolean {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return pids.some((pid) => programOf(pid).startsWith(`${folder}/`))
+}
+
+/** Empty: a process of the kernel, or one that has ended. */
+function programOf(pid: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/exe`)
+  } catch {
+    return ''
   }
 }
 

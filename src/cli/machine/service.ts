@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { StatePaths } from '../../config.ts'
 import { WeirError } from '../../errors.ts'
+import { programFile } from '../../programs.ts'
 import { runCommand } from '../../spawn.ts'
-import { runnerPid, shutDownRunner, sleep, startRunner } from './processes.ts'
-import { UNIT_NAME } from './unit.ts'
+import { installationEnvironment, RUNNER_FLAGS, runnerPid, shutDownRunner, sleep, startRunner } from './processes.ts'
+import { runnerUnit, UNIT_NAME } from './unit.ts'
 
 /** Starting waits for the server to be ready, see ExecStartPost. */
 const SYSTEMCTL_TIMEOUT_MS = 200_000
@@ -38,12 +39,39 @@ export async function systemctl(...args: readonly string[]): Promise<void> {
   }
 }
 
+/** The unit's text for this program and these settings. */
+export function ownUnit(paths: StatePaths, env: NodeJS.ProcessEnv): string {
+  return runnerUnit({
+    node: process.execPath,
+    flags: RUNNER_FLAGS,
+    runner: programFile('runner'),
+    weir: programFile('weir'),
+    home: paths.home,
+    environment: installationEnvironment(paths, env),
+  })
+}
+
+export function writeUnit(file: string, unit: string): void {
+  mkdirSync(dirname(file), { recursive: true })
+  writeFileSync(file, unit)
+}
+
+/** systemd keeps the runner of this program from now on. What runs already goes on, and the new runner takes it over. */
+export async function installUnit(paths: StatePaths, env: NodeJS.ProcessEnv): Promise<void> {
+  const kept = isInstalled(paths)
+  writeUnit(unitFile(), ownUnit(paths, env))
+  await systemctl('daemon-reload')
+  if (!kept) await retireRunner(paths)
+  await systemctl('enable', UNIT_NAME)
+  await systemctl('restart', UNIT_NAME)
+}
+
 /** Only the runner ends; everything that it keeps goes on for the next one. */
 export async function retireRunner(paths: StatePaths): Promise<void> {
   const pid = await runnerPid(paths)
   if (pid === null) return
   process.kill(pid, 'SIGTERM')
-  while ((await runnerPid(paths)) !== null) await sleep(LOOK_MS)
+  while ((await runnerPid(paths)) === pid) await sleep(LOOK_MS)
 }
 
 /**

@@ -50,6 +50,11 @@ export class DaemonSet {
     await Promise.all(names.filter(isDatabase).map((name) => this.stop(name)))
   }
 
+  /** null: it is not wanted. */
+  spec(name: string): DaemonSpec | null {
+    return this.#daemons.get(name)?.spec ?? null
+  }
+
   async list(): Promise<readonly ObservedDaemon[]> {
     return [...this.#daemons.values()].map((daemon) => daemon.observe())
   }

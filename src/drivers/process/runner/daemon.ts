@@ -93,13 +93,14 @@ export class Daemon {
     removeRecord(this.#file)
   }
 
-  /** Replaces the process by one of another spec. */
+  /** Replaces the process by one of another spec. One whose leftovers stay is ended as if it had died, for asked it would take them along. */
   async replace(spec: DaemonSpec): Promise<void> {
     if (isDeepStrictEqual(spec, this.spec)) return
     this.#record = { ...this.#record, spec }
     writeRecord(this.#file, this.#record, { durable: true })
     const { tree } = this.#running ?? {}
-    if (tree && !(await endGently(tree, spec.stop.signal, spec.stop.graceMs))) await tree.kill()
+    if (spec.leftovers === 'keep') tree?.signal('SIGKILL')
+    else if (tree && !(await endGently(tree, spec.stop.signal, spec.stop.graceMs))) await tree.kill()
     // its end starts the next one
   }
 

@@ -5,12 +5,15 @@
 import { rmSync } from 'node:fs'
 import { accounts, statePaths } from '../../../config.ts'
 import { isWeirError } from '../../../errors.ts'
+import { ownBuild } from '../../../own-build.ts'
 import { type Handlers, type RpcServer, serveRpc } from '../../../rpc/server.ts'
 import { layOut } from './layout.ts'
 import { thisMachine } from './machine.ts'
 import { Runner } from './runner.ts'
 
 const paths = statePaths()
+/** What this process is, whatever lies in its folder by now. */
+const build = ownBuild()
 
 async function main(): Promise<void> {
   layOut(paths, accounts())
@@ -49,7 +52,8 @@ function handlers(runner: Runner): Handlers {
     ensureDaemon: (args: Args<'ensureDaemon'>) => runner.ensureDaemon(args),
     stopDaemon: (args: Args<'stopDaemon'>) => runner.stopDaemon(args),
     daemons: () => runner.daemons.list(),
-    ping: () => ({ pid: process.pid }),
+    daemonSpec: ({ name }: { name: string }) => runner.daemons.spec(name),
+    ping: () => ({ pid: process.pid, ...build }),
     // Answers at once: the end may take as long as the slowest replica's grace.
     shutdown: () => void runner.shutdown().then(leave, fail),
   }
