@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Epoch } from '../core/model/epoch.ts'
+import { tellingLine } from '../core/model/telling-line.ts'
 import type { Confined, ConfinedJob, ObservedJob } from '../drivers/confined.ts'
 import { isWeirError, WeirError } from '../errors.ts'
 
@@ -68,20 +69,6 @@ function judge({ exit, limit, lastLines }: Extract<ObservedJob, { phase: 'ended'
     cause: `\`${command}\` ${how}${said === null ? '' : `: ${said}`}`,
     next: 'correct it, then weir deploy',
   })
-}
-
-/** The line a person would have looked for: the last that speaks of an error, else the last that says anything. */
-function tellingLine(lines: readonly string[]): string | null {
-  const said = lines
-    .map((line) => line.replace(/[^\x20-\x7e]/g, '').trim())
-    .filter((line) => line !== '' && !/complete log of this run|^npm (error|ERR!)\s*$/.test(line))
-  return (
-    (
-      said.findLast((line) => /error|exception|cannot|not found/i.test(line) && !/^npm (error|ERR!) (code|command|path|errno)/.test(line)) ??
-      said.at(-1) ??
-      null
-    )?.slice(0, 300) ?? null
-  )
 }
 
 /** Calls again while the runner restarts. */

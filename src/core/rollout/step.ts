@@ -1,5 +1,6 @@
 import type { ObservedReplica } from '../model/replica.ts'
 import { compareVersions } from '../model/routing.ts'
+import { tellingLine } from '../model/telling-line.ts'
 import { groupKey, type Releases, type RunningRelease, warmServices } from '../plan/desired.ts'
 import type { Seen } from '../plan/seen.ts'
 import { because } from './begin.ts'
@@ -149,8 +150,8 @@ function migrationTrouble(task: TaskRecord): Because {
         : task.exit?.kind === 'oom'
           ? 'ran out of memory'
           : 'took too long'
-  const last = task.lastLines.at(-1)
-  return because('E_MIGRATION_FAILED', `${task.service}/${task.name} ${how}${last ? `: ${last}` : ''}`, task.lastLines)
+  const line = tellingLine(task.lastLines)
+  return because('E_MIGRATION_FAILED', `${task.service}/${task.name} ${how}${line === null ? '' : `: ${line}`}`, task.lastLines)
 }
 
 function replicaTrouble(service: string, replica: ObservedReplica): Because {

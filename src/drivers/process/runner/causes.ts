@@ -1,4 +1,5 @@
 import type { ExitStatus } from '../../../core/model/replica.ts'
+import { tellingLine } from '../../../core/model/telling-line.ts'
 
 /**
  * The words for how a process ended, with the line that a person would have looked for.
@@ -24,16 +25,4 @@ function wordsFor(exit: ExitStatus, memoryBytes: number): string {
     case 'unknown':
       return 'ended while nobody watched (exit status unknown)'
   }
-}
-
-/** `TypeError: …`, `java.io.IOException: …`, `Error [ERR_X]: …`, `panic: …`, `fatal: …`, `error: …` */
-const NAMES_AN_ERROR = /^(?:Uncaught |Exception in thread "[^"]*" )?[\w.$]*(?:Error|Exception)\b[^:]*:|^(?:panic|fatal|error|setpriv|sh|bash|node)\b[^:]*: /i
-/** Stack frames, carets, brackets, Node's closing line: they surround the line that matters. */
-const SURROUNDS = /^\s*at |^\s*File "|^Traceback |^Node\.js v|^goroutine \d+|^[\s^~{}()[\];,]*$|^npm (?:error|ERR!) (?:A complete log|code|path|command|signal)/
-
-/** The last line that names an error, else the last that is not the surroundings of one; null when there is none. */
-export function tellingLine(lines: readonly string[]): string | null {
-  const candidates = lines.filter((line) => !SURROUNDS.test(line))
-  const line = candidates.findLast((it) => NAMES_AN_ERROR.test(it)) ?? candidates.at(-1)
-  return line === undefined ? null : line.trim().slice(0, 300)
 }

@@ -1,4 +1,4 @@
-import { tellingLine } from './causes.ts'
+import { tellingLine } from '../../../core/model/telling-line.ts'
 import { killGroup } from './exec-session.ts'
 import { LineCutter } from './lines.ts'
 import type { ProbeResult } from './probe.ts'
