@@ -1,7 +1,12 @@
 import { createServer } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Headers that make a request part of its caller's: which release it belongs to, which trace, and who asks. */
 const PASSED_ON = ['baggage', 'traceparent', 'tracestate', 'authorization']
+
+/** To try what a slow service does to the others: each request waits (SLOW_MS) or computes (BUSY_MS) this long first. */
+const SLOW_MS = Number(process.env.SLOW_MS ?? 0)
+const BUSY_MS = Number(process.env.BUSY_MS ?? 0)
 
 /** An answer other than 200, thrown from a handler. */
 export class Refusal extends Error {
@@ -27,6 +32,7 @@ export function serve(handlers) {
       const { pathname, searchParams } = new URL(request.url, 'http://service')
       const route = routes.find((it) => it.method === request.method && it.pattern.test(pathname))
       if (!route) throw new Refusal(404, `no ${request.method} ${pathname}`)
+      if (pathname !== '/healthz') await linger()
       const body = await readJson(request)
       const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1] ?? null
       const answer = await route.handle({ params: route.pattern.exec(pathname).groups ?? {}, query: searchParams, body, token, call: caller(request) })
@@ -42,6 +48,11 @@ export function serve(handlers) {
     server.close(() => process.exit(0))
     server.closeIdleConnections()
   })
+}
+
+async function linger() {
+  if (SLOW_MS > 0) await sleep(SLOW_MS)
+  for (const until = performance.now() + BUSY_MS; performance.now() < until; );
 }
 
 function caller(request) {
