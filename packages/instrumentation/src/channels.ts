@@ -9,13 +9,15 @@ export interface Operation<T> {
   readonly begin: (told: T) => Scope | null
 }
 
+const SCOPE = Symbol('weir.scope')
+type Told<T> = T & { readonly error?: unknown; [SCOPE]?: Scope }
+
 /** Spans for operations that a library announces by itself on a tracing channel: no patch of its code. */
 export function traceChannel<T extends object>(tracer: Tracer, { channel, begin }: Operation<T>): void {
-  const scopes = new WeakMap<object, Scope>()
-  const on = (event: string, act: (told: T & { readonly error?: unknown }) => void) =>
+  const on = (event: string, act: (told: Told<T>) => void) =>
     subscribe(`tracing:${channel}:${event}`, (told) => {
       try {
-        act(told as T)
+        act(told as Told<T>)
       } catch (error) {
         tracer.trouble(channel, error)
       }
@@ -24,8 +26,8 @@ export function traceChannel<T extends object>(tracer: Tracer, { channel, begin 
   on('start', (told) => {
     if (tracer.idle) return
     const scope = begin(told)
-    if (scope !== null) scopes.set(told, scope)
+    if (scope !== null) told[SCOPE] = scope
   })
-  on('error', (told) => scopes.get(told)?.span?.failWith(told.error))
-  on('asyncEnd', (told) => scopes.get(told)?.span?.end())
+  on('error', (told) => told[SCOPE]?.span?.failWith(told.error))
+  on('asyncEnd', (told) => told[SCOPE]?.span?.end())
 }

@@ -48,10 +48,28 @@ function encodeEvent(writer: ProtobufWriter, { name, timeMs, attributes }: SpanE
 export function encodeAttributes(writer: ProtobufWriter, field: number, attributes: readonly (string | AttributeValue)[]): void {
   for (let at = attributes.length - 2; at >= 0; at -= 2) {
     const before = writer.length
-    encodeValue(writer, 2, attributes[at + 1])
-    writer.text(1, attributes[at] as string)
+    const [key, value] = [attributes[at] as string, attributes[at + 1]]
+    const known = remembered.get(key)?.get(value)
+    if (known !== undefined) writer.raw(known)
+    else encodePair(writer, key, value)
     writer.message(field, before)
   }
+}
+
+/** Most attributes have one of few values: method, route, address, status. What they look like in bytes is remembered, within bounds. */
+const remembered = new Map<string, Map<unknown, Uint8Array>>()
+const MOST_KEYS = 100
+const MOST_VALUES = 100
+const MOST_REMEMBERED_TEXT = 512
+
+function encodePair(writer: ProtobufWriter, key: string, value: unknown): void {
+  const before = writer.length
+  encodeValue(writer, 2, value)
+  writer.text(1, key)
+  if (typeof value !== 'number' && (typeof value !== 'string' || value.length > MOST_REMEMBERED_TEXT)) return
+  let values = remembered.get(key)
+  if (values === undefined && remembered.size < MOST_KEYS) remembered.set(key, (values = new Map()))
+  if (values !== undefined && values.size < MOST_VALUES) values.set(value, writer.copy(before))
 }
 
 function encodeValue(writer: ProtobufWriter, field: number, value: unknown): void {

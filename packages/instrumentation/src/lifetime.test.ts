@@ -139,7 +139,7 @@ test('keys, path and resource are as the environment says; the exporter traces i
 })
 
 test('many spans are sent compressed and in batches, none twice', async () => {
-  const app = await start('plain.cjs', options({}, { OTEL_BSP_SCHEDULE_DELAY: '200' }))
+  const app = await start('plain.cjs', options({}, { OTEL_BSP_SCHEDULE_DELAY: '200', OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' }))
   await Promise.all(Array.from({ length: 600 }, () => get(app, '/status')))
   const spans = await receiver.until((all) => all.length >= 600)
   assert.equal(new Set(spans.map(({ spanId }) => spanId)).size, 600)

@@ -2,7 +2,8 @@ import { type B3Form, Scope } from './scope.ts'
 
 export type HeadersIn = Readonly<Record<string, string | readonly string[] | undefined>>
 
-const TRACEPARENT = /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
+/** Of versions after 00 more may follow. */
+const TRACEPARENT = /^(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/
 const B3_TRACE = /^(?!0+$)(?:[0-9a-f]{32}|[0-9a-f]{16})$/
 const B3_SPAN = /^(?!0+$)[0-9a-f]{16}$/
 /** What may stand in a header; anything else came by a way that is none. */
@@ -25,10 +26,13 @@ export function readCaller(headers: HeadersIn): Scope | null {
 }
 
 export function readTraceparent(traceparent: string, tracestate: string, baggage: string): Scope | null {
-  if (traceparent === '') return null
-  const [, version, traceId, spanId, flags, more] = TRACEPARENT.exec(traceparent) ?? []
-  if (traceId === undefined || spanId === undefined || flags === undefined || (version === '00' && more !== undefined)) return null
-  return new Scope(traceId, spanId, (Number.parseInt(flags, 16) & 1) === 1, tracestate, baggage, null, null)
+  if (!TRACEPARENT.test(traceparent)) return null
+  return new Scope(traceparent.slice(3, 35), traceparent.slice(36, 52), isOdd(traceparent.charCodeAt(54)), tracestate, baggage, null, null)
+}
+
+/** The last bit of a hex digit: of the flags it says "sampled". */
+function isOdd(hexDigit: number): boolean {
+  return hexDigit < 58 ? hexDigit % 2 === 1 : hexDigit % 2 === 0
 }
 
 /** `b3: TRACE-SPAN[-SAMPLED[-PARENT]]`, or the same in a header each. Absent sampling is the next one's to decide: yes. */
@@ -62,8 +66,9 @@ export interface HeadersOut {
  * was lost on the way (a pool, a queue). Where both are of the same trace, the scope knows the nearer parent.
  */
 export function callerOf(scope: Scope | undefined, headers: HeadersOut): Scope | undefined {
-  const own = readTraceparent(headers.get('traceparent'), headers.get('tracestate'), scope?.baggage ?? '')
-  return own === null || own.traceId === scope?.traceId ? scope : own
+  const traceparent = headers.get('traceparent')
+  if (traceparent === '' || (scope !== undefined && scope.traceId !== '' && traceparent.startsWith(scope.traceId, 3))) return scope
+  return readTraceparent(traceparent, headers.get('tracestate'), scope?.baggage ?? '') ?? scope
 }
 
 /** Tells a callee whose trace it is in, and gives it the caller's baggage where the app did not. */
@@ -76,7 +81,7 @@ export function writeHeaders(scope: Scope, headers: HeadersOut): void {
   }
   if (scope.baggage === '' || !HEADER.test(scope.baggage)) return
   const own = headers.get('baggage')
-  const merged = own === '' ? scope.baggage : mergeBaggage(own, scope.baggage)
+  const merged = own === '' || own === scope.baggage ? scope.baggage : mergeBaggage(own, scope.baggage)
   if (merged !== own) headers.set('baggage', merged)
 }
 

@@ -36,6 +36,11 @@ export class ProtobufWriter {
     return taken
   }
 
+  /** What was written since the writer was `before` long. */
+  copy(before: number): Uint8Array {
+    return Uint8Array.from(this.#bytes.subarray(this.#at, this.#bytes.length - before))
+  }
+
   /** Closes the message that began when the writer was `before` long. */
   message(field: number, before: number): void {
     this.#varint(this.length - before)
@@ -68,9 +73,7 @@ export class ProtobufWriter {
     const size = digits.length >>> 1
     this.#reserve(size)
     this.#at -= size
-    for (let index = 0; index < size; index++) {
-      this.#bytes[this.#at + index] = (nibble(digits.charCodeAt(index * 2)) << 4) | nibble(digits.charCodeAt(index * 2 + 1))
-    }
+    this.#bytes.write(digits, this.#at, size, 'hex')
     this.#varint(size)
     this.#tag(field, BYTES)
   }
@@ -101,9 +104,17 @@ export class ProtobufWriter {
     const low = (us % 4_294_967_296) * 1000
     this.#reserve(8)
     this.#at -= 8
-    this.#bytes.writeUInt32LE(low % 4_294_967_296, this.#at)
-    this.#bytes.writeUInt32LE(Math.floor(us / 4_294_967_296) * 1000 + Math.floor(low / 4_294_967_296), this.#at + 4)
+    this.#word(this.#at, low % 4_294_967_296)
+    this.#word(this.#at + 4, Math.floor(us / 4_294_967_296) * 1000 + Math.floor(low / 4_294_967_296))
     this.#tag(field, FIXED64)
+  }
+
+  #word(at: number, value: number): void {
+    const bytes = this.#bytes
+    bytes[at] = value
+    bytes[at + 1] = value >>> 8
+    bytes[at + 2] = value >>> 16
+    bytes[at + 3] = value >>> 24
   }
 
   #tag(field: number, type: number): void {
@@ -143,8 +154,4 @@ export class ProtobufWriter {
     this.#at = grown.length - length
     this.#bytes = grown
   }
-}
-
-function nibble(code: number): number {
-  return code < 58 ? code - 48 : code - 87
 }

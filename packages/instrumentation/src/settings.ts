@@ -59,10 +59,15 @@ function exporterSettings(env: Environment, url: URL): ExporterSettings {
       [...pairs(env['OTEL_EXPORTER_OTLP_HEADERS']), ...pairs(env['OTEL_EXPORTER_OTLP_TRACES_HEADERS'])].map(([name, value]) => [name.toLowerCase(), value]),
     ),
     timeoutMs: positive(env['OTEL_EXPORTER_OTLP_TRACES_TIMEOUT'] ?? env['OTEL_EXPORTER_OTLP_TIMEOUT']) ?? DEFAULT_TIMEOUT_MS,
-    gzip: (env['OTEL_EXPORTER_OTLP_TRACES_COMPRESSION'] ?? env['OTEL_EXPORTER_OTLP_COMPRESSION'] ?? 'gzip') === 'gzip',
+    // On the same machine nothing is saved by it, and two processes would pay.
+    gzip: (env['OTEL_EXPORTER_OTLP_TRACES_COMPRESSION'] ?? env['OTEL_EXPORTER_OTLP_COMPRESSION'] ?? (isLoopback(url) ? 'none' : 'gzip')) === 'gzip',
     delayMs: positive(env['OTEL_BSP_SCHEDULE_DELAY']) ?? DEFAULT_DELAY_MS,
     resource: resource(env),
   }
+}
+
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.')
 }
 
 function resource(env: Environment): (string | number)[] {

@@ -165,7 +165,7 @@ export class Span {
 function typeOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error
   const { code } = error as { code?: unknown }
-  return error.name === 'Error' && typeof code === 'string' && code !== '' ? code : error.name
+  return /^error$/i.test(error.name) && typeof code === 'string' && code !== '' ? code : error.name
 }
 
 function messageOf(error: unknown): string {

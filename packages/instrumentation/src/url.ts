@@ -8,8 +8,8 @@ const LEAST_TOKEN = 20
  * @example shownPath('/sessions/eyJhbGciOiJFZERTQSJ9abc?user=7') // '/sessions/:token'
  */
 export function shownPath(target: string): string {
-  const end = target.search(/[?#]/)
-  const path = end === -1 ? target : target.slice(0, end)
+  const query = target.indexOf('?')
+  const path = query === -1 ? target : target.slice(0, query)
   if (path.length < LEAST_TOKEN && !path.includes('@') && !path.includes('%40')) return path
   return path.split('/').map(shownPart).join('/').slice(0, 1024)
 }
@@ -20,6 +20,7 @@ export function shownPath(target: string): string {
  * @example pathPattern('/songs/17') // '/songs/:id'
  */
 export function pathPattern(shown: string): string {
+  if (!/[\d:]/.test(shown)) return shown
   return shown
     .split('/')
     .map((part) => (VARIABLE.test(part) || UUID.test(part) ? ':id' : part))

@@ -6,18 +6,22 @@ import { shownPath } from '../url.ts'
 import { address } from './http-client.ts'
 import { methodName } from './http-server.ts'
 
+const MOST_PEERS = 1000
+const SPAN = Symbol('weir.span')
+
 /** A request of undici: what `fetch` makes, and `undici.request`. Its headers are name, value, name, value, …; up to version 5 a text. */
 interface UndiciRequest {
   readonly method: string
   readonly path: string
   readonly origin: string | URL
+  [SPAN]?: Span
   headers: string | unknown[]
   addHeader(name: string, value: string): unknown
 }
 
 /** A CLIENT span for each request of undici's, Node's own and any that the app brought, by the channels that it publishes on. */
 export function traceFetch(tracer: Tracer): void {
-  const spans = new WeakMap<UndiciRequest, Span>()
+  const peerOf = peers()
   const on = (
     event: string,
     act: (message: { readonly request: UndiciRequest; readonly response: { readonly statusCode: number }; readonly error: unknown }) => void,
@@ -37,26 +41,46 @@ export function traceFetch(tracer: Tracer): void {
     writeHeaders(scope, headers)
     const { span } = scope
     if (span === null) return
-    spans.set(request, span)
-    const { protocol, host } = new URL(String(request.origin))
-    const [server, port] = address(host, protocol)
+    request[SPAN] = span
+    const { server, port, origin } = peerOf(request.origin)
     span.put('http.request.method', span.name)
     span.put('server.address', server)
     span.put('server.port', port)
-    span.put('url.full', `${protocol}//${server}:${port}${shownPath(request.path)}`)
+    span.put('url.full', origin + shownPath(request.path))
   })
   on('headers', ({ request, response }) => {
-    const span = spans.get(request)
+    const span = request[SPAN]
     if (span === undefined || response.statusCode < 200) return
     span.put('http.response.status_code', response.statusCode)
     if (response.statusCode >= 500) span.fail(String(response.statusCode))
   })
-  on('trailers', ({ request }) => spans.get(request)?.end())
+  on('trailers', ({ request }) => request[SPAN]?.end())
   on('error', ({ request, error }) => {
-    const span = spans.get(request)
+    const span = request[SPAN]
     span?.failWith(error)
     span?.end()
   })
+}
+
+interface Peer {
+  readonly server: string
+  readonly port: number
+  readonly origin: string
+}
+
+/** A service calls few others again and again. */
+function peers(): (origin: string | URL) => Peer {
+  const known = new Map<string, Peer>()
+  return (origin) => {
+    const key = String(origin)
+    const found = known.get(key)
+    if (found !== undefined) return found
+    const { protocol, host } = new URL(key)
+    const [server, port] = address(host, protocol)
+    const peer = { server, port, origin: `${protocol}//${server}:${port}` }
+    if (known.size < MOST_PEERS) known.set(key, peer)
+    return peer
+  }
 }
 
 function headersOf(request: UndiciRequest): HeadersOut {
