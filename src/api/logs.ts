@@ -1,4 +1,5 @@
 import type { LogLine } from '../../packages/client/src/types.ts'
+import { originOf as nameOrigin } from '../core/model/replica.ts'
 import type { SourcedRecord } from '../drivers/logs.ts'
 import type { EnvironmentDetail } from '../store/queries.ts'
 import { found, labelOf, refOf } from './found.ts'
@@ -86,8 +87,7 @@ function originOf({ state }: EnvironmentDetail, id: string): { service: string; 
   if (replica) return { service: replica.service, release: replica.origin }
   const task = Object.hasOwn(state.tasks, id) ? state.tasks[id] : undefined
   if (task) return { service: task.service, release: task.release }
-  const match = /^[^-]+-(.+)-v(\d+)-[^-]+(-[0-9a-f]{8})?$/.exec(id)
-  return match ? { service: match[1] as string, release: Number(match[2]) } : { service: id, release: null }
+  return nameOrigin(id) ?? { service: id, release: null }
 }
 
 function countAt(records: readonly SourcedRecord[], time: number, most: number): number {

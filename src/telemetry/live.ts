@@ -8,6 +8,7 @@ import { RecentTraces } from './recent.ts'
 import { recentGraph } from './recent-graph.ts'
 import { Senders } from './senders.ts'
 import type { ConnectTo } from './storage/connection.ts'
+import { LogTail } from './storage/logs/log-tail.ts'
 import { TelemetryStore } from './storage/store.ts'
 import type { GraphView, NamedEnvironment, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
 import type { ClosedTrace } from './window/closed-trace.ts'
@@ -28,6 +29,8 @@ export interface LiveOptions {
   /** Spans without a key may say themselves whose they are: where there is one tenant. */
   readonly claims: boolean
   readonly connect: ConnectTo
+  /** Where the runner writes what replicas print. */
+  readonly logs: string
   readonly log: (line: string) => void
 }
 
@@ -39,6 +42,7 @@ export class LiveTelemetry implements Telemetry {
   readonly #names = new NameTable()
   readonly #window: TraceWindow
   readonly #store: TelemetryStore
+  readonly #tail: LogTail
   readonly #recent: RecentTraces
   readonly #senders: Senders
   /** Spans that gateway workers could not keep or bring, by worker. */
@@ -59,6 +63,7 @@ export class LiveTelemetry implements Telemetry {
     })
     this.#recent = new RecentTraces(this.#window)
     this.#store = new TelemetryStore({ connect: options.connect, names: this.#names, other: NameTable.OTHER, now: Date.now })
+    this.#tail = new LogTail({ folder: options.logs, sink: this.#store, now: Date.now })
     this.intake = new Intake({
       senderOf: (key) => this.#senderOf(key),
       scopeOf: (claims, trusted) => this.#scopeOf(claims, trusted),
@@ -70,12 +75,14 @@ export class LiveTelemetry implements Telemetry {
 
   async start(): Promise<void> {
     this.#store.start()
+    this.#tail.start()
     this.#ticking = setInterval(() => this.#window.tick(Date.now()), TICK_MS)
   }
 
   async close(): Promise<void> {
     if (this.#ticking) clearInterval(this.#ticking)
     await this.intake.close()
+    await this.#tail.stop()
     this.#window.closeAll()
     await Promise.race([this.#store.close(), new Promise((resolve) => setTimeout(resolve, LAST_WRITE_MS))])
   }

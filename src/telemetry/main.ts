@@ -18,7 +18,13 @@ setPriority(NICENESS)
 const log = (line: string) => process.stderr.write(`telemetry: ${line}\n`)
 process.stderr.on('error', () => {}) // whoever read it is gone
 
-const live = new LiveTelemetry({ secret: intakeSecret(settings), claims: settings.groups === null, connect: connectTo(settings, process.env), log })
+const live = new LiveTelemetry({
+  secret: intakeSecret(settings),
+  claims: settings.groups === null,
+  connect: connectTo(settings, process.env),
+  logs: settings.logs,
+  log,
+})
 await live.start()
 
 const rpc = await serveRpc(settings.controlSocket, handlersOf(live), null)

@@ -16,6 +16,18 @@ export function replicaId(name: ReplicaName): string {
   return `${name.environment}-${name.service}-v${name.origin}-${name.serial}`
 }
 
+const ID = /^[^-]+-(.+)-v(\d+)-[^-]+(-[0-9a-f]{8})?$/
+
+/**
+ * Which service and release started the replica or task of this id; null: it is none.
+ *
+ * @example originOf('e12-web-v3-7') // { service: 'web', release: 3 }
+ */
+export function originOf(id: string): { readonly service: string; readonly release: number } | null {
+  const match = ID.exec(id)
+  return match ? { service: match[1] as string, release: Number(match[2]) } : null
+}
+
 /**
  * What the driver sees.
  *

@@ -175,7 +175,7 @@ export class TelemetryStore {
       rows.add([
         scope,
         this.#possible(entry.atMs, now) * 1000,
-        now * 4096 + (this.#seq++ % 4096),
+        (this.#seq = Math.max(this.#seq + 1, now * 1024)),
         service,
         release,
         instance,

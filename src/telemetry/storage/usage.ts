@@ -47,6 +47,7 @@ export async function usageOf(session: Session, name: Budgeted): Promise<Map<num
 
 /** Forgets usage of partitions that are gone, and the oldest hours of environments that have more than their budget. */
 export async function trim(session: Session, budgets: Readonly<Record<Budgeted, number>>): Promise<void> {
+  await session.rows("delete from telemetry.log_cursors where at < now() - interval '8 days'")
   for (const name of TABLES) {
     await session.rows(
       `delete from telemetry.usage u using telemetry.retention r where r.name = $1 and u.name = $1

@@ -173,6 +173,8 @@ export class WriteQueue {
       [`batch ${this.#name}`, batch.sequence],
     )
     if (fresh.length === 0) return
+    // the marks of processes before this one
+    if (batch.sequence === 1) await session.rows(`delete from telemetry.marks where name like 'batch %' and name <> $1`, [`batch ${this.#name}`])
     for (const kind of KINDS) {
       const rows = batch.rows[kind]
       if (rows && rows.count > 0) await session.copy(rows)

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { appendFileSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { startTestPostgres, type TestPostgres } from '../../../store/testing.ts'
+import { EPOCH_MS } from '../../window/testing.ts'
+import { testStorage } from '../testing.ts'
+import { LogTail } from './log-tail.ts'
+
+let postgres: TestPostgres
+let home = ''
+before(async () => {
+  home = mkdtempSync('/tmp/weir-tail-')
+  postgres = await startTestPostgres()
+})
+after(async () => {
+  await postgres.stop()
+  rmSync(home, { recursive: true })
+})
+
+const TRACE = '0af7651916cd43dd8448eb211c80319c'
+const ALL = { fromMs: EPOCH_MS - 3_600_000, toMs: EPOCH_MS + 3_600_000, words: [], service: null, release: null, instance: null, severity: null, trace: null }
+const PAGE = { limit: 100, cursor: null }
+
+async function tailed(name: string) {
+  const folder = join(home, name)
+  mkdirSync(join(folder, 'e12'), { recursive: true })
+  const storage = await testStorage(postgres)
+  const file = join(folder, 'e12/e12-web-v3-7.jsonl')
+  const print = (text: string, { stream = 'out', time = EPOCH_MS } = {}) => appendFileSync(file, `${JSON.stringify({ time, stream, text })}\n`)
+  const tailOf = (sink = storage.store) => new LogTail({ folder, sink, now: () => storage.clock.nowMs })
+  const texts = async () => (await storage.queries.logs('e12', ALL, PAGE)).items.map((it) => it.text).reverse()
+  return { ...storage, folder, file, print, tailOf, texts }
+}
+
+test('what a replica prints is found by its service, release, level, words and trace', async () => {
+  const { store, queries, print, tailOf } = await tailed('found')
+  print('listening on 8080')
+  print(`{"level":50,"msg":"Payment FAILED","trace_id":"${TRACE}","order":7}`)
+  print('killed after 10 s', { stream: 'weir' })
+  await tailOf().look()
+  await store.flush()
+  const [killed, failed, listening] = (await queries.logs('e12', ALL, PAGE)).items
+  assert.deepEqual(
+    { ...failed, attributes: failed?.attributes?.['order'] },
+    { atMs: EPOCH_MS, service: 'web', release: 'v3', instance: 'e12-web-v3-7', severity: 17, trace: TRACE, span: null, text: 'Payment FAILED', attributes: 7 },
+  )
+  assert.deepEqual([killed?.severity, listening?.severity], [13, 0])
+  const texts = async (filter: Partial<typeof ALL> | object) => (await queries.logs('e12', { ...ALL, ...filter }, PAGE)).items.map((it) => it.text)
+  assert.deepEqual(await texts({ words: ['payment', 'fail'] }), ['Payment FAILED'])
+  assert.deepEqual(await texts({ words: ['%'] }), [])
+  assert.deepEqual(await texts({ severity: 17 }), ['Payment FAILED'])
+  assert.deepEqual(await texts({ trace: TRACE }), ['Payment FAILED'])
+  assert.deepEqual(await texts({ service: 'shop' }), [])
+  assert.equal((await texts({ release: 'v3', instance: 'e12-web-v3-7' })).length, 3)
+  await store.close()
+})
+
+test('lines are read once over rotations and restarts, and half a line when it is whole', async () => {
+  const { store, make, clock, file, print, tailOf, texts } = await tailed('once')
+  print('one')
+  const first = tailOf()
+  await first.look()
+  await store.flush()
+  print('two')
+  appendFileSync(file, '{"time":1')
+  await first.look()
+  renameSync(file, `${file}.1`)
+  print('four')
+  await store.flush()
+  assert.deepEqual(await texts(), ['one', 'two'])
+  await first.stop()
+  await store.close()
+
+  appendFileSync(`${file}.1`, `767225600000,"stream":"out","text":"three"}\n`)
+  clock.nowMs++
+  const again = make()
+  const second = tailOf(again)
+  await second.look()
+  await again.flush()
+  await second.look()
+  await again.flush()
+  assert.deepEqual(await texts(), ['one', 'two', 'three', 'four'])
+  assert.equal(second.missed, 0)
+
+  renameSync(`${file}.1`, `${file}.2`)
+  renameSync(file, `${file}.1`)
+  rmSync(`${file}.1`)
+  rmSync(`${file}.2`)
+  print('six')
+  await second.look()
+  await again.flush()
+  assert.deepEqual((await texts()).at(-1), 'six')
+  assert.equal(second.missed, 1, 'a file was gone before it was read to its end')
+  await again.close()
+})
+
+test('a line of before telemetry was there is left alone, and so are files of nobody', async () => {
+  const { store, folder, print, tailOf, texts } = await tailed('old')
+  print('old', { time: EPOCH_MS - 6 * 3_600_000 })
+  print('new')
+  mkdirSync(join(folder, 'weir'))
+  appendFileSync(join(folder, 'weir/server.jsonl'), `${JSON.stringify({ time: EPOCH_MS, stream: 'out', text: "the server's" })}\n`)
+  appendFileSync(join(folder, 'e12/notes.txt'), 'x')
+  await tailOf().look()
+  await store.flush()
+  assert.deepEqual(await texts(), ['new'])
+  await store.close()
+})
