@@ -1,8 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Losses } from '../window/losses.ts'
 import type { Claims } from '../window/resources.ts'
 import { claimsOf } from '../window/resources.ts'
-import type { Accepted, Sender } from '../window/trace-window.ts'
+import type { Accepted, Sender, TraceWindow } from '../window/trace-window.ts'
 import { exportAnswer, type Format, refusal } from '../wire/answers.ts'
 import { type LogRecord, readLogs } from '../wire/logs.ts'
 import { type MetricPoint, readMetrics } from '../wire/metrics.ts'
@@ -20,7 +19,7 @@ export interface IntakeOptions {
   senderOf(key: string | null): Sender | null
   /** Of records of a sender that has to say itself whose they are. */
   scopeOf?(claims: Claims, trusted: boolean): number | null
-  readonly window: { accept(sender: Sender, request: Uint8Array): Accepted; readonly pressure: number; readonly losses: Losses }
+  readonly window: Pick<TraceWindow, 'accept' | 'pressure' | 'shareOf' | 'losses'>
   onLogs(scope: number, records: readonly LogRecord[]): void
   onMetrics(scope: number, points: readonly MetricPoint[]): void
   /** Of what comes after: storage that cannot keep up. */
@@ -59,7 +58,7 @@ export class Intake {
 
   constructor(options: IntakeOptions) {
     this.#options = options
-    this.#admission = new Admission(() => options.window.pressure)
+    this.#admission = new Admission(options.window)
   }
 
   /** A server that is not listening yet; all of them share counts and limits. */

@@ -23,7 +23,7 @@ export class Pairs {
 
   constructor(spans: SpanRing) {
     this.#spans = spans
-    this.#heads = new Int32Array(2 ** Math.ceil(Math.log2(spans.size))).fill(NONE)
+    this.#heads = new Int32Array(2 ** (Math.ceil(Math.log2(spans.size)) + 1)).fill(NONE)
   }
 
   /** Takes the row in; returns the row of its other end, or a value of `MET`. A span that was there before is not taken in again. */

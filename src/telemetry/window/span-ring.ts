@@ -8,7 +8,7 @@ export const NOWHERE = -1
  * trace, the next span of it, its neighbours among spans with an equal pairing key, its resource, and its bytes in the raw ring.
  */
 export class SpanRing implements SpanColumns {
-  static readonly BYTES_PER_SPAN = 119
+  static readonly BYTES_PER_SPAN = 127
 
   readonly size: number
   readonly trace: Uint32Array

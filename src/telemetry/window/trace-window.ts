@@ -100,7 +100,10 @@ export class TraceWindow {
   /** Spans before this one have entered their traces; those from here on are decoded only. */
   #entered = 0
   #openSpans = 0
+  readonly #openSpansOf = new Map<number, number>()
   #openTraces = 0
+  /** The trace that last had too many spans: what more comes of it must not push out others. */
+  #fullSlot = NOWHERE
   #accepted = 0
   #forgetLabelsMs: number
   #rows = new Int32Array(1024)
@@ -138,6 +141,11 @@ export class TraceWindow {
   /** 0 … 1: how much of the window is taken by traces that are not closed. Near 1, more spans would push out what nobody has seen. */
   get pressure(): number {
     return Math.max(this.#openSpans / this.columns.size, this.#openTraces / this.traces.size)
+  }
+
+  /** 0 … 1: how much of the window is taken by traces of one environment that are not closed. */
+  shareOf(scope: number): number {
+    return (this.#openSpansOf.get(scope) ?? 0) / this.columns.size
   }
 
   /**
@@ -238,6 +246,10 @@ export class TraceWindow {
       this.losses.add(resource.scope, 'bad-id')
       return
     }
+    if (this.#isFull(resource.scope, row)) {
+      this.#refuseOfFull(resource.scope)
+      return
+    }
     if (this.#decoder.timeWasPutRight) this.losses.add(resource.scope, 'odd-time')
     this.columns.slot[row] = NOWHERE
     this.columns.rawAt[row] = this.#rawAt === -1 ? -1 : this.#rawAt + (places.from - this.#from)
@@ -266,6 +278,8 @@ export class TraceWindow {
   #enter(): void {
     const { size, slot, trace } = this.columns
     let lastSlot = NOWHERE
+    let lastScope = 0
+    let entered = 0
     while (this.#entered < this.#head) {
       const row = this.#entered++ % size
       const scope = this.columns.scope[row] as number
@@ -273,8 +287,14 @@ export class TraceWindow {
       if (at === NOWHERE) at = this.#begin(scope, row)
       lastSlot = at
       slot[row] = at
-      this.#enterTrace(at, row, scope)
+      if (scope !== lastScope) {
+        this.#countOpen(lastScope, entered)
+        lastScope = scope
+        entered = 0
+      }
+      if (this.#enterTrace(at, row, scope)) entered++
     }
+    this.#countOpen(lastScope, entered)
   }
 
   #isTrace(slot: number, scope: number, row: number): boolean {
@@ -294,20 +314,20 @@ export class TraceWindow {
     return slot
   }
 
-  #enterTrace(at: number, row: number, scope: number): void {
+  #enterTrace(at: number, row: number, scope: number): boolean {
     const { columns, traces } = this
     if ((traces.count[at] as number) >= this.#maxSpansPerTrace) {
       columns.slot[row] = NOWHERE
-      this.#tooMany++
-      this.losses.add(scope, 'trace-too-large')
-      return
+      this.#fullSlot = at
+      this.#refuseOfFull(scope)
+      return false
     }
     const met = this.#pairs.add(row)
     if (met === MET.itself) {
       columns.slot[row] = NOWHERE
       this.losses.add(scope, 'repeated')
       this.#accepted++
-      return
+      return false
     }
     const last = traces.lastRow[at] as number
     if (last === NOWHERE) traces.firstRow[at] = row
@@ -317,9 +337,27 @@ export class TraceWindow {
     traces.count[at] = (traces.count[at] as number) + 1
     traces.lastMs[at] = this.#nowMs
     if (traces.state[at] === STATE.closed) this.#reopen(at)
-    this.#openSpans++
     this.#accepted++
     if (this.#options.onEdge) this.#tellOfEdge(scope, row, met)
+    return true
+  }
+
+  #isFull(scope: number, row: number): boolean {
+    const slot = this.#fullSlot
+    return slot !== NOWHERE && this.#isTrace(slot, scope, row) && (this.traces.count[slot] as number) >= this.#maxSpansPerTrace
+  }
+
+  #refuseOfFull(scope: number): void {
+    this.#tooMany++
+    this.losses.add(scope, 'trace-too-large')
+  }
+
+  /** Spans of one environment that are in traces which are not closed, more or (negative) fewer. */
+  #countOpen(scope: number, more: number): void {
+    this.#openSpans += more
+    const open = (this.#openSpansOf.get(scope) ?? 0) + more
+    if (open > 0) this.#openSpansOf.set(scope, open)
+    else this.#openSpansOf.delete(scope)
   }
 
   #tellOfEdge(scope: number, row: number, other: number): void {
@@ -349,7 +387,7 @@ export class TraceWindow {
     traces.state[slot] = STATE.closed
     traces.counted[slot] = count
     this.#openTraces--
-    this.#openSpans -= count - counted
+    this.#countOpen(traces.scope[slot] as number, counted - count)
     const closed = this.#closed
     closed.scope = traces.scope[slot] as number
     closed.rows = this.#rows
@@ -383,7 +421,7 @@ export class TraceWindow {
     traces.count[slot] = (traces.count[slot] as number) - 1
     if ((traces.counted[slot] as number) > 0) traces.counted[slot] = (traces.counted[slot] as number) - 1
     else {
-      this.#openSpans--
+      this.#countOpen(traces.scope[slot] as number, -1)
       this.losses.add(traces.scope[slot] as number, 'window-full')
     }
     if ((traces.count[slot] as number) > 0) return
