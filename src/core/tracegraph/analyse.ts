@@ -23,6 +23,8 @@ export interface TraceAnalysis {
   orphans: number
   /** Spans that were delivered twice; they count once. */
   repeated: number
+  /** 1: delivered before, and not counted again. */
+  isRepeated: Uint8Array
   /** −1: none. */
   parents: Int32Array
   /** Times after correction of skewed clocks. */
@@ -161,6 +163,7 @@ function emptyAnalysis(s: Scratch): TraceAnalysis {
     complete: false,
     orphans: 0,
     repeated: 0,
+    isRepeated: s.repeated,
     parents: s.parents,
     startUs: s.startUs,
     endUs: s.endUs,

@@ -4,6 +4,8 @@
  * `createAnalyser` works out one trace (parents, exclusive time, critical path, drag, calls). `docs/concepts/understanding.md` explains the ideas.
  */
 export { type Analyser, type Calls, createAnalyser, type TraceAnalysis } from './analyse.ts'
+export { type Blame, type BlameOptions, blame, type Change, type Evidence } from './blame.ts'
 export { columnsOf } from './columns.ts'
 export { CRITICAL } from './critical-path.ts'
+export { BUCKET_MS, type GraphClass, type GraphEdge, type GraphNode, type GraphSnapshot, ServiceGraph, type Stretch } from './service-graph.ts'
 export { KIND, type Names, type Span, type SpanColumns } from './spans.ts'
