@@ -13,7 +13,15 @@ export interface Asked {
 export type Access = 'allowed' | 'unauthenticated' | 'forbidden' | 'hidden'
 
 /** Routes above an environment that a token for one environment may use: they show or take only what belongs to it. */
-const NARROWED: ReadonlySet<RouteId> = new Set<RouteId>(['apps.list', 'apps.show', 'environments.list', 'events.list', 'events.follow', 'uploads.create'])
+const NARROWED: ReadonlySet<RouteId> = new Set<RouteId>([
+  'apps.list',
+  'apps.show',
+  'environments.list',
+  'events.list',
+  'events.follow',
+  'uploads.create',
+  'sources.app',
+])
 
 /**
  * May this be done? Asked before anything is looked up, so that an answer never tells whether the thing exists.

@@ -96,6 +96,7 @@ const BODIES: Partial<Record<RouteId, unknown>> = {
   'services.scale': { replicas: 2 },
   'releases.create': SOURCE,
   'plan.create': SOURCE,
+  'sources.app': { source: { kind: 'git', url: 'https://git.example.com/a.git' }, otherwise: 'a' },
   'build.verify': SOURCE,
   'promote.create': { from: 'staging' },
   'rollout.weight': { weight: 10 },
@@ -163,7 +164,7 @@ for (const asker of ASKERS) {
   })
 }
 /** Above its environment a bound token sees only what belongs to it. */
-const NARROWED: readonly RouteId[] = ['apps.list', 'apps.show', 'environments.list', 'events.list', 'events.follow', 'uploads.create']
+const NARROWED: readonly RouteId[] = ['apps.list', 'apps.show', 'environments.list', 'events.list', 'events.follow', 'uploads.create', 'sources.app']
 
 test('another tenant finds nothing, whether it asks as itself or names the tenant', async () => {
   const rival = world.addToken(tenants('admin', 'rivals'))

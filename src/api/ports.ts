@@ -1,4 +1,5 @@
 import type { ObservedBuild } from '../build/builder.ts'
+import type { SourceRef } from '../core/model/release.ts'
 import type { ObservedReplica, ObservedResource } from '../core/model/replica.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { Exec } from '../drivers/exec.ts'
@@ -56,6 +57,8 @@ export interface Live {
 }
 
 export interface Planner {
+  /** Which app the source says that it is; fetches it, changes nothing. */
+  appOf(tenant: string, source: Extract<SourceRef, { kind: 'git' }>, otherwise: string): Promise<string>
   /** What a deploy would do; fetches the source, changes nothing. `notes`: fields without effect, builds that would be needed. */
   plan(ref: EnvironmentRef, request: NewRelease): Promise<Plan & { readonly notes: readonly string[] }>
   /** Builds twice from nothing. `service: null`: all. */

@@ -17,6 +17,7 @@ type Ids =
   | 'releases.show'
   | 'releases.diff'
   | 'releases.log'
+  | 'sources.app'
   | 'plan.create'
   | 'build.verify'
   | 'promote.create'
@@ -64,6 +65,11 @@ export const releases: Handlers<Ids> = {
     return createRelease(call, { source: { kind: 'release', number, environment: from }, manifest: null, whenBusy })
   },
 
+  'sources.app': async (call) => {
+    const { source, otherwise } = call.body
+    call.ports.checkGitSource(source)
+    return { app: await call.ports.planner.appOf(call.tenant, source, otherwise) }
+  },
   'plan.create': async (call) => {
     const ref = refOf(call) // one that is not there yet: what the first deploy would do
     const plan = await call.ports.planner.plan(ref, { source: sourceOf(call), manifest: call.body.manifest, whenBusy: call.body.whenBusy })

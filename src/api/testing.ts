@@ -143,6 +143,7 @@ export class FakeWorld {
           notes: [],
         }),
         verify: async () => [{ service: 'web', differs: [] }],
+        appOf: async (_tenant, _source, otherwise) => otherwise,
       },
       builds: {
         observe: async () => ({}),

@@ -33,6 +33,7 @@ async function moving(end: Partial<RolloutView>, over: Handlers = {}): Promise<F
   return fakeServer({
     'apps.create': () => ({ name: 'shop', createdAt: AT, environments: [] }),
     'environments.create': () => ({}),
+    'sources.app': ({ body }) => ({ app: (body as { otherwise: string }).otherwise }),
     'uploads.create': () => ({ digest: DIGEST, bytes: 1 }),
     'releases.create': () => aRelease(2, { status: 'queued' }),
     'releases.show': () => {
@@ -252,6 +253,27 @@ test('a repository is named by its address, with commit, tag or branch and folde
       assert.equal(created?.asked.params['app'], app)
       assert.deepEqual(requestOf(server)['source'], source)
       assert.ok(!server.calls.some((it) => it.route === 'uploads.create'))
+    } finally {
+      await server.close()
+    }
+  }
+})
+
+test('an app from a repository is called what the manifest in it says, unless -a or WEIR_APP say otherwise', async () => {
+  const table: [argv: string[], env: Record<string, string>, app: string, asked: boolean][] = [
+    [[], {}, 'webshop', true],
+    [['-a', 'mine'], {}, 'mine', false],
+    [[], { WEIR_APP: 'ours' }, 'ours', false],
+  ]
+  for (const [argv, env, app, asked] of table) {
+    const server = await moving({}, { 'sources.app': () => ({ app: 'webshop' }) })
+    try {
+      const { exit, err } = await weir(server, ['deploy', 'https://git.example.com/team/shop.git', '--no-wait', ...argv], { cwd: folder, env })
+      assert.equal(exit, 0, err)
+      assert.equal(server.calls.find((it) => it.route === 'releases.create')?.asked.params['app'], app)
+      const source = { kind: 'git', url: 'https://git.example.com/team/shop.git', ref: null, commit: null, path: '.' }
+      const bodies = server.calls.filter((it) => it.route === 'sources.app').map((it) => it.asked.body)
+      assert.deepEqual(bodies, asked ? [{ source, otherwise: 'shop' }] : [])
     } finally {
       await server.close()
     }

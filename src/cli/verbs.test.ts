@@ -274,7 +274,7 @@ test('a plan says what, in which order and why; --detailed-exit-code ends with 2
     notes: ['compose: `restart` has no effect'],
   }
   let answer: object = plan
-  return against({ 'plan.create': () => answer }, async (run) => {
+  return against({ 'plan.create': () => answer, 'sources.app': () => ({ app: 'shop' }) }, async (run) => {
     const { exit, out } = await run('plan https://git.example.com/shop --detailed-exit-code')
     assert.equal(exit, 2)
     assert.equal(

@@ -32,23 +32,29 @@ export interface DraftRequest {
  * A file over the limit is cut by one byte beyond it, so that the parser itself says that it is too large.
  */
 export async function draft({ source }: DraftPorts, request: DraftRequest): Promise<Draft> {
+  const { manifest, tree, notes } = await manifestOf(source, request)
+  return {
+    graph: graphFor(manifest, request.environment),
+    tree,
+    notes: [...otherName(manifest.app, request), ...notes.map((it) => `${it.file}:${it.line} ${it.path}: ${it.effect}`)],
+  }
+}
+
+/** `request.app` is its name where nothing in it says another. */
+export async function manifestOf(source: Source, request: Omit<DraftRequest, 'environment'>) {
   const tree = await source.fetch(request.tenant, request.source)
   const listing = (await source.list(tree, '.')) ?? []
   const read = request.manifest
     ? parseManifestFile(request.manifest.file, new TextEncoder().encode(request.manifest.text), { name: request.app, listing })
     : readManifest({ files: await manifestFiles(source, tree, listing), listing, name: request.app })
   if (!read.ok) throw new WeirError(problemsCode(read.problems), problemsError(read.problems))
-  return {
-    graph: graphFor(read.manifest, request.environment),
-    tree,
-    notes: [...otherName(read.manifest.app, request), ...read.notes.map((it) => `${it.file}:${it.line} ${it.path}: ${it.effect}`)],
-  }
+  return { manifest: read.manifest, tree, notes: read.notes }
 }
 
-/** Which app a repository is released as is said before it is fetched: by `-a`, else by its address. */
+/** Where a person said `-a`, or the name in the repository has changed since it is followed. */
 function otherName(named: string, { app, source }: DraftRequest): string[] {
   if (named === app || source.kind !== 'git') return []
-  return [`the manifest names the app ${named}, and this is a release of ${app}; to release ${named}: weir deploy ${source.url} -a ${named}`]
+  return [`the manifest names the app ${named}, and this is a release of ${app}; to release ${named}: weir deploy ${source.url}`]
 }
 
 async function manifestFiles(source: Source, tree: SourceTree, listing: readonly string[]): Promise<Map<string, Uint8Array>> {

@@ -1,9 +1,9 @@
 import type { Planner } from '../api/ports.ts'
-import { buildsOf, type DraftPorts, draft } from '../controllers/draft.ts'
+import { buildsOf, type DraftPorts, draft, manifestOf } from '../controllers/draft.ts'
 import { preview } from '../controllers/preview.ts'
 import { fingerprintsOf } from '../controllers/release.ts'
 import type { Epoch } from '../core/model/epoch.ts'
-import type { Configuration, Release } from '../core/model/release.ts'
+import type { Configuration, Release, SourceRef } from '../core/model/release.ts'
 import { planFor } from '../core/plan/plan.ts'
 import { WeirError } from '../errors.ts'
 import type { EnvironmentRef, Queries } from '../store/queries.ts'
@@ -21,6 +21,11 @@ export class ReleasePlanner implements Planner {
 
   constructor(ports: PlannerPorts) {
     this.#ports = ports
+  }
+
+  async appOf(tenant: string, source: Extract<SourceRef, { kind: 'git' }>, otherwise: string): Promise<string> {
+    const { manifest } = await manifestOf(this.#ports.source, { tenant, app: otherwise, source, manifest: null })
+    return manifest.app
   }
 
   async plan(ref: EnvironmentRef, { source, manifest }: NewRelease): ReturnType<Planner['plan']> {

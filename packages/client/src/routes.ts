@@ -219,6 +219,14 @@ export const ROUTES = {
     stream: 'sse',
     summary: 'Build log, to its end',
   },
+  'sources.app': {
+    method: 'POST',
+    path: `${V1}/sources/app`,
+    verb: 'app:deploy',
+    status: 200,
+    retry: 'safe',
+    summary: 'Which app a repository says that it is; fetches it, changes nothing',
+  },
   'plan.create': { method: 'POST', path: `${ENV}/plan`, verb: 'app:deploy', status: 200, retry: 'safe', summary: 'What a deploy would do; changes nothing' },
   'build.verify': {
     method: 'POST',

@@ -21,8 +21,17 @@ export interface DeploySource {
   link(): void
 }
 
+type GitSource = Extract<ReleaseRequest['source'], { kind: 'git' }>
+
 type Origin =
-  | { readonly kind: 'git'; readonly url: string; readonly path: string; readonly folder: string | null; readonly app: string | undefined }
+  | {
+      readonly kind: 'git'
+      readonly url: string
+      readonly path: string
+      readonly folder: string | null
+      readonly app: string | undefined
+      readonly otherwise: string | undefined
+    }
   | { readonly kind: 'folder'; readonly folder: string; readonly manifest: { readonly file: string; readonly text: string } | null; readonly app: string }
 
 const MAX_MANIFEST_BYTES = 1024 * 1024
@@ -40,17 +49,18 @@ const MAX_MANIFEST_BYTES = 1024 * 1024
 export async function deploySource(session: Session): Promise<DeploySource> {
   const ref = refOf(session)
   const origin = await originOf(session, session.args[0], ref.commit !== null || ref.ref !== null)
-  const context = contextOf(session, origin)
   if (origin.kind === 'git') {
     const path = session.text('path') ?? origin.path
+    const source = { kind: 'git', url: origin.url, ref: ref.ref, commit: ref.commit, path } as const
     return {
-      context,
-      request: async () => ({ source: { kind: 'git', url: origin.url, ref: ref.ref, commit: ref.commit, path } }),
+      context: await contextOf(session, origin, () => saidInside(session, source, origin.otherwise)),
+      request: async () => ({ source }),
       follow: ref.branch === null ? null : { url: origin.url, ref: ref.branch, path },
       link: () => {},
     }
   }
   const { folder } = origin
+  const context = await contextOf(session, origin, async () => undefined)
   return {
     context,
     request: async (client) => {
@@ -77,7 +87,8 @@ async function originOf(session: Session, argument: string | undefined, wantsGit
       url: argument,
       path: '.',
       folder: null,
-      app: appNamedAfter((session.text('path') ?? argument).replace(/\/+$/, '').replace(/\.git$/, '')),
+      app: undefined,
+      otherwise: appNamedAfter((session.text('path') ?? argument).replace(/\/+$/, '').replace(/\.git$/, '')),
     }
   const place = resolve(session.terminal.cwd, argument ?? '.')
   const found = statIfThere(place)
@@ -96,7 +107,7 @@ async function manifestOrigin(file: string, bytes: Uint8Array): Promise<Origin> 
   const folder = dirname(file)
   const manifest = await checkedManifest(parseManifestFile(basename(file), bytes, { name: basename(folder), listing: listingOf(folder) }))
   const hint = manifest.sourceHint
-  if (hint?.kind === 'repository') return { kind: 'git', url: hint.url, path: '.', folder: null, app: manifest.app }
+  if (hint?.kind === 'repository') return { kind: 'git', url: hint.url, path: '.', folder: null, app: manifest.app, otherwise: undefined }
   const given = { file: basename(file), text: new TextDecoder().decode(bytes) }
   return { kind: 'folder', folder: hint === null ? folder : resolve(folder, hint.path), manifest: given, app: manifest.app }
 }
@@ -138,9 +149,9 @@ export function isRepositoryAddress(text: string): boolean {
 async function localRepository(folder: string): Promise<Origin> {
   const top = await gitSays(folder, '--show-toplevel')
   if (top !== null)
-    return { kind: 'git', url: fileUrl(top), path: relative(top, folder) || '.', folder, app: (await manifestApp(folder)) ?? appNamedAfter(folder) }
+    return { kind: 'git', url: fileUrl(top), path: relative(top, folder) || '.', folder, app: await manifestApp(folder), otherwise: appNamedAfter(folder) }
   const bare = await gitSays(folder, '--absolute-git-dir')
-  if (bare !== null) return { kind: 'git', url: fileUrl(bare), path: '.', folder, app: appNamedAfter(folder.replace(/\/?\.git$/, '')) }
+  if (bare !== null) return { kind: 'git', url: fileUrl(bare), path: '.', folder, app: undefined, otherwise: appNamedAfter(folder.replace(/\/?\.git$/, '')) }
   throw usage(`${escapeControl(folder)} is not in a git repository`, undefined, 'without --commit, --tag and --branch the folder is released as it is')
 }
 
@@ -162,12 +173,19 @@ function fileUrl(path: string): string {
   return `file://${path.split('/').map(encodeURIComponent).join('/')}`
 }
 
-function contextOf(session: Session, origin: Origin): AppContext {
+/** The server reads what the manifest in the repository says; it has the credentials, and keeps what it fetched for the release. */
+async function saidInside(session: Session, source: GitSource, otherwise = 'app'): Promise<string> {
+  session.note(`reading ${escapeControl(source.url)}`)
+  const { app } = await (await session.client()).call('sources.app', { body: { source, otherwise } })
+  return app
+}
+
+async function contextOf(session: Session, origin: Origin, inside: () => Promise<string | undefined>): Promise<AppContext> {
   const { env } = session.terminal
   const folder = origin.folder
   const link = folder === null ? null : readLink(folder)
   const environment = session.text('env') ?? (env['WEIR_ENV'] || undefined) ?? link?.environment ?? DEFAULT_ENVIRONMENT
-  const app = session.text('app') ?? (env['WEIR_APP'] || undefined) ?? link?.app ?? origin.app
+  const app = session.text('app') ?? (env['WEIR_APP'] || undefined) ?? link?.app ?? origin.app ?? (await inside())
   if (app === undefined)
     throw usage('what shall the app be called?', 'neither a manifest nor the folder has a name that an app can have', 'the same with -a NAME')
   return { app: checkedName('app', app), environment: checkedName('environment', environment) }

@@ -10,15 +10,17 @@ const digest = z
 const releaseNumber = number(1, 1e9)
 const inside = z.string().max(1000).meta({ description: 'A folder of the repository.' })
 
+const gitSource = z.strictObject({
+  kind: z.literal('git'),
+  url: z.string().min(1).max(2000),
+  ref: z.string().min(1).max(250).nullable().default(null).meta({ description: 'Branch or tag; null: the default branch.' }),
+  commit: z.string().min(4).max(64).nullable().default(null),
+  path: inside.default('.'),
+})
+
 const source = z
   .discriminatedUnion('kind', [
-    z.strictObject({
-      kind: z.literal('git'),
-      url: z.string().min(1).max(2000),
-      ref: z.string().min(1).max(250).nullable().default(null).meta({ description: 'Branch or tag; null: the default branch.' }),
-      commit: z.string().min(4).max(64).nullable().default(null),
-      path: inside.default('.'),
-    }),
+    gitSource,
     z.strictObject({ kind: z.literal('upload'), digest, label: z.string().max(200).default('upload').meta({ description: 'For people: what was sent.' }) }),
     z.strictObject({
       kind: z.literal('release'),
@@ -153,6 +155,13 @@ export const releases = {
     params: environmentPath.extend({ release: releaseNumber }),
     query: z.strictObject({ service: name.optional() }),
     response: z.object({ service: z.string(), text: z.string() }).meta({ description: 'Event `log`; the stream ends with event `end`.' }),
+  },
+  'sources.app': {
+    body: z.strictObject({
+      source: gitSource,
+      otherwise: z.string().min(1).max(200).meta({ description: 'What it is to be called where no manifest says it, such as the last part of its address.' }),
+    }),
+    response: z.object({ app: z.string() }),
   },
   'plan.create': { params: environmentPath, body: request, response: plan },
   'build.verify': {
