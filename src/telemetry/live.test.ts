@@ -23,7 +23,7 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** The process's parts in this one, asked over its socket. */
 async function started(name: string, claims = false) {
-  const live = new LiveTelemetry({ secret: SECRET, claims, connect: noStore, log: () => {} })
+  const live = new LiveTelemetry({ secret: SECRET, claims, connect: noStore, logs: '/nowhere', log: () => {} })
   await live.start()
   const [control, spans] = [join(folder, `${name}.sock`), join(folder, `${name}-spans.sock`)]
   const rpc = await serveRpc(control, handlersOf(live), null)
