@@ -2,15 +2,17 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { createAnalyser } from '../core/tracegraph/index.ts'
 import { environmentOf } from './claims.ts'
 import { scopeOf } from './control.ts'
+import { Graphs } from './graphs.ts'
 import { Intake } from './intake/intake.ts'
 import { environmentOfKey } from './keys.ts'
 import { RecentTraces } from './recent.ts'
-import { recentGraph } from './recent-graph.ts'
+
 import { Senders } from './senders.ts'
 import type { ConnectTo } from './storage/connection.ts'
 import { LogTail } from './storage/logs/log-tail.ts'
 import { TelemetryStore } from './storage/store.ts'
 import type { GraphView, NamedEnvironment, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
+import { why } from './why.ts'
 import type { ClosedTrace } from './window/closed-trace.ts'
 import { NameTable } from './window/name-table.ts'
 import type { Claims } from './window/resources.ts'
@@ -21,6 +23,8 @@ import type { MetricPoint } from './wire/metrics.ts'
 const MB = 2 ** 20
 const WINDOW = { maxSpans: 2 ** 20, maxBytes: 192 * MB, rawBytes: 64 * MB }
 const TICK_MS = 100
+const SAVE_GRAPHS_MS = 2000
+const RESTORE_EVERY_MS = 1000
 /** At the end, what is open is closed and written; longer the runner does not wait. */
 const LAST_WRITE_MS = 3000
 
@@ -44,11 +48,16 @@ export class LiveTelemetry implements Telemetry {
   readonly #store: TelemetryStore
   readonly #tail: LogTail
   readonly #recent: RecentTraces
+  readonly #graphs: Graphs
   readonly #senders: Senders
   /** Spans that gateway workers could not keep or bring, by worker. */
   readonly #dropped = new Map<string, number>()
   #environments: readonly NamedEnvironment[] = []
   #ticking: NodeJS.Timeout | null = null
+  #saving: NodeJS.Timeout | null = null
+  #restoring: NodeJS.Timeout | null = null
+  /** Until then nothing is saved: it would take the place of what is still to be read. */
+  #restored = false
 
   constructor(options: LiveOptions) {
     this.#options = options
@@ -62,6 +71,7 @@ export class LiveTelemetry implements Telemetry {
       onClosed: (closed) => this.#closed(closed),
     })
     this.#recent = new RecentTraces(this.#window)
+    this.#graphs = new Graphs(this.#window)
     this.#store = new TelemetryStore({ connect: options.connect, names: this.#names, other: NameTable.OTHER, now: Date.now })
     this.#tail = new LogTail({ folder: options.logs, sink: this.#store, now: Date.now })
     this.intake = new Intake({
@@ -77,13 +87,16 @@ export class LiveTelemetry implements Telemetry {
     this.#store.start()
     this.#tail.start()
     this.#ticking = setInterval(() => this.#window.tick(Date.now()), TICK_MS)
+    this.#saving = setInterval(() => this.#saveGraphs(), SAVE_GRAPHS_MS)
+    void this.#restoreGraphs()
   }
 
   async close(): Promise<void> {
-    if (this.#ticking) clearInterval(this.#ticking)
+    for (const timer of [this.#ticking, this.#saving, this.#restoring]) if (timer) clearTimeout(timer)
     await this.intake.close()
     await this.#tail.stop()
     this.#window.closeAll()
+    this.#saveGraphs()
     await Promise.race([this.#store.close(), new Promise((resolve) => setTimeout(resolve, LAST_WRITE_MS))])
   }
 
@@ -116,13 +129,11 @@ export class LiveTelemetry implements Telemetry {
   }
 
   async graph(environment: string, { windowMs }: { readonly windowMs: number }): Promise<GraphView> {
-    return recentGraph(this.#window, scopeOf(environment), windowMs, Date.now())
+    return this.#graphs.view(scopeOf(environment), windowMs, Date.now())
   }
 
   async why(environment: string, { service, windowMs }: { readonly service: string; readonly windowMs: number }): Promise<WhyView> {
-    const { at, services } = await this.graph(environment, { windowMs })
-    const known = services.some((it) => it.service === service)
-    return { at, service, sentence: known ? `nothing is known to be wrong with ${service}` : `no request through ${service} was traced lately`, ranked: [] }
+    return why(this.#graphs.of(scopeOf(environment)), { service, windowMs, nowMs: Date.now() })
   }
 
   async traces(environment: string, filter: TraceFilter): Promise<readonly TraceLine[]> {
@@ -135,7 +146,22 @@ export class LiveTelemetry implements Telemetry {
 
   #closed(closed: ClosedTrace): void {
     this.#senders.note(closed, Date.now())
+    this.#graphs.add(closed, Date.now())
     this.#store.traceClosed(closed)
+  }
+
+  #saveGraphs(): void {
+    if (this.#restored) for (const [scope, snapshot] of this.#graphs.snapshots()) this.#store.saveGraph(scope, snapshot)
+  }
+
+  async #restoreGraphs(): Promise<void> {
+    try {
+      this.#graphs.restore(await this.#store.loadGraphs())
+      this.#restored = true
+    } catch {
+      // the store is away: `health` says it
+      this.#restoring = setTimeout(() => void this.#restoreGraphs(), RESTORE_EVERY_MS)
+    }
   }
 
   #senderOf(key: string | null): Sender | null {

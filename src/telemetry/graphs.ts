@@ -1,0 +1,149 @@
+import { quantile, sparse } from '../core/model/latency-sketch.ts'
+import { type Analyser, createAnalyser, type GraphSnapshot, ServiceGraph } from '../core/tracegraph/index.ts'
+import type { GraphView, RequestClass, ServiceEdge, ServiceNode } from './telemetry.ts'
+import type { ClosedTrace } from './window/closed-trace.ts'
+import { STATE } from './window/trace-table.ts'
+import type { TraceWindow } from './window/trace-window.ts'
+
+/** A question looks at no more spans of traces that are not closed. */
+const MAX_LOOKED_AT = 200_000
+/** Weir's own, as it names itself. */
+const GATEWAY = 'gateway'
+
+type Stats = ReturnType<ServiceGraph['nodes']>[number]['stats']
+
+/** The service graph of each environment: of all traces that were closed, and at a question also of those that are not yet. */
+export class Graphs {
+  readonly #window: TraceWindow
+  readonly #byScope = new Map<number, ServiceGraph>()
+  readonly #changed = new Set<number>()
+  readonly #analyser: Analyser = createAnalyser()
+
+  constructor(window: TraceWindow) {
+    this.#window = window
+  }
+
+  /** A trace that is told of again, because spans came late, counts as it was. */
+  add({ scope, analysis, columns, late }: ClosedTrace, nowMs: number): void {
+    if (late) return
+    this.of(scope).add(analysis, columns, nowMs)
+    this.#changed.add(scope)
+  }
+
+  of(scope: number): ServiceGraph {
+    let graph = this.#byScope.get(scope)
+    if (!graph) {
+      graph = new ServiceGraph(this.#window.names)
+      this.#byScope.set(scope, graph)
+    }
+    return graph
+  }
+
+  has(scope: number): boolean {
+    return this.#byScope.has(scope)
+  }
+
+  view(scope: number, windowMs: number, nowMs: number): GraphView {
+    const [fromMs, toMs] = [nowMs - windowMs, nowMs + 1]
+    const both = [...(this.has(scope) ? [this.of(scope)] : []), this.#open(scope, nowMs)]
+    const nodes = summed(
+      both.flatMap((graph) => graph.nodes(fromMs, toMs)),
+      (it) => it.service,
+    )
+    const edges = summed(
+      both.flatMap((graph) => graph.edges(fromMs, toMs)),
+      (it) => `${it.caller}\n${it.callee}`,
+    )
+    const classes = summed(
+      both.flatMap((graph) => graph.classes(fromMs, toMs)),
+      (it) => `${it.service}\n${it.operation}`,
+    )
+    return {
+      at: nowMs,
+      windowMs,
+      services: nodes.map(
+        ([its, stats]): ServiceNode => ({
+          service: its[0].service,
+          kind: its[0].service === GATEWAY ? 'gateway' : its.some(({ kind }) => kind === 'service') ? 'service' : 'peer',
+          ...counted(stats),
+          exclusiveMs: stats.calls > 0 ? stats.exclusiveMs / stats.calls : null,
+          releases: releasesOf(stats.instances),
+          lostSpans: stats.lost,
+        }),
+      ),
+      edges: edges.map(
+        ([its, stats]): ServiceEdge => ({
+          caller: its[0].caller,
+          callee: its[0].callee,
+          ...counted(stats),
+          retries: stats.retries,
+          concurrency: stats.busyMs / windowMs,
+          lastSeen: Math.max(...its.map(({ lastSeenMs }) => lastSeenMs)),
+        }),
+      ),
+      classes: classes.map(([its, stats]): RequestClass => {
+        const { calls, errors, p50Ms, p95Ms } = counted(stats)
+        return { service: its[0].service, operation: its[0].operation, count: calls, errors, p50Ms, p95Ms }
+      }),
+    }
+  }
+
+  /** Of environments in which something happened since they were last asked for. */
+  *snapshots(): Generator<readonly [scope: number, snapshot: GraphSnapshot]> {
+    for (const scope of this.#changed) yield [scope, this.of(scope).snapshot()]
+    this.#changed.clear()
+  }
+
+  /** Takes in what a process before this one had found. */
+  restore(snapshots: ReadonlyMap<number, unknown>): void {
+    for (const [scope, snapshot] of snapshots) this.of(scope).merge(snapshot as GraphSnapshot)
+  }
+
+  /** Traces that are still open: a call is seen when both its ends have come, not seconds later. */
+  #open(scope: number, nowMs: number): ServiceGraph {
+    const { columns, names, traces } = this.#window
+    const graph = new ServiceGraph(names)
+    const seen = new Set<number>()
+    let looked = 0
+    for (const row of this.#window.newestFirst()) {
+      if (++looked > MAX_LOOKED_AT) break
+      const slot = columns.slot[row] as number
+      if (columns.scope[row] !== scope || seen.has(slot)) continue
+      seen.add(slot)
+      if (traces.state[slot] !== STATE.open || (traces.counted[slot] as number) > 0) continue
+      const rows = this.#window.rowsOf(slot)
+      graph.add(this.#analyser.analyse(columns, rows, rows.length), columns, nowMs)
+    }
+    return graph
+  }
+}
+
+/** Ids of replicas name the release that started them: `e12-web-v3-17`. */
+function releasesOf(instances: ReadonlySet<string>): string[] {
+  return [...new Set([...instances].flatMap((id) => /-(v\d+)-[^-]+$/.exec(id)?.[1] ?? []))].sort()
+}
+
+/** Those of one key together, with the sum of their stats. */
+function summed<Item extends { readonly stats: Stats }>(items: readonly Item[], keyOf: (item: Item) => string): [its: [Item, ...Item[]], stats: Stats][] {
+  return [...Map.groupBy(items, keyOf).values()].map((its) => [its as [Item, ...Item[]], its.map(({ stats }) => stats).reduce(sum)])
+}
+
+function sum(a: Stats, b: Stats): Stats {
+  const latency = new Map(a.latency)
+  for (const [bucket, count] of b.latency) latency.set(bucket, (latency.get(bucket) ?? 0) + count)
+  return {
+    calls: a.calls + b.calls,
+    errors: a.errors + b.errors,
+    retries: a.retries + b.retries,
+    lost: a.lost + b.lost,
+    busyMs: a.busyMs + b.busyMs,
+    exclusiveMs: a.exclusiveMs + b.exclusiveMs,
+    latency,
+    instances: new Set([...a.instances, ...b.instances]),
+  }
+}
+
+function counted({ calls, errors, latency }: Stats) {
+  const sketch = sparse(latency)
+  return { calls, errors, p50Ms: quantile(sketch, 0.5), p95Ms: quantile(sketch, 0.95), p99Ms: quantile(sketch, 0.99) }
+}
