@@ -44,7 +44,12 @@ async function measure(seconds: number, seed: number): Promise<Figure[]> {
       `${seconds} s, ${SHAPES.length}-span traces of ${Math.round(bytes)} bytes a span, ${LANES} connections, ${refused} requests sent away and sent again`,
     ),
     atLeast(LEAST_PER_SECOND, '/s', perCpuSecond, `spans per second of processor time`),
-    atMost(0, '', lost + missing, `spans lost, of ${settled.accepted}; ${settled.closedTraces} traces, ${settled.criticalSpans} spans on critical paths`),
+    atMost(
+      0,
+      '',
+      lost + missing,
+      `spans lost, of ${settled.accepted}; ${settled.closedTraces} traces, ${settled.criticalSpans} spans on critical paths, ${settled.edges.length} edges`,
+    ),
     atMost(MOST_RSS_MB, 'MB', settled.rssBytes / 1e6, 'memory at most'),
   ]
 }

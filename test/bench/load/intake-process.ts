@@ -1,13 +1,14 @@
 /**
- * An intake with its window, analyser and edges, alone in a process: prints its port, then answers each line on standard input with what it
- * has seen so far. `node intake-process.ts`
+ * An intake with its window, analyser and service graph, alone in a process: prints its port, then answers each line on standard input with
+ * what it has seen so far. `node intake-process.ts`
  */
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createInterface } from 'node:readline'
-import { createAnalyser } from '../../../src/core/tracegraph/index.ts'
+import { CRITICAL, createAnalyser, ServiceGraph } from '../../../src/core/tracegraph/index.ts'
 import { Intake } from '../../../src/telemetry/intake/intake.ts'
 import type { Loss } from '../../../src/telemetry/window/losses.ts'
+import { NameTable } from '../../../src/telemetry/window/name-table.ts'
 import { TraceWindow } from '../../../src/telemetry/window/trace-window.ts'
 
 export interface Seen {
@@ -16,8 +17,8 @@ export interface Seen {
   readonly closedSpans: number
   /** Spans on critical paths. */
   readonly criticalSpans: number
-  /** Calls by "caller callee". */
-  readonly edges: Readonly<Record<string, number>>
+  /** Edges of the graph, `web → api`. */
+  readonly edges: readonly string[]
   readonly losses: readonly Loss[]
   readonly rssBytes: number
   readonly cpuMs: number
@@ -29,7 +30,8 @@ const MB = 2 ** 20
 const FEW = 20_000
 const TICK_MS = 100
 
-const edges = new Map<number, number>()
+const names = new NameTable()
+const graph = new ServiceGraph(names)
 const times = new Map<number, { edgeMs?: number; closedMs?: number }>()
 let closedTraces = 0
 let closedSpans = 0
@@ -41,6 +43,7 @@ const window: TraceWindow = new TraceWindow({
   maxBytes: 192 * MB,
   rawBytes: 64 * MB,
   now: Date.now,
+  names,
   analyser: createAnalyser(),
   onEdge: (_, caller) => {
     const time = timeOf(caller)
@@ -49,15 +52,8 @@ const window: TraceWindow = new TraceWindow({
   onClosed: ({ rows, count, counted, columns, analysis }) => {
     closedTraces++
     closedSpans += count - counted
-    for (let p = 0; p < count; p++) criticalSpans += analysis.critical[p] === 1 ? 1 : 0
-    const { calls } = analysis
-    for (let call = 0; call < calls.count; call++) {
-      const caller = columns.service[rows[calls.caller[call] as number] as number] as number
-      const callee = calls.callee[call] as number
-      const to = callee >= 0 ? columns.service[rows[callee] as number] : columns.peer[rows[calls.client[call] as number] as number]
-      const edge = caller * 65_536 + (to as number)
-      edges.set(edge, (edges.get(edge) ?? 0) + 1)
-    }
+    for (let p = 0; p < count; p++) criticalSpans += analysis.critical[p] === CRITICAL.no ? 0 : 1
+    graph.add(analysis, columns, Date.now())
     const time = timeOf(rows[0] as number)
     if (time) time.closedMs = Date.now()
   },
@@ -88,9 +84,7 @@ for await (const _ of createInterface({ input: process.stdin })) {
     closedTraces,
     closedSpans,
     criticalSpans,
-    edges: Object.fromEntries(
-      [...edges].map(([edge, count]) => [`${window.names.text(Math.floor(edge / 65_536))} ${window.names.text(edge % 65_536)}`, count]),
-    ),
+    edges: graph.edges(Date.now() - 600_000, Date.now()).map(({ caller, callee }) => `${caller} → ${callee}`),
     losses: window.losses.list(),
     rssBytes,
     cpuMs: (user + system) / 1000,
