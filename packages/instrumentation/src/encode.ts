@@ -48,7 +48,8 @@ function encodeEvent(writer: ProtobufWriter, { name, timeMs, attributes }: SpanE
 export function encodeAttributes(writer: ProtobufWriter, field: number, attributes: readonly (string | AttributeValue)[]): void {
   for (let at = attributes.length - 2; at >= 0; at -= 2) {
     const before = writer.length
-    const [key, value] = [attributes[at] as string, attributes[at + 1]]
+    const key = attributes[at] as string
+    const value = attributes[at + 1]
     const known = remembered.get(key)?.get(value)
     if (known !== undefined) writer.raw(known)
     else encodePair(writer, key, value)

@@ -4,6 +4,8 @@ export type HeadersIn = Readonly<Record<string, string | readonly string[] | und
 
 /** Of versions after 00 more may follow. */
 const TRACEPARENT = /^(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:$|-)/
+/** Where the dashes of version 00 are is looked at first. */
+const PLAIN = /^[0-9a-f]{2}-[0-9a-f]+-[0-9a-f]+-[0-9a-f]+$/
 const B3_TRACE = /^(?!0+$)(?:[0-9a-f]{32}|[0-9a-f]{16})$/
 const B3_SPAN = /^(?!0+$)[0-9a-f]{16}$/
 /** What may stand in a header; anything else came by a way that is none. */
@@ -26,8 +28,14 @@ export function readCaller(headers: HeadersIn): Scope | null {
 }
 
 export function readTraceparent(traceparent: string, tracestate: string, baggage: string): Scope | null {
-  if (!TRACEPARENT.test(traceparent)) return null
+  if (traceparent === '' || !(isPlain(traceparent) || TRACEPARENT.test(traceparent))) return null
   return new Scope(traceparent.slice(3, 35), traceparent.slice(36, 52), isOdd(traceparent.charCodeAt(54)), tracestate, baggage, null, null)
+}
+
+/** As nearly all are: version 00, and no digit that needs a second look. */
+function isPlain(traceparent: string): boolean {
+  const dashed = traceparent.length === 55 && traceparent.startsWith('00-') && traceparent[35] === '-' && traceparent[52] === '-'
+  return dashed && traceparent[3] !== '0' && traceparent[36] !== '0' && PLAIN.test(traceparent)
 }
 
 /** The last bit of a hex digit: of the flags it says "sampled". */

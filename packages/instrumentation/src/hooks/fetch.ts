@@ -86,8 +86,13 @@ function peers(): (origin: string | URL) => Peer {
 function headersOf(request: UndiciRequest): HeadersOut {
   const { headers } = request
   if (typeof headers === 'string') return headersInText(request)
-  const find = (name: string) =>
-    headers.findIndex((it, index) => index % 2 === 0 && typeof it === 'string' && it.length === name.length && it.toLowerCase() === name)
+  const find = (name: string) => {
+    for (let at = 0; at < headers.length; at += 2) {
+      const it = headers[at]
+      if (it === name || (typeof it === 'string' && it.length === name.length && it.toLowerCase() === name)) return at
+    }
+    return -1
+  }
   return {
     get(name) {
       const at = find(name)

@@ -53,8 +53,16 @@ function end(request: ClientRequest & { readonly res?: { readonly statusCode?: n
   span.end()
 }
 
+const MOST_ADDRESSES = 1000
+const addresses = new Map<string, [string, number]>()
+
 /** @example address('songs:8080', 'http:') // ['songs', 8080] */
 export function address(host: string, protocol: string): [string, number] {
+  const key = protocol + host
+  const known = addresses.get(key)
+  if (known !== undefined) return known
   const [, name = host, port] = /^(.*?)(?::(\d+))?$/.exec(host) ?? []
-  return [name, port === undefined ? (protocol === 'https:' ? 443 : 80) : Number(port)]
+  const found: [string, number] = [name, port === undefined ? (protocol === 'https:' ? 443 : 80) : Number(port)]
+  if (addresses.size < MOST_ADDRESSES) addresses.set(key, found) // a service calls few others again and again
+  return found
 }
