@@ -9,6 +9,7 @@ import { RecentTraces } from './recent.ts'
 
 import { Senders } from './senders.ts'
 import type { ConnectTo } from './storage/connection.ts'
+import type { LogExport } from './storage/logs/export/sender.ts'
 import { LogTail } from './storage/logs/log-tail.ts'
 import { TelemetryStore } from './storage/store.ts'
 import type { GraphView, NamedEnvironment, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
@@ -35,6 +36,8 @@ export interface LiveOptions {
   readonly connect: ConnectTo
   /** Where the runner writes what replicas print. */
   readonly logs: string
+  /** Where all logs are sent on to. */
+  readonly logExport?: LogExport | null
   readonly log: (line: string) => void
 }
 
@@ -72,7 +75,13 @@ export class LiveTelemetry implements Telemetry {
     })
     this.#recent = new RecentTraces(this.#window)
     this.#graphs = new Graphs(this.#window)
-    this.#store = new TelemetryStore({ connect: options.connect, names: this.#names, other: NameTable.OTHER, now: Date.now })
+    this.#store = new TelemetryStore({
+      connect: options.connect,
+      names: this.#names,
+      other: NameTable.OTHER,
+      now: Date.now,
+      logExport: options.logExport ?? null,
+    })
     this.#tail = new LogTail({ folder: options.logs, sink: this.#store, now: Date.now })
     this.intake = new Intake({
       senderOf: (key) => this.#senderOf(key),

@@ -8,6 +8,8 @@ import { serveRpc } from '../rpc/server.ts'
 import { handlersOf } from './control.ts'
 import { serveGateway } from './gateway-socket.ts'
 import { LiveTelemetry } from './live.ts'
+import { receiverAt } from './storage/logs/export/receivers.ts'
+import { LogSender } from './storage/logs/export/sender.ts'
 import { connectTo, intakeSecret, readSettings } from './settings.ts'
 
 /** Who floods the intake slows down telemetry, and neither the API nor the apps. */
@@ -23,6 +25,7 @@ const live = new LiveTelemetry({
   claims: settings.groups === null,
   connect: connectTo(settings, process.env),
   logs: settings.logs,
+  logExport: logExport(process.env['WEIR_LOG_EXPORT']),
   log,
 })
 await live.start()
@@ -50,4 +53,14 @@ function leave(code: number, why?: string): void {
   rpc.close()
   gateway.close()
   void live.close().finally(() => process.exit(code))
+}
+
+/** An address that makes no sense is told of; all else works. */
+function logExport(address: string | undefined): LogSender | null {
+  try {
+    return address === undefined || address === '' ? null : new LogSender(receiverAt(address))
+  } catch (error) {
+    log(`WEIR_LOG_EXPORT: ${error instanceof Error ? error.message : String(error)}`)
+    return null
+  }
 }

@@ -6,6 +6,7 @@ import type { ClosedTrace } from '../window/closed-trace.ts'
 import { mergeRollups } from './compaction.ts'
 import type { ConnectTo, Session } from './connection.ts'
 import type { TableShape } from './copy-rows.ts'
+import type { ExportHealth, LogExport } from './logs/export/sender.ts'
 import { type LogEntry, levelOf } from './logs/log-record.ts'
 import { ROLLUP_COLUMNS, Rollups } from './rollups.ts'
 import { STORED_SHARE, TailSampler } from './tail-sampler.ts'
@@ -38,6 +39,8 @@ export interface StoreOptions {
   readonly other: number
   readonly now: () => number
   readonly policy?: StoragePolicy
+  /** Where all logs are sent on to. */
+  readonly logExport?: LogExport | null
 }
 
 /** A point of an OTLP metric. */
@@ -60,6 +63,8 @@ export interface StorageHealth extends WriteHealth {
   readonly names: { readonly replaced: number }
   readonly traces: { readonly kept: number; readonly unpaid: number }
   readonly upkeep: { readonly problem: string | null }
+  /** null: logs are sent nowhere else. */
+  readonly logExport: ExportHealth | null
 }
 
 const FLUSH_MS = 1_000
@@ -166,6 +171,7 @@ export class TelemetryStore {
   /** How many of the entries were taken; the others are counted as shed. */
   logs(scope: number, entries: readonly LogEntry[]): number {
     const now = this.#options.now()
+    this.#options.logExport?.add(`e${scope}`, entries)
     let taken = 0
     for (const entry of entries) {
       const rows = this.#queue.room('logs')
@@ -244,6 +250,7 @@ export class TelemetryStore {
       names: { replaced: this.#rollups.replaced },
       traces: { kept: this.#kept, unpaid: this.#sampler.unpaid },
       upkeep: { problem: this.#upkeepProblem },
+      logExport: this.#options.logExport?.health() ?? null,
     }
   }
 
@@ -252,6 +259,7 @@ export class TelemetryStore {
     await this.#ticking
     await this.#write(Number.POSITIVE_INFINITY).catch(() => {}) // what cannot be written now is lost with the process, as by a kill
     await this.#queue.close()
+    await this.#options.logExport?.close()
   }
 
   /** Makes and drops partitions, merges roll-ups and holds budgets; called by itself every minute. */
