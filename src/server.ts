@@ -89,6 +89,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
         const [{ replicas, resources }, { refused }] = await Promise.all([driver.observe(environment), gateway.observe(environment)])
         return { replicas, resources, refused }
       },
+      usage: (environment) => driver.usage(environment),
     },
     planner: new ReleasePlanner({ source, builder, queries: store.queries, epoch: () => plane.epoch() }),
     builds: new ReleaseBuilds({ source, builder, queries: store.queries }),
@@ -178,7 +179,8 @@ async function ensureTelemetry(daemons: RunnerDaemons, paths: StatePaths, embedd
     const intake = await daemons.intake()
     if (intake === null) return await daemons.stop('telemetry', epoch)
     const store = embedded ? await daemons.ensureStore() : null
-    await daemons.ensure(telemetryDaemon({ paths, intake, store, kafka: telemetryConfig().kafka }), epoch)
+    const { kafka, forward } = telemetryConfig()
+    await daemons.ensure(telemetryDaemon({ paths, intake, store, kafka, forward }), epoch)
   } catch (error) {
     log('telemetry was not started', { error: described(error) })
   }

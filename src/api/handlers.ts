@@ -7,8 +7,10 @@ import { events } from './events.ts'
 import { exec } from './exec.ts'
 import { history } from './history.ts'
 import { identity } from './identity.ts'
+import { indicators } from './indicators.ts'
 import { logSearch } from './log-search.ts'
 import { logs } from './logs.ts'
+import { objectives } from './objectives.ts'
 import { releases } from './releases.ts'
 import { rollouts } from './rollouts.ts'
 import type { Handlers } from './route.ts'
@@ -35,4 +37,6 @@ export const HANDLERS: Handlers<RouteId> = {
   ...history,
   ...telemetry,
   ...traces,
+  ...indicators,
+  ...objectives,
 }

@@ -102,6 +102,7 @@ const BODIES: Partial<Record<RouteId, unknown>> = {
   'rollout.weight': { weight: 10 },
   'variables.update': { set: { KEY: 'x' } },
   'secrets.set': { value: 'x' },
+  'objectives.set': { latencyP95: 250 },
   'credentials.set': { kind: 'token', urlPrefix: 'https://git.example.com/', value: 'x' },
   'follow.create': { url: 'https://git.example.com/a.git', ref: 'main' },
   'tasks.create': { service: 'web', argv: ['ls'] },

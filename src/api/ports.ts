@@ -1,6 +1,6 @@
 import type { ObservedBuild } from '../build/builder.ts'
 import type { SourceRef } from '../core/model/release.ts'
-import type { ObservedReplica, ObservedResource } from '../core/model/replica.ts'
+import type { ObservedReplica, ObservedResource, ReplicaUsage } from '../core/model/replica.ts'
 import type { Plan } from '../core/plan/plan.ts'
 import type { Exec } from '../drivers/exec.ts'
 import type { Logs } from '../drivers/logs.ts'
@@ -54,6 +54,8 @@ export interface Live {
     readonly resources: readonly ObservedResource[]
     readonly refused: readonly { readonly listener: string; readonly cause: string }[]
   }>
+  /** What its replicas take of the machine; of those that run. */
+  usage(environment: string): Promise<readonly ReplicaUsage[]>
 }
 
 export interface Planner {

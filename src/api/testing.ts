@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { type AppGraph } from '../core/model/app-graph.ts'
-import type { ExitStatus, ObservedReplica } from '../core/model/replica.ts'
+import type { ExitStatus, ObservedReplica, ReplicaUsage } from '../core/model/replica.ts'
 import { type Command, type EnvironmentState, INITIAL_STATE } from '../core/rollout/state.ts'
 import type { ExecSession } from '../drivers/exec.ts'
 import type { SourcedRecord } from '../drivers/logs.ts'
@@ -25,6 +25,7 @@ export class FakeWorld {
   readonly events: StoredEvent[] = []
   readonly lines: SourcedRecord[] = []
   readonly replicas: ObservedReplica[] = []
+  readonly usage: ReplicaUsage[] = []
   readonly audit: string[] = []
   readonly failures: unknown[] = []
   readonly passwords = new Map<string, string>()
@@ -62,6 +63,7 @@ export class FakeWorld {
       pendingCommands: 0,
       trouble: null,
       unbuilt: [],
+      objectives: {},
       revision: 1,
     }
     this.environments.set(keyOf(ref), detail)
@@ -125,7 +127,10 @@ export class FakeWorld {
         hashPassword: async (password) => `hash of ${password}`,
         mintToken: () => ({ secret: `minted-${++this.#number}`, hash: new Uint8Array([1]) }),
       },
-      live: { observe: async () => ({ replicas: this.replicas, resources: [], refused: [] }) },
+      live: {
+        observe: async () => ({ replicas: this.replicas, resources: [], refused: [] }),
+        usage: async () => this.usage,
+      },
       planner: {
         plan: async () => ({
           base: null,
@@ -235,6 +240,10 @@ export class FakeWorld {
         { service: 'web', origin: 1, track: 'stable', hop: 'entry', requests: 90, errors: 1, rejected4xx: 2, aborted: 0, latency: [100, 90] },
         { service: 'web', origin: 1, track: 'stable', hop: 'x1', requests: 10, errors: 0, rejected4xx: 0, aborted: 0, latency: [300, 10] },
       ],
+      indicators: async (_ref, { windowsMs }) => {
+        const counts = { requests: 100, errors: 1, rejected4xx: 2, latency: [100, 90, 300, 10] }
+        return [{ service: 'web', route: null, release: null, windows: windowsMs.map(() => counts) }]
+      },
       tokens: async (tenant, page) => {
         const own = [...this.tokens.values()].filter((it) => Object.hasOwn(it.tenants, tenant))
         const tokens = own.map(({ id, name, account, environment }) => ({
@@ -316,6 +325,11 @@ export class FakeWorld {
         const all = this.variables.get(keyOf(ref)) ?? {}
         const values = Object.fromEntries(Object.entries({ ...all[service], ...changes }).filter((it): it is [string, string] => it[1] !== null))
         this.variables.set(keyOf(ref), { ...all, [service]: values })
+      },
+      setObjectives: async (ref, service, changes) => {
+        const detail = there(ref)
+        const own = Object.entries({ ...detail.objectives[service], ...changes }).filter(([, value]) => value !== null)
+        this.environments.set(keyOf(ref), { ...detail, objectives: { ...detail.objectives, [service]: Object.fromEntries(own) } })
       },
       setSecret: async (ref, name, value) => {
         there(ref)

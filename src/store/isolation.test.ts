@@ -125,6 +125,7 @@ const QUERIES: {
   follows: (queries, ref) => queries.follows(ref),
   credentials: (queries, ref) => queries.credentials(ref.tenant, PAGE),
   traffic: (queries, ref) => queries.traffic(ref, 60_000),
+  indicators: (queries, ref) => queries.indicators(ref, { windowsMs: [60_000], by: 'route', limit: 10 }),
   tokens: (queries, ref) => queries.tokens(ref.tenant, PAGE),
   members: (queries, ref) => queries.members(ref.tenant, PAGE),
 }

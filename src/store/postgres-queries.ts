@@ -1,5 +1,5 @@
 import type { Database } from './database.ts'
-import type { EnvironmentRef, EventFilter, PageRequest, Queries } from './queries.ts'
+import type { EnvironmentRef, EventFilter, IndicatorsRequest, PageRequest, Queries } from './queries.ts'
 import { readAccounts, readConfiguration, readCredentials, readFollows, readMembers, readTenants, readTokens } from './read-administration.ts'
 import { readApps, readEnvironment, readEnvironments } from './read-environments.ts'
 import {
@@ -15,6 +15,7 @@ import {
   readRollouts,
   readTraffic,
 } from './read-history.ts'
+import { readIndicators } from './read-indicators.ts'
 
 /** Reading for people, on PostgreSQL. See `Queries`. */
 export class PostgresQueries implements Queries {
@@ -77,6 +78,9 @@ export class PostgresQueries implements Queries {
   }
   traffic(ref: EnvironmentRef, sinceMs: number) {
     return readTraffic(this.#database, ref, sinceMs)
+  }
+  indicators(ref: EnvironmentRef, request: IndicatorsRequest) {
+    return readIndicators(this.#database, ref, request)
   }
   tokens(tenant: string, page: PageRequest) {
     return readTokens(this.#database, tenant, page)

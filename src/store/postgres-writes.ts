@@ -5,7 +5,7 @@ import type { Change, PublicPorts } from './change.ts'
 import type { Database } from './database.ts'
 import { claimKey, keepAnswer } from './idempotency.ts'
 import { createAccount, createTenant, createToken, revokeToken, setPassword, setRegistration, setRole } from './write-accounts.ts'
-import { removeSecret, setCredential, setSecret, setVariables } from './write-configuration.ts'
+import { removeSecret, setCredential, setObjectives, setSecret, setVariables } from './write-configuration.ts'
 import { addCommand, createRelease, ensureEnvironment, follow, recordExec, unfollow } from './write-environments.ts'
 import type { Answer, WriteRequest, Writer, Writes } from './writes.ts'
 
@@ -55,6 +55,7 @@ function writerOf(change: Change): Writer {
     addCommand: (ref, command) => addCommand(change, ref, command),
     recordExec: (ref, session) => recordExec(change, ref, session),
     setVariables: (ref, service, variables) => setVariables(change, ref, service, variables),
+    setObjectives: (ref, service, objectives) => setObjectives(change, ref, service, objectives),
     setSecret: (ref, name, value) => setSecret(change, ref, name, value),
     removeSecret: (ref, name) => removeSecret(change, ref, name),
     follow: (ref, branch) => follow(change, ref, branch),

@@ -1,5 +1,7 @@
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { Artifact, Configuration, SourceRef } from '../core/model/release.ts'
+import type { Counts } from '../core/objectives/indicators.ts'
+import type { Objectives } from '../core/objectives/status.ts'
 import type { Because, EnvironmentState } from '../core/rollout/state.ts'
 import type { Role, TenantVerb } from '../identity/principal.ts'
 
@@ -42,6 +44,8 @@ export interface Queries {
   credentials(tenant: string, page: PageRequest): Promise<Page<CredentialDetail>>
   /** Requests since, by service, release and track: from the gateway's counters. */
   traffic(ref: EnvironmentRef, sinceMs: number): Promise<readonly TrafficRow[]>
+  /** Requests to services in one or several times that end now, the busiest first: from the gateway's counters, all hops of a service together. */
+  indicators(ref: EnvironmentRef, request: IndicatorsRequest): Promise<readonly IndicatorRow[]>
 
   tokens(tenant: string, page: PageRequest): Promise<Page<TokenDetail>>
   members(tenant: string, page: PageRequest): Promise<Page<MemberDetail>>
@@ -109,6 +113,8 @@ export interface EnvironmentDetail extends EnvironmentSummary {
   readonly trouble: Because | null
   /** Releases that are not built yet, and why they are not. */
   readonly unbuilt: readonly { readonly number: number; readonly because: Because }[]
+  /** Set by hand, by service; they win over the manifest's. */
+  readonly objectives: Readonly<Record<string, Objectives>>
   /** Grows with every change: an ETag. */
   readonly revision: number
 }
@@ -263,4 +269,20 @@ export interface TenantDetail {
   readonly name: string
   readonly createdAt: string
   readonly apps: number
+}
+
+export interface IndicatorsRequest {
+  readonly windowsMs: readonly number[]
+  /** What besides the service has a row of its own. */
+  readonly by: 'service' | 'release' | 'route'
+  readonly limit: number
+}
+
+export interface IndicatorRow {
+  readonly service: string
+  /** null: all of them. */
+  readonly route: string | null
+  readonly release: number | null
+  /** In the order they were asked for. */
+  readonly windows: readonly Counts[]
 }

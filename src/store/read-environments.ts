@@ -30,6 +30,7 @@ export async function readEnvironment(query: Query, ref: EnvironmentRef): Promis
     origins,
     pendingCommands,
     trouble: row.trouble,
+    objectives: row.objectives,
     unbuilt: row.unbuilt ?? [],
     revision,
   }
@@ -60,6 +61,7 @@ interface DetailRow {
   readonly origins: Readonly<Record<string, number>> | null
   readonly pendingCommands: number
   readonly trouble: Because | null
+  readonly objectives: EnvironmentDetail['objectives']
   readonly unbuilt: EnvironmentDetail['unbuilt'] | null
   readonly revision: number
 }
@@ -100,7 +102,7 @@ const ENVIRONMENTS = `
 select ${SUMMARY} as summary from environments e where e.tenant = $1 and e.app = $2 and e.removed_at is null order by e.name limit 200`
 
 const ENVIRONMENT = `
-select ${SUMMARY} as summary, e.number as "appNumber", e.created_at as "createdAt", e.state, r.graph, r.origins, e.revision, e.trouble,
+select ${SUMMARY} as summary, e.number as "appNumber", e.created_at as "createdAt", e.state, r.graph, r.origins, e.revision, e.trouble, e.objectives,
   (select json_agg(json_build_object('number', u.number, 'because', u.because) order by u.number) from releases u
     where u.environment = e.id and u.status in ('queued', 'building') and u.because is not null) as unbuilt,
   (select count(*) from commands c where c.environment = e.id and c.consumed_at is null) as "pendingCommands"

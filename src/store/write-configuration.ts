@@ -1,8 +1,9 @@
 import type { Configuration } from '../core/model/release.ts'
+import type { ObjectiveName } from '../core/objectives/status.ts'
 import { WeirError } from '../errors.ts'
 import { type Change, checked, checkUrl, environmentId, labelOf, notFound } from './change.ts'
 import { storable } from './json.ts'
-import type { EnvironmentRef } from './queries.ts'
+import type { EnvironmentDetail, EnvironmentRef } from './queries.ts'
 
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
 /** It becomes a file name. */
@@ -29,6 +30,24 @@ export async function setVariables(change: Change, ref: EnvironmentRef, service:
   const staged = ofService.length === 0 ? others : { ...others, [service]: Object.fromEntries(ofService) }
   await change.query.rows('update environments set variables = $2, revision = revision + 1, updated_at = now() where id = $1', [row.id, storable(staged)])
   change.audit({ tenant: ref.tenant, action: 'variables.set', target: labelOf(ref), detail: { service, names: Object.keys(variables) } })
+}
+
+export async function setObjectives(
+  change: Change,
+  ref: EnvironmentRef,
+  service: string,
+  objectives: Readonly<Partial<Record<ObjectiveName, number | null>>>,
+): Promise<void> {
+  const [row] = await change.query.rows<{ id: string; objectives: EnvironmentDetail['objectives'] }>(
+    'select id, objectives from environments where tenant = $1 and app = $2 and name = $3 and removed_at is null for no key update',
+    [ref.tenant, ref.app, ref.environment],
+  )
+  if (!row) throw notFound(`environment "${ref.environment}" of app "${ref.app}"`)
+  const ofService = Object.entries({ ...row.objectives[service], ...objectives }).filter(([, value]) => value !== null)
+  const { [service]: _before, ...others } = row.objectives
+  const all = ofService.length === 0 ? others : { ...others, [service]: Object.fromEntries(ofService) }
+  await change.query.rows('update environments set objectives = $2, revision = revision + 1, updated_at = now() where id = $1', [row.id, storable(all)])
+  change.audit({ tenant: ref.tenant, action: 'objectives.set', target: `${labelOf(ref)} ${service}`, detail: { ...objectives } })
 }
 
 export async function setSecret(change: Change, ref: EnvironmentRef, name: string, value: Uint8Array): Promise<number> {

@@ -1,6 +1,7 @@
 import type { ReleaseKey } from '../controllers/journal.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { SourceRef } from '../core/model/release.ts'
+import type { ObjectiveName } from '../core/objectives/status.ts'
 import type { Command } from '../core/rollout/state.ts'
 import type { Role, TenantVerb } from '../identity/principal.ts'
 import type { EnvironmentRef } from './queries.ts'
@@ -67,6 +68,8 @@ export interface Writer {
 
   /** Staged for the next release. service `*`: all services. A null value takes the variable away. */
   setVariables(ref: EnvironmentRef, service: string, variables: Readonly<Record<string, string | null>>): Promise<void>
+  /** Goals of a service that win over the manifest's, in force at once. null takes one back to what the manifest says. */
+  setObjectives(ref: EnvironmentRef, service: string, objectives: Readonly<Partial<Record<ObjectiveName, number | null>>>): Promise<void>
   /** Sealed before it is written. Returns the new version, which the next release takes. */
   setSecret(ref: EnvironmentRef, name: string, value: Uint8Array): Promise<number>
   removeSecret(ref: EnvironmentRef, name: string): Promise<void>

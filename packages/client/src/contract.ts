@@ -3,6 +3,7 @@ import type { RouteId } from './routes.ts'
 import { apps } from './schemas/apps.ts'
 import { configuration } from './schemas/configuration.ts'
 import { identity } from './schemas/identity.ts'
+import { objectives } from './schemas/objectives.ts'
 import { observing } from './schemas/observing.ts'
 import { releases } from './schemas/releases.ts'
 import { rollouts } from './schemas/rollouts.ts'
@@ -22,9 +23,17 @@ export interface RouteSchemas {
  * The schemas of all routes of `routes.ts`: the server checks requests by them, the client is typed by them, OpenAPI is made from them.
  * Only types of this file may be imported by what must start fast.
  */
-export const CONTRACT = { ...system, ...identity, ...apps, ...releases, ...rollouts, ...configuration, ...tasks, ...observing, ...telemetry } satisfies Record<
-  RouteId,
-  RouteSchemas
->
+export const CONTRACT = {
+  ...system,
+  ...identity,
+  ...apps,
+  ...releases,
+  ...rollouts,
+  ...configuration,
+  ...tasks,
+  ...observing,
+  ...telemetry,
+  ...objectives,
+} satisfies Record<RouteId, RouteSchemas>
 
 export type Contract = typeof CONTRACT

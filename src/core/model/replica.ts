@@ -43,6 +43,15 @@ export function originOf(id: string): { readonly service: string; readonly relea
  */
 export type ReplicaPhase = 'starting' | 'ready' | 'unready' | 'waiting' | 'failed' | 'stopping' | 'stopped'
 
+/** What a replica takes of the machine. */
+export interface ReplicaUsage {
+  readonly id: string
+  /** Time on processors since it was started; less after a restart. */
+  readonly cpuMs: number
+  readonly memoryBytes: number
+  readonly limits: { readonly cpu: number; readonly memoryBytes: number }
+}
+
 export interface ObservedReplica {
   readonly id: string
   readonly phase: ReplicaPhase

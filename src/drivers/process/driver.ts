@@ -1,4 +1,5 @@
 import type { Epoch } from '../../core/model/epoch.ts'
+import type { ReplicaUsage } from '../../core/model/replica.ts'
 import { RpcClient } from '../../rpc/client.ts'
 import type { Driver, ObservedEnvironment, ReplicaSpec, ResourceSpec, SecretMount, TaskSpec } from '../driver.ts'
 
@@ -45,6 +46,11 @@ export class ProcessDriver implements Driver {
 
   async observe(environment: string): Promise<ObservedEnvironment> {
     return (await this.#runner.call('observe', { environment })) as ObservedEnvironment
+  }
+
+  /** Replicas that run. */
+  async usage(environment: string): Promise<readonly ReplicaUsage[]> {
+    return (await this.#runner.call('usage', { environment })) as readonly ReplicaUsage[]
   }
 
   async environments(): Promise<readonly string[]> {

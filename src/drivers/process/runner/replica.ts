@@ -95,6 +95,10 @@ export class Replica {
     return this.#running ? this.#sandbox : null
   }
 
+  get token(): string {
+    return this.#record.token
+  }
+
   observe(): ObservedReplica {
     const { spec, phase, ports, restarts, cause, exit } = this.#record
     return { id: spec.id, phase, address: '127.0.0.1', ports, restarts, cause, lastLines: [...this.#sandbox.log.lastLines()], exit }

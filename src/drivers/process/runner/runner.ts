@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { nameProblem } from '../../../core/model/names.ts'
 import { telemetryConfig } from '../../../config.ts'
+import { nameProblem } from '../../../core/model/names.ts'
+import type { ReplicaUsage } from '../../../core/model/replica.ts'
 import { WeirError } from '../../../errors.ts'
 import type { BuildPlace, ConfinedJob, ObservedJob } from '../../confined.ts'
 import type { DaemonSpec, IntakeAddress, StoreConnection } from '../../daemons.ts'
@@ -29,6 +30,7 @@ import { Resources } from './resources.ts'
 import type { SandboxTools } from './sandbox.ts'
 import { forgetUnpacked, Slugs } from './slugs.ts'
 import { Task, type TaskRecord } from './task.ts'
+import { usageOf } from './usage.ts'
 
 /** Values of a spec's secrets by name; on the wire beside the spec, never in a record or log. */
 export type SecretValues = Readonly<Record<string, string>>
@@ -174,6 +176,16 @@ export class Runner {
       tasks: here(this.#tasks).map((it) => it.observe()),
       resources: this.#tools.resources.observe(environment),
     }
+  }
+
+  /** Asked for now and then by those who show it; nothing is measured otherwise. */
+  usage({ environment }: { environment: string }): ReplicaUsage[] {
+    return [...this.#replicas.values()]
+      .filter((it) => it.spec.environment === environment)
+      .flatMap((it) => {
+        const usage = usageOf(this.#machine, it.spec.id, it.token)
+        return usage ? [{ id: it.spec.id, ...usage, limits: it.spec.limits }] : []
+      })
   }
 
   environments(): string[] {

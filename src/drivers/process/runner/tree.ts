@@ -95,7 +95,7 @@ export async function killTree(machine: Machine, id: string, token: string): Pro
   }
 }
 
-function pidsOf(machine: Machine, id: string, token: string): number[] {
+export function pidsOf(machine: Machine, id: string, token: string): number[] {
   const pids = machine.cgroups ? machine.cgroups.pids(id) : processesWith(`${TOKEN_VARIABLE}=${token}`)
   return pids.filter((pid) => processStat(pid)?.zombie === false)
 }

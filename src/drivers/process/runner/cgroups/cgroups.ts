@@ -7,6 +7,8 @@ export interface Cgroups {
   pids(name: string): number[]
   /** Ends every process of the group, also those that are made meanwhile. */
   kill(name: string): Promise<void>
+  /** Since the group was made; null: it is not there. */
+  usage(name: string): CgroupUsage | null
   /** How often the kernel has killed in this group for want of memory. */
   oomKills(name: string): number
   /** Unknown and non-empty groups are left as they are. */
@@ -14,6 +16,13 @@ export interface Cgroups {
   names(): string[]
   /** The parent of all groups of this installation; only when all are removed. */
   removeAll(): void
+}
+
+export interface CgroupUsage {
+  /** Time on processors, of all its processes that ever were. */
+  readonly cpuMs: number
+  /** Now, without pages of files that can be dropped at any time. */
+  readonly memoryBytes: number
 }
 
 export interface CgroupLimits {

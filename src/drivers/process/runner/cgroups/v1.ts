@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type CgroupLimits, type Cgroups, CPU_PERIOD_US, cpuQuotaUs } from './cgroups.ts'
+import { type CgroupLimits, type Cgroups, type CgroupUsage, CPU_PERIOD_US, cpuQuotaUs } from './cgroups.ts'
 import { counter, get, killAll, makeGroup, pidsIn, put, putIfPresent, removeGroup, subgroups } from './files.ts'
 
 const CONTROLLERS = ['memory', 'pids', 'cpu', 'freezer'] as const
@@ -74,6 +74,14 @@ export class CgroupsV1 implements Cgroups {
       put(group, 'freezer.state', 'THAWED')
       await sleep(round < 10 ? 2 : 20)
     }
+  }
+
+  /** `cpuacct` is mounted with `cpu` wherever it is mounted at all. */
+  usage(name: string): CgroupUsage | null {
+    const [cpuNs, memory] = [get(this.#path('cpu', name), 'cpuacct.usage'), get(this.#path('memory', name), 'memory.usage_in_bytes')]
+    if (cpuNs === '' || memory === '') return null
+    const droppable = counter(get(this.#path('memory', name), 'memory.stat'), 'total_inactive_file')
+    return { cpuMs: Number(cpuNs) / 1e6, memoryBytes: Math.max(0, Number(memory) - droppable) }
   }
 
   oomKills(name: string): number {

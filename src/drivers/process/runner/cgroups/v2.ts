@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type CgroupLimits, type Cgroups, CPU_PERIOD_US, cpuQuotaUs } from './cgroups.ts'
+import { type CgroupLimits, type Cgroups, type CgroupUsage, CPU_PERIOD_US, cpuQuotaUs } from './cgroups.ts'
 import { counter, get, killAll, makeGroup, pidsIn, put, putIfPresent, removeGroup, subgroups } from './files.ts'
 
 const CONTROLLERS = ['cpu', 'memory', 'pids'] as const
@@ -54,6 +54,13 @@ export class CgroupsV2 implements Cgroups {
       }
       await sleep(round < 10 ? 2 : 20)
     }
+  }
+
+  usage(name: string): CgroupUsage | null {
+    const [cpu, memory] = [get(this.#path(name), 'cpu.stat'), get(this.#path(name), 'memory.current')]
+    if (cpu === '' || memory === '') return null
+    const droppable = counter(get(this.#path(name), 'memory.stat'), 'inactive_file')
+    return { cpuMs: counter(cpu, 'usage_usec') / 1000, memoryBytes: Math.max(0, Number(memory) - droppable) }
   }
 
   oomKills(name: string): number {

@@ -1,0 +1,73 @@
+import { mergeSketches } from '../core/model/latency-sketch.ts'
+import { originOf } from '../core/model/replica.ts'
+import { type Counts, indicatorsOf } from '../core/objectives/indicators.ts'
+import { KIND } from '../core/tracegraph/spans.ts'
+import { environmentId } from './environment-id.ts'
+import { found, labelOf, refOf } from './found.ts'
+import type { Call, Handlers } from './route.ts'
+
+const MOST_SERIES = 500
+
+type List = Call<'indicators.list'>
+
+export const indicators: Handlers<'indicators.list' | 'usage.show'> = {
+  'indicators.list': async (call) => {
+    const { by, minutes, service, limit } = call.query
+    const ref = refOf(call)
+    const { id } = found(await call.ports.queries.environment(ref), labelOf(ref))
+    const windowMs = minutes * 60_000
+    const counted = await call.ports.queries.indicators(ref, { windowsMs: [windowMs], by, limit: MOST_SERIES })
+    const rows = [
+      ...counted.map((it) => ({ ...it, source: 'gateway' as const, counts: it.windows[0] as Counts })),
+      ...(await fromTraces(call, id, new Set(counted.map((it) => it.service)))),
+    ]
+    const items = rows
+      .filter((it) => service === undefined || it.service === service)
+      .map(({ service: name, release, route, source, counts }) => ({
+        service: name,
+        release,
+        route,
+        source,
+        requests: counts.requests,
+        ...indicatorsOf(counts, windowMs),
+      }))
+    return { minutes, items: items.sort((a, b) => b.requests - a.requests).slice(0, limit) }
+  },
+  'usage.show': async (call) => {
+    const usage = await call.ports.live.usage(await environmentId(call))
+    return {
+      items: usage.flatMap(({ id, cpuMs, memoryBytes, limits }) => {
+        const origin = originOf(id)
+        return origin ? [{ replica: id, ...origin, cpuSeconds: cpuMs / 1000, memoryBytes, cpuLimit: limits.cpu, memoryLimitBytes: limits.memoryBytes }] : []
+      }),
+    }
+  },
+}
+
+/** What comes by other ways than the gateway, as messages off a queue: counted by roll-ups of its spans. */
+async function fromTraces({ ports, query }: List, environment: string, seen: ReadonlySet<string>) {
+  const toMs = ports.now()
+  const asked = { kind: 'operation', service: query.service ?? null, operation: null, peer: null, release: null } as const
+  const range = { fromMs: toMs - query.minutes * 60_000, toMs }
+  const { series } = await ports.kept.rollups(environment, { ...asked, ...range, widthMs: query.minutes * 60_000, limit: MOST_SERIES })
+  const incoming = series.filter((it) => (it.spanKind === KIND.server || it.spanKind === KIND.consumer) && !seen.has(it.service) && it.service !== 'gateway')
+  const keyOf = (it: (typeof incoming)[number]) =>
+    JSON.stringify([it.service, query.by === 'release' ? releaseNumber(it.release) : null, query.by === 'route' ? it.operation : null])
+  return [...Map.groupBy(incoming, keyOf)].map(([key, its]) => {
+    const [service, release, route] = JSON.parse(key) as [string, number | null, string | null]
+    const points = its.flatMap((it) => it.points)
+    const sum = (of: (point: (typeof points)[number]) => number) => points.reduce((total, it) => total + of(it), 0)
+    const counts: Counts = {
+      requests: sum((it) => it.count),
+      errors: sum((it) => it.errors),
+      rejected4xx: sum((it) => it.rejected4xx),
+      latency: mergeSketches(points.map((it) => it.latency)),
+    }
+    return { service, release, route, source: 'traces' as const, counts }
+  })
+}
+
+function releaseNumber(text: string): number | null {
+  const match = /^v(\d{1,9})$/.exec(text)
+  return match ? Number(match[1]) : null
+}
