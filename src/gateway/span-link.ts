@@ -46,8 +46,7 @@ export class SpanLink {
       const { version, senders } = await this.#post(
         JSON.stringify({ worker: this.#worker, version: this.#version, dropped: this.#spans.dropped + this.lost, batch: spanBatch(spans) }),
       )
-      if (version === this.#version) return
-      this.#spans.heard(senders)
+      this.#spans.heard(version === this.#version ? null : senders)
       this.#version = version
     } catch {
       this.lost += spans.length

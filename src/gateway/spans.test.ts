@@ -44,14 +44,18 @@ function carried({ listener, headers, sends, status = 200, replica = 'e1-api-v2-
   let now = 1000
   const spans = new GatewaySpans(() => now)
   const place = placeOf(listener)
-  if (sends !== 'unknown') spans.heard(sends === 'spans' ? [`e1/${listener.service}/v2`] : [])
+  const end = (hop: Hop, by: string | null, answered: number) =>
+    spans.end({ hop, place, origin: 2, method: 'GET', path: '/cart/7', status: answered, aborted: false, broken: false, replica: by })
+  if (sends === 'spans') spans.heard([`e1/${listener.service}/v2`])
   if (sends === 'none') {
-    spans.begin(place, group, NO_TRACE, false)
-    now += 6000
+    end(spans.begin(place, group, NO_TRACE, false), 'e1-api-v2-1', 200)
+    now += 11_000
+    spans.heard([])
+    spans.take()
   }
   const hop = spans.begin(place, group, headers, local)
   now += 5
-  spans.end({ hop, place, origin: 2, method: 'GET', path: '/cart/7', status, aborted: false, broken: false, replica })
+  end(hop, replica, status)
   return { hop, spans: spans.take() }
 }
 const shapes = (spans: readonly WaitingSpan[]) => spans.map(({ service, kind, name }) => `${service} ${kind}: ${name}`)
@@ -99,6 +103,25 @@ test('a caller that only sends on what it got is known by our own id, and its tr
 test('while it is unknown whether the callee sends spans, ours is an internal one around its own', () => {
   const { spans } = carried({ listener: ENTRY, headers: NO_TRACE, sends: 'unknown' })
   assert.deepEqual(shapes(spans), ['gateway client: web GET /cart/:id', 'web internal: GET /cart/:id'])
+})
+
+test('a release that nobody could reach yet has not been silent, and neither has one while nothing was heard at all', () => {
+  let now = 0
+  const spans = new GatewaySpans(() => now)
+  const place = placeOf(ENTRY)
+  const ask = (replica: string | null) => {
+    const hop = spans.begin(place, group, NO_TRACE, false)
+    spans.end({ hop, place, origin: 2, method: 'GET', path: '/', status: 200, aborted: false, broken: false, replica })
+    return hop.serverKind
+  }
+  ask(null)
+  now += 60_000
+  spans.heard([])
+  assert.equal(ask('e1-web-v2-1'), 'internal')
+  now += 60_000
+  assert.equal(ask('e1-web-v2-1'), 'internal')
+  spans.heard(null)
+  assert.equal(ask('e1-web-v2-1'), 'server')
 })
 
 test('where the gateway answered by itself the callee has its failure all the same', () => {
@@ -178,8 +201,8 @@ test('a batch has one resource for each maker, with its environment', () => {
       traceId: it.trace,
       spanId: it.id,
       name: it.name,
-      startTimeUnixNano: '7000000000',
-      endTimeUnixNano: '7005000000',
+      startTimeUnixNano: '12000000000',
+      endTimeUnixNano: '12005000000',
       status: { code: 2 },
     }
   }

@@ -8,8 +8,8 @@ import { TraceSampler } from './trace-sampler.ts'
 const TRACES_PER_SECOND = 500
 /** Spans that wait to be sent; what does not fit is dropped and counted. */
 const MAX_WAITING = 8192
-/** So long after its first request a release that has sent no spans of its own is taken for one that sends none. */
-const BARE_AFTER_MS = 5000
+/** A release of which nothing was heard so long after its first answer is taken for one that sends no spans: they take some seconds to be known. */
+const BARE_AFTER_MS = 10_000
 const MAX_RELEASES = 10_000
 /** Of Weir itself, as the caller of what is reached from outside. */
 const GATEWAY = 'gateway'
@@ -40,6 +40,14 @@ export interface Hop {
   /** null: what came goes on as it is. */
   readonly headers: NewTraceHeaders | null
   readonly startMs: number
+  readonly served: Served
+}
+
+/** A release of a service, and since when it has answered requests. */
+interface Served {
+  readonly key: string
+  readonly anyKey: string
+  since: number | null
 }
 
 export interface HopEnd {
@@ -96,10 +104,10 @@ export class GatewaySpans {
   readonly #now: () => number
   readonly #sampler: TraceSampler
   readonly #routes = new Map<string, RouteBook>()
-  /** Keys of releases by their group, and since when they have served. */
-  readonly #keys = new WeakMap<Group, { readonly release: string; readonly any: string }>()
-  readonly #servedSince = new Map<string, number>()
-  #senders: ReadonlySet<string> | null = null
+  readonly #byGroup = new WeakMap<Group, Served>()
+  readonly #served = new Map<string, Served>()
+  #senders: ReadonlySet<string> = new Set()
+  #heardAt = Number.NEGATIVE_INFINITY
   #waiting: WaitingSpan[] = []
 
   /** `now`: milliseconds since 1970, with fractions. */
@@ -108,17 +116,19 @@ export class GatewaySpans {
     this.#sampler = new TraceSampler(tracesPerSecond, now)
   }
 
-  /** What the telemetry process knows: `e12/web/v3` for each release of a service that has sent spans of its own, `e12/web/*` where they named no release. */
-  heard(senders: readonly string[]): void {
-    this.#senders = new Set(senders)
+  /** What the telemetry process knows: `e12/web/v3` for each release of a service that has sent spans of its own, `e12/web/*` where they named no release; null: as before. */
+  heard(senders: readonly string[] | null): void {
+    if (senders !== null) this.#senders = new Set(senders)
+    this.#heardAt = this.#now()
   }
 
   begin(place: Place, group: Group, headers: TraceHeaders, fromThisMachine: boolean): Hop {
     const startMs = this.#now()
     const entry = place.listener.kind !== 'edge'
     const came = readContext(headers)
-    const sends = this.#sends(place, group, startMs)
-    if (came !== null && !entry && !isGatewaySpanId(came.span)) return this.#behindCaller(came, sends, headers, startMs)
+    const served = this.#servedBy(place, group)
+    const sends = this.#sends(served)
+    if (came !== null && !entry && !isGatewaySpanId(came.span)) return this.#behindCaller(came, sends, headers, startMs, served)
 
     const trace = came?.trace ?? hexId(16)
     // Outside, everybody may say that it was sampled: at the entry the choice is ours.
@@ -128,15 +138,16 @@ export class GatewaySpans {
     const client = gatewaySpanId()
     const server = sends === 'spans' || !sampled ? '' : gatewaySpanId()
     const parent = came === null || (entry && !fromThisMachine) ? '' : came.span
-    return hopOf({ trace, parent, client, server, sends, sampled, tracestate, startMs })
+    return hopOf({ trace, parent, client, server, sends, sampled, tracestate, startMs, served })
   }
 
-  #behindCaller(came: TraceContext, sends: Sends, headers: TraceHeaders, startMs: number): Hop {
+  #behindCaller(came: TraceContext, sends: Sends, headers: TraceHeaders, startMs: number, served: Served): Hop {
     const server = sends === 'spans' || !came.sampled ? '' : gatewaySpanId()
-    return hopOf({ trace: came.trace, parent: came.span, client: '', server, sends, sampled: came.sampled, tracestate: headers.tracestate, startMs })
+    return hopOf({ trace: came.trace, parent: came.span, client: '', server, sends, sampled: came.sampled, tracestate: headers.tracestate, startMs, served })
   }
 
   end({ hop, place, origin, method, path, status, aborted, broken, replica }: HopEnd): void {
+    if (replica !== null && hop.served.since === null) hop.served.since = hop.startMs
     if (!hop.sampled) return
     const own = replica === null && !aborted // the callee has no span of this: the gateway answered
     const server = hop.server === '' && own ? gatewaySpanId() : hop.server
@@ -179,22 +190,21 @@ export class GatewaySpans {
     else this.#waiting.push(span)
   }
 
-  #sends(place: Place, group: Group, nowMs: number): Sends {
-    let key = this.#keys.get(group)
-    if (key === undefined) {
-      const service = `${place.environment.table.environment}/${place.service.name}`
-      key = { release: `${service}/v${group.origin}`, any: `${service}/*` }
-      this.#keys.set(group, key)
-    }
-    if (this.#senders === null) return 'unknown'
-    if (this.#senders.has(key.release) || this.#senders.has(key.any)) return 'spans'
-    let since = this.#servedSince.get(key.release)
-    if (since === undefined) {
-      if (this.#servedSince.size >= MAX_RELEASES) this.#servedSince.clear()
-      this.#servedSince.set(key.release, nowMs)
-      since = nowMs
-    }
-    return nowMs - since < BARE_AFTER_MS ? 'unknown' : 'none'
+  #sends({ key, anyKey, since }: Served): Sends {
+    if (this.#senders.has(key) || this.#senders.has(anyKey)) return 'spans'
+    return since === null || this.#heardAt - since < BARE_AFTER_MS ? 'unknown' : 'none'
+  }
+
+  #servedBy(place: Place, group: Group): Served {
+    let served = this.#byGroup.get(group)
+    if (served) return served
+    const service = `${place.environment.table.environment}/${place.service.name}`
+    const key = `${service}/v${group.origin}`
+    served = this.#served.get(key) ?? { key, anyKey: `${service}/*`, since: null }
+    if (this.#served.size >= MAX_RELEASES) this.#served.clear()
+    this.#served.set(key, served)
+    this.#byGroup.set(group, served)
+    return served
   }
 
   #routeOf(environment: string, service: string, path: string): string {
