@@ -6,6 +6,7 @@ import { BUCKET_MS, blame, createAnalyser, ServiceGraph } from '../../src/core/t
 import type { Figure, Goal } from './goal.ts'
 import { atLeast, atMost } from './measured.ts'
 import { type Day, type Fault, type Trace, withNezha } from './telemetry/nezha.ts'
+import { randomFrom } from './telemetry/random.ts'
 
 /** What changes how long things take; the other faults change what is answered. */
 const PERFORMANCE = new Set(['cpu_contention', 'cpu_consumed', 'network_delay'])
@@ -140,14 +141,4 @@ function replay({ columns, names }: Day, traces: readonly Trace[], after?: Repla
     graph.add(analyser.analyse(columns, rows, rows.length), columns, places.get(Math.floor(startMs / BUCKET_MS)) ?? beginMs)
   }
   return { graph, endMs: beginMs + buckets.length * BUCKET_MS }
-}
-
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }

@@ -12,7 +12,7 @@ import { merged, normalQuantile, pooled, type Shift, shiftOf } from './shift.ts'
  *    more than chance does in 2 % of quiet stretches, with as many questions asked as there are services.
  * 3. A gap has two ends. What at least half of a service's callees show at the same time arises in the service itself; the rest is the callee's.
  * 4. Suspects are ranked by the milliseconds that they can answer for, all visits together, less the slowest single visit; if those are less
- *    than 5 % of what requests that pass the service usually take, nobody is blamed.
+ *    than 10 % of what requests that pass the service usually take, nobody is blamed.
  */
 export interface Blame {
   readonly service: string
@@ -48,7 +48,7 @@ const FALSE_BLAME = 0.02
 /** Own times, gaps into, gaps out of a service, and all together. */
 const QUESTIONS = 4
 const LEAST_VISITS = 3
-const MATERIAL = 0.05
+const MATERIAL = 0.1
 /** Load that grew by less than this did not grow. */
 const GREW = 1.1
 

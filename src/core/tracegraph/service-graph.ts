@@ -106,15 +106,19 @@ export class ServiceGraph {
     return { nodes: this.#nodes.overflow, edges: this.#edges.overflow, classes: this.#classes.overflow }
   }
 
-  add(analysis: TraceAnalysis, spans: SpanColumns, nowMs: number): void {
+  /** Counts a trace. Of one that was counted before, when its first `counted` rows were there, only what is new. */
+  add(analysis: TraceAnalysis, spans: SpanColumns, nowMs: number, counted = 0): void {
     const bucket = this.#bucketAt(nowMs)
     this.#traces++
-    for (let p = 0; p < analysis.count; p++) {
+    for (let p = counted; p < analysis.count; p++) {
       if (analysis.isRepeated[p] === 1) continue
       if (analysis.segment[p] === p) this.#addRequest(bucket, analysis, spans, p, nowMs)
       if (analysis.visit[p] === p) this.#addVisit(bucket, analysis, spans, p, nowMs)
     }
-    for (let call = 0; call < analysis.calls.count; call++) this.#addCall(bucket, analysis, spans, call, nowMs)
+    for (let call = 0; call < analysis.calls.count; call++) {
+      const { client, callee } = analysis.calls
+      if (Math.max(client[call] as number, callee[call] as number) >= counted) this.#addCall(bucket, analysis, spans, call, nowMs)
+    }
   }
 
   nodes(fromMs: number, toMs: number): GraphNode[] {

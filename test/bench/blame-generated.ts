@@ -1,0 +1,83 @@
+/** T5: blame in generated systems of 5 to 200 services, of which one becomes slow. */
+import { blame, columnsOf, createAnalyser, ServiceGraph } from '../../src/core/tracegraph/index.ts'
+import type { Figure, Goal } from './goal.ts'
+import { atLeast } from './measured.ts'
+import { type Slowness, simulate, type Topology, topology } from './telemetry/queueing.ts'
+import { randomFrom } from './telemetry/random.ts'
+
+const TOPOLOGIES = { short: 60, full: 500 }
+const SERVICES = { least: 5, most: 200 }
+const QUIET_REQUESTS = 250
+const SLOW_REQUESTS = 120
+/** By so much of a usual request does the slow service delay each visit: what people notice. */
+const SLOWDOWN = 0.3
+const KINDS = ['wait', 'work', 'network'] as const
+
+export const goals: readonly Goal[] = [
+  {
+    id: 'T5',
+    title: 'blame in generated systems with one slow service',
+    run: async ({ full, seed }) => [measure(full ? TOPOLOGIES.full : TOPOLOGIES.short, seed)],
+  },
+]
+
+function measure(count: number, seed: number): Figure {
+  const missed: string[] = []
+  for (let at = 0; at < count; at++) {
+    const verdict = tryOne(seed + at)
+    if (verdict.blamed !== verdict.slow)
+      missed.push(`seed ${seed + at}: ${verdict.kind} ${verdict.slow} of ${verdict.services}, blamed ${verdict.blamed ?? 'nobody'}`)
+  }
+  return atLeast(
+    99,
+    '%',
+    (100 * (count - missed.length)) / count,
+    `top-1 of ${count} topologies of ${SERVICES.least}–${SERVICES.most} services${missed.length === 0 ? '' : `; missed ${missed.slice(0, 8).join(', ')}`}`,
+  )
+}
+
+function tryOne(seed: number): { slow: string; kind: string; services: number; blamed: string | undefined } {
+  const random = randomFrom(seed)
+  const services = Math.round(SERVICES.least * (SERVICES.most / SERVICES.least) ** random())
+  const system = topology(random, services)
+  const quiet = simulate(random, system, 60, null, 0)
+  const usualMs = quiet.reduce((sum, { spans }) => sum + (spans.find(({ parent }) => parent === undefined)?.durationUs ?? 0) / 1000, 0) / quiet.length
+  const kind = KINDS[Math.floor(random() * KINDS.length)] ?? 'wait'
+  const service = slowService(
+    random,
+    system,
+    quiet.map(({ spans }) => spans.map((it) => it.service)),
+    kind,
+  )
+  const slow = slowness(system, service, kind, SLOWDOWN * usualMs)
+  const slowFromMs = (1000 * QUIET_REQUESTS) / system.perSecond
+  const traces = simulate(random, system, (QUIET_REQUESTS + SLOW_REQUESTS) / system.perSecond, slow, slowFromMs)
+  const { columns, names } = columnsOf(traces.flatMap(({ spans }) => spans))
+  const [graph, analyser] = [new ServiceGraph(names), createAnalyser()]
+  const sliceMs = Math.ceil(slowFromMs / 10_000) * 10_000
+  let row = 0
+  for (const { endMs, spans } of traces) {
+    const rows = Int32Array.from(spans, () => row++)
+    const analysis = analyser.analyse(columns, rows, rows.length)
+    const begunMs = ((analysis.startUs[analysis.root] ?? 0) - 1_700_000_000_000_000) / 1000
+    if (begunMs >= slowFromMs || endMs < slowFromMs)
+      graph.add(analysis, columns, begunMs < slowFromMs ? Math.min(endMs, sliceMs - 1) : sliceMs + endMs - slowFromMs)
+  }
+  const [first] = blame(graph, graph.stretch(sliceMs, Infinity), graph.stretch(-Infinity, sliceMs))
+  return { slow: system.services[service]?.name ?? '', kind: slow.kind, services, blamed: first?.service }
+}
+
+/** One that at least a tenth of the requests pass; network slowness needs a caller. */
+function slowService(random: () => number, { services }: Topology, passed: readonly (readonly string[])[], kind: Slowness['kind']): number {
+  const often = services.flatMap(({ name }, at) =>
+    passed.filter((names) => names.includes(name)).length >= passed.length / 10 && (at > 0 || kind !== 'network') ? [at] : [],
+  )
+  return often[Math.floor(random() * often.length)] ?? 1
+}
+
+/** More work than a service can keep up with would be slow without end: there it waits instead. */
+function slowness({ services, perSecond }: Topology, service: number, kind: Slowness['kind'], ms: number): Slowness {
+  const { workers = 1, workMs = 1 } = services[service] ?? {}
+  const keepsUp = (perSecond * (workMs + ms)) / 1000 < 0.8 * workers
+  return { service, ms, kind: kind === 'work' && !keepsUp ? 'wait' : kind }
+}
