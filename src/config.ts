@@ -114,13 +114,29 @@ export interface TelemetryConfig {
   readonly zipkinPort: number | null
   /** Bootstrap servers, `HOST:PORT` by comma, of the broker that spans may be sent to; told to replicas as `KAFKAADDRESS`. */
   readonly kafka: string | null
+  /** Where copies of all spans are sent: a Zipkin, an OTLP/HTTP endpoint. */
+  readonly forward: { readonly zipkin: string | null; readonly otlp: string | null }
 }
 
 export function telemetryConfig(env: NodeJS.ProcessEnv = process.env): TelemetryConfig {
   const choice = env['WEIR_TELEMETRY'] ?? 'on'
   if (choice !== 'on' && choice !== 'off')
     throw new WeirError('E_USAGE', { message: 'WEIR_TELEMETRY is neither on nor off', cause: `"${choice}"`, next: 'WEIR_TELEMETRY=off' })
-  return { on: choice === 'on', otlpPort: portOf(env, 'WEIR_OTLP_PORT'), zipkinPort: portOf(env, 'WEIR_ZIPKIN_PORT'), kafka: env['WEIR_KAFKA'] ?? null }
+  return {
+    on: choice === 'on',
+    otlpPort: portOf(env, 'WEIR_OTLP_PORT'),
+    zipkinPort: portOf(env, 'WEIR_ZIPKIN_PORT'),
+    kafka: env['WEIR_KAFKA'] ?? null,
+    forward: { zipkin: urlOf(env, 'WEIR_FORWARD_ZIPKIN'), otlp: urlOf(env, 'WEIR_FORWARD_OTLP') },
+  }
+}
+
+function urlOf(env: NodeJS.ProcessEnv, name: string): string | null {
+  const text = env[name]
+  if (text === undefined) return null
+  if (!/^https?:\/\//.test(text) || !URL.canParse(text))
+    throw new WeirError('E_USAGE', { message: `${name} is not an address`, cause: `"${text}"`, next: `${name}=http://127.0.0.1:9412` })
+  return text
 }
 
 function portOf(env: NodeJS.ProcessEnv, name: string): number | null {
@@ -147,6 +163,8 @@ const OWN_VARIABLES = [
   'WEIR_ZIPKIN_PORT',
   'WEIR_KAFKA',
   'WEIR_LOG_EXPORT',
+  'WEIR_FORWARD_ZIPKIN',
+  'WEIR_FORWARD_OTLP',
   'DATABASE_URL',
   'WEIR_CRASH_FILE',
 ] as const

@@ -15,10 +15,11 @@ export interface TelemetryDaemonOptions {
   /** null: `DATABASE_URL` says where the store is. */
   readonly store: StoreConnection | null
   readonly kafka: string | null
+  readonly forward: TelemetrySettings['forward']
 }
 
 /** The telemetry process: an account of its own, kept by the runner. Several servers must describe it alike, or each would replace the other's. */
-export function telemetryDaemon({ paths, intake, store, kafka }: TelemetryDaemonOptions): DaemonSpec {
+export function telemetryDaemon({ paths, intake, store, kafka, forward }: TelemetryDaemonOptions): DaemonSpec {
   const owner = (path: string) => statSync(path).uid
   const apart = owner(paths.home) !== process.getuid?.()
   const settings: TelemetrySettings = {
@@ -30,6 +31,7 @@ export function telemetryDaemon({ paths, intake, store, kafka }: TelemetryDaemon
     store: store && { socketDir: store.socketDir, port: store.port, database: store.database, ...store.telemetry },
     logs: paths.logs,
     kafka,
+    forward,
   }
   const { WEIR_API_LISTEN: _api, DATABASE_URL: url, ...env } = ownEnvironment()
   return {

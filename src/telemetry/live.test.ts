@@ -23,7 +23,15 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 
 /** The process's parts in this one, asked over its socket. */
 async function started(name: string, claims = false) {
-  const live = new LiveTelemetry({ secret: SECRET, claims, connect: noStore, logs: '/nowhere', log: () => {} })
+  const live = new LiveTelemetry({
+    secret: SECRET,
+    claims,
+    connect: noStore,
+    logs: '/nowhere',
+    kafka: null,
+    forward: { zipkin: null, otlp: null },
+    log: () => {},
+  })
   await live.start()
   const [control, spans] = [join(folder, `${name}.sock`), join(folder, `${name}-spans.sock`)]
   const rpc = await serveRpc(control, handlersOf(live), null)

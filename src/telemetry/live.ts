@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { createAnalyser } from '../core/tracegraph/index.ts'
 import { environmentOf } from './claims.ts'
 import { scopeOf } from './control.ts'
+import { Entrance, type EntranceOptions } from './entrance.ts'
 import { Graphs } from './graphs.ts'
 import { Intake } from './intake/intake.ts'
 import { environmentOfKey } from './keys.ts'
@@ -29,7 +30,7 @@ const RESTORE_EVERY_MS = 1000
 /** At the end, what is open is closed and written; longer the runner does not wait. */
 const LAST_WRITE_MS = 3000
 
-export interface LiveOptions {
+export interface LiveOptions extends EntranceOptions {
   readonly secret: Uint8Array
   /** Spans without a key may say themselves whose they are: where there is one tenant. */
   readonly claims: boolean
@@ -38,7 +39,6 @@ export interface LiveOptions {
   readonly logs: string
   /** Where all logs are sent on to. */
   readonly logExport?: LogExport | null
-  readonly log: (line: string) => void
 }
 
 /** All parts of the telemetry process, joined: what comes in goes into the window; traces that are closed go into the graph and the store. */
@@ -48,6 +48,7 @@ export class LiveTelemetry implements Telemetry {
   readonly #startedAt = Date.now()
   readonly #names = new NameTable()
   readonly #window: TraceWindow
+  readonly #entrance: Entrance
   readonly #store: TelemetryStore
   readonly #tail: LogTail
   readonly #recent: RecentTraces
@@ -73,6 +74,7 @@ export class LiveTelemetry implements Telemetry {
       scopeOf: (claims, trusted) => this.#scopeOf(claims, trusted),
       onClosed: (closed) => this.#closed(closed),
     })
+    this.#entrance = new Entrance(this.#window, options)
     this.#recent = new RecentTraces(this.#window)
     this.#graphs = new Graphs(this.#window)
     this.#store = new TelemetryStore({
@@ -86,7 +88,7 @@ export class LiveTelemetry implements Telemetry {
     this.intake = new Intake({
       senderOf: (key) => this.#senderOf(key),
       scopeOf: (claims, trusted) => this.#scopeOf(claims, trusted),
-      window: this.#window,
+      window: this.#entrance,
       onLogs: (scope, records) => this.#logs(scope, records),
       onMetrics: (scope, points) => this.#metrics(scope, points),
     })
@@ -96,13 +98,14 @@ export class LiveTelemetry implements Telemetry {
     this.#store.start()
     this.#tail.start()
     this.#ticking = setInterval(() => this.#window.tick(Date.now()), TICK_MS)
+    this.#entrance.start()
     this.#saving = setInterval(() => this.#saveGraphs(), SAVE_GRAPHS_MS)
     void this.#restoreGraphs()
   }
 
   async close(): Promise<void> {
     for (const timer of [this.#ticking, this.#saving, this.#restoring]) if (timer) clearTimeout(timer)
-    await this.intake.close()
+    await Promise.all([this.intake.close(), this.#entrance.close()])
     await this.#tail.stop()
     this.#window.closeAll()
     this.#saveGraphs()
@@ -113,7 +116,7 @@ export class LiveTelemetry implements Telemetry {
   get gateway() {
     return {
       senders: this.#senders,
-      accept: (sender: Sender, request: Uint8Array) => this.#window.accept(sender, request),
+      accept: (sender: Sender, request: Uint8Array) => this.#entrance.accept(sender, request),
       dropped: (worker: string, count: number) => void this.#dropped.set(worker, count),
     }
   }
@@ -129,6 +132,7 @@ export class LiveTelemetry implements Telemetry {
       spans: { accepted: window.accepted, inMemory: window.spans },
       lost,
       storage: this.#store.health().upkeep.problem,
+      links: this.#entrance.health(),
       memoryBytes: process.memoryUsage.rss(),
     }
   }

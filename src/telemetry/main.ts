@@ -8,9 +8,9 @@ import { serveRpc } from '../rpc/server.ts'
 import { handlersOf } from './control.ts'
 import { serveGateway } from './gateway-socket.ts'
 import { LiveTelemetry } from './live.ts'
+import { connectTo, intakeSecret, readSettings } from './settings.ts'
 import { receiverAt } from './storage/logs/export/receivers.ts'
 import { LogSender } from './storage/logs/export/sender.ts'
-import { connectTo, intakeSecret, readSettings } from './settings.ts'
 
 /** Who floods the intake slows down telemetry, and neither the API nor the apps. */
 const NICENESS = 5
@@ -25,6 +25,8 @@ const live = new LiveTelemetry({
   claims: settings.groups === null,
   connect: connectTo(settings, process.env),
   logs: settings.logs,
+  kafka: settings.kafka,
+  forward: settings.forward,
   logExport: logExport(process.env['WEIR_LOG_EXPORT']),
   log,
 })

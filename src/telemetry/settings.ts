@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import type pg from 'pg'
+import type { ForwardSettings } from './entrance.ts'
 
 /**
  * What the server tells the telemetry process, as JSON in `WEIR_TELEMETRY_SETTINGS`. Secrets are not in it, but files that this process's
@@ -18,6 +19,7 @@ export interface TelemetrySettings {
   /** Where replicas' output is. */
   readonly logs: string
   readonly kafka: string | null
+  readonly forward: ForwardSettings
 }
 
 export function readSettings(env: NodeJS.ProcessEnv): TelemetrySettings {

@@ -152,5 +152,18 @@ export interface TelemetryHealth {
   readonly lost: Readonly<Record<string, number>>
   /** null: it is written to the store as it should be; else why not. */
   readonly storage: string | null
+  /** Topics that are read, and places that spans are forwarded to; empty where none is configured. */
+  readonly links: readonly LinkHealth[]
   readonly memoryBytes: number
+}
+
+export interface LinkHealth {
+  /** As `kafka zipkin` or `forward otlp`. */
+  readonly name: string
+  /** null: it works; else why not. */
+  readonly problem: string | null
+  /** Spans that came or went this way. */
+  readonly spans: number
+  /** By why: `malformed` messages; spans that were `rejected`, or were to be `forwarded` and could not be. */
+  readonly lost: Readonly<Record<string, number>>
 }

@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { post } from './post.ts'
+import { zipkinFromOtlp } from './zipkin-json.ts'
+
+export interface ForwarderOptions {
+  readonly to: 'zipkin' | 'otlp'
+  /** Zipkin's or the OTLP endpoint's address; the path is added where the address has none of its own. */
+  readonly url: string
+  readonly log: (line: string) => void
+  readonly maxBytes?: number
+  readonly retryMs?: { readonly first: number; readonly most: number }
+}
+
+export interface ForwarderHealth {
+  /** null: the last delivery was taken; else why not. */
+  readonly problem: string | null
+  readonly spans: number
+  /** Spans that found no room while the other side was away or slow, or that it refused. */
+  readonly lost: number
+  readonly waitingBytes: number
+}
+
+interface Waiting {
+  readonly request: Uint8Array
+  readonly spans: number
+}
+
+const MAX_BYTES = 16 * 2 ** 20
+/** What waits is sent together up to this. */
+const DELIVERY_BYTES = 2 ** 20
+const RETRY_MS = { first: 250, most: 15_000 }
+const DELIVERY_MS = 10_000
+/** At the end, what waits is tried once more. */
+const LAST_DELIVERY_MS = 1000
+
+/**
+ * Sends copies of what comes in to a Zipkin or any OTLP/HTTP endpoint. Adding never waits and never fails: when there is no room, the oldest
+ * goes and is counted. One delivery at a time; what the other side cannot take now is tried again, what it will not have is dropped.
+ *
+ * @example
+ * const zipkin = new Forwarder({ to: 'zipkin', url: 'http://127.0.0.1:9412', log })
+ * zipkin.add(request, 19)
+ */
+export class Forwarder {
+  readonly to: ForwarderOptions['to']
+  readonly #url: URL
+  readonly #options: ForwarderOptions
+  readonly #queue: Waiting[] = []
+  readonly #ending = new AbortController()
+  #bytes = 0
+  #sending: Promise<void> | null = null
+  #problem: string | null = null
+  #spans = 0
+  #lost = 0
+
+  constructor(options: ForwarderOptions) {
+    this.to = options.to
+    this.#url = deliveryAddress(options.to, options.url)
+    this.#options = options
+  }
+
+  /** An ExportTraceServiceRequest; it is copied. */
+  add(request: Uint8Array, spans: number): void {
+    const maxBytes = this.#options.maxBytes ?? MAX_BYTES
+    if (request.length > maxBytes || this.#ending.signal.aborted) {
+      this.#lost += spans
+      return
+    }
+    this.#queue.push({ request: request.slice(), spans })
+    this.#bytes += request.length
+    while (this.#bytes > maxBytes) this.#lost += this.#next().spans
+    this.#sending ??= this.#send().finally(() => (this.#sending = null))
+  }
+
+  health(): ForwarderHealth {
+    return { problem: this.#problem, spans: this.#spans, lost: this.#lost, waitingBytes: this.#bytes }
+  }
+
+  async close(): Promise<void> {
+    setTimeout(() => this.#ending.abort(), LAST_DELIVERY_MS).unref()
+    await this.#sending
+  }
+
+  async #send(): Promise<void> {
+    await new Promise(setImmediate) // whoever added goes first
+    while (this.#queue.length > 0) {
+      const delivery = this.#gather()
+      const spans = delivery.reduce((sum, it) => sum + it.spans, 0)
+      if (await this.#deliver(delivery.map(({ request }) => request))) this.#spans += spans
+      else this.#lost += spans
+    }
+  }
+
+  #gather(): Waiting[] {
+    const delivery = [this.#next()]
+    let size = delivery[0]?.request.length ?? 0
+    for (let next = this.#queue[0]; next && size + next.request.length <= DELIVERY_BYTES; next = this.#queue[0]) {
+      delivery.push(this.#next())
+      size += next.request.length
+    }
+    return delivery
+  }
+
+  #next(): Waiting {
+    const next = this.#queue.shift() as Waiting
+    this.#bytes -= next.request.length
+    return next
+  }
+
+  /** false: it is lost. */
+  async #deliver(requests: readonly Uint8Array[]): Promise<boolean> {
+    const { first, most } = this.#options.retryMs ?? RETRY_MS
+    const [type, body] =
+      this.to === 'zipkin'
+        ? ['application/json', Buffer.from(JSON.stringify(requests.flatMap(zipkinFromOtlp)))]
+        : ['application/x-protobuf', Buffer.concat(requests)] // messages behind each other are one, with all their parts
+    for (let delayMs = first; !this.#ending.signal.aborted; delayMs = Math.min(2 * delayMs, most)) {
+      const answer = await post(this.#url, type as string, body as Buffer, DELIVERY_MS, this.#ending.signal)
+      if (answer.taken) {
+        this.#problem = null
+        return true
+      }
+      this.#tell(answer.problem)
+      if (!answer.again) return false
+      await sleep(Math.max(delayMs, Math.min(answer.retryAfterMs, most)), undefined, { signal: this.#ending.signal }).catch(() => {})
+    }
+    return false
+  }
+
+  #tell(problem: string): void {
+    if (problem !== this.#problem) this.#options.log(`forwarding to ${this.#url.host}: ${problem}`)
+    this.#problem = problem
+  }
+}
+
+/** @example deliveryAddress('zipkin', 'http://127.0.0.1:9411').href // 'http://127.0.0.1:9411/api/v2/spans' */
+export function deliveryAddress(to: ForwarderOptions['to'], url: string): URL {
+  const address = new URL(url)
+  const path = to === 'zipkin' ? 'api/v2/spans' : 'v1/traces'
+  if (!address.pathname.endsWith(path)) address.pathname = `${address.pathname.replace(/(\/zipkin)?\/*$/, '')}/${path}`
+  return address
+}

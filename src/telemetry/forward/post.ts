@@ -1,0 +1,44 @@
+import http from 'node:http'
+import https from 'node:https'
+
+export type Delivered =
+  | { readonly taken: true }
+  /** `again`: it may be taken later, if what is wrong is mended. */
+  | { readonly taken: false; readonly problem: string; readonly again: boolean; readonly retryAfterMs: number }
+
+/** Statuses after which OTLP's clients try again; of those of Zipkin, 503 comes when its storage is away. */
+const AGAIN = new Set([408, 429, 502, 503, 504])
+const SHOWN = 200
+
+const agents = { 'http:': new http.Agent({ keepAlive: true, maxSockets: 2 }), 'https:': new https.Agent({ keepAlive: true, maxSockets: 2 }) }
+
+/** POSTs `body`; never rejects. */
+export function post(url: URL, type: string, body: Buffer, withinMs: number, signal: AbortSignal): Promise<Delivered> {
+  const secure = url.protocol === 'https:'
+  return new Promise((resolve) => {
+    const failed = (error: Error) => resolve({ taken: false, problem: error.message || error.name, again: true, retryAfterMs: 0 })
+    const request = (secure ? https : http).request(
+      url,
+      {
+        method: 'POST',
+        agent: secure ? agents['https:'] : agents['http:'],
+        headers: { 'content-type': type, 'content-length': body.length },
+        signal: AbortSignal.any([signal, AbortSignal.timeout(withinMs)]),
+      },
+      (response) => {
+        const status = response.statusCode ?? 0
+        let answer = ''
+        response.setEncoding('utf8')
+        response.on('data', (chunk: string) => (answer = (answer + chunk).slice(0, SHOWN)))
+        response.on('error', failed)
+        response.on('end', () => {
+          if (status >= 200 && status < 300) return resolve({ taken: true })
+          const retryAfterMs = Number(response.headers['retry-after'] ?? 0) * 1000 || 0
+          resolve({ taken: false, problem: `it answered ${status}${answer === '' ? '' : `: ${answer}`}`, again: AGAIN.has(status), retryAfterMs })
+        })
+      },
+    )
+    request.on('error', failed)
+    request.end(body)
+  })
+}
