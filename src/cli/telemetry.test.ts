@@ -179,6 +179,65 @@ test('logs are searched by words, level and trace; a search is not followed', as
   assert.equal((await run(handlers, 'logs', '--level', 'loud')).exit, 64)
 })
 
+const objective = {
+  service: 'web',
+  objective: 'latencyP95' as const,
+  target: 250,
+  setBy: 'hand' as const,
+  actual: 412,
+  met: false,
+  burn: { short: 15, medium: 2, long: 14.4, longest: null },
+  alarm: 'fast' as const,
+}
+
+test('slo shows what is wanted, what is, and how fast the budget goes', async () => {
+  const availability = { ...objective, objective: 'availability' as const, target: 0.999, actual: 0.99995, met: true, alarm: null }
+  const { out } = await run({ 'objectives.list': () => ({ items: [objective, availability] }) }, 'slo')
+  assert.match(out, /\nweb +latency_p95 +250 ms +412 ms +no +15x +14x +- +fast\n/)
+  assert.match(out, /\nweb +availability +99\.9 % +99\.995 % +yes /)
+  assert.match((await run({ 'objectives.list': () => ({ items: [] }) }, 'slo')).out, /weir slo set SERVICE/)
+})
+
+test('objectives are set as the manifest writes them, and taken back; update_metrics is the same', async () => {
+  const bodies: unknown[] = []
+  const handlers: Handlers = {
+    'objectives.set': ({ body }) => {
+      bodies.push(body)
+      return { service: 'web', objectives: { latencyP95: 250, availability: 0.999 } }
+    },
+  }
+  const { out } = await run(handlers, 'slo', 'set', 'web', 'latency_p95=250ms', 'availability=99.9%', 'throughput=600/min')
+  assert.equal(out, 'web: latency_p95=250ms availability=99.9%\n')
+  await run(handlers, 'update_metrics', 'web', 'latency_p99=1s')
+  await run(handlers, 'slo', 'unset', 'web', 'latency_p95')
+  assert.deepEqual(bodies, [{ latencyP95: 250, availability: 0.999, throughput: 10 }, { latencyP99: 1000 }, { latencyP95: null }])
+  for (const bad of ['latency_p95=250', 'latency_p95', 'speed=1s', 'availability=120%', 'throughput=0/s'])
+    assert.equal((await run(handlers, 'slo', 'set', 'web', bad)).exit, 64, bad)
+})
+
+test('indicators and usage are tables of what the server counted', async () => {
+  const item = {
+    service: 'web',
+    release: null,
+    route: '/cart',
+    source: 'gateway',
+    requests: 300,
+    throughput: 1,
+    errorShare: 0.01,
+    rejected4xxShare: 0,
+    availability: 0.99,
+    p50Ms: 4,
+    p95Ms: 20,
+    p99Ms: 40,
+  }
+  const { out, asked } = await run({ 'indicators.list': () => ({ minutes: 5, items: [item] }) }, 'indicators', '--by', 'route', '-s', 'web')
+  assert.match(out, /^SERVICE +ROUTE +RATE +ERRORS +4XX +P50 +P95 +P99\nweb +\/cart +1\.0\/s +1\.0 % +0 % +4\.0 ms +20 ms +40 ms\n$/)
+  assert.deepEqual(asked[0]?.query, { by: 'route', service: 'web' })
+  assert.equal((await run({}, 'indicators', '--by', 'colour')).exit, 64)
+  const replica = { replica: 'e1-web-v3-7', service: 'web', release: 3, cpuSeconds: 1.5, memoryBytes: 2 ** 26, cpuLimit: 0.5, memoryLimitBytes: 2 ** 27 }
+  assert.match((await run({ 'usage.show': () => ({ items: [replica] }) }, 'usage')).out, /\ne1-web-v3-7 +64 MiB +50 % +1\.5 s +0\.5\n/)
+})
+
 test('numbers read alike everywhere', () => {
   assert.deepEqual([null, 0.25, 9.96, 12.4, 9_999, 12_345].map(latencyText), ['-', '0.3 ms', '10.0 ms', '12 ms', '9999 ms', '12.3 s'])
   assert.deepEqual(

@@ -41,6 +41,11 @@ export function expectedAt(program: Command, before: readonly string[], current:
 /** The names of arguments and option values say what they stand for; see verbs.ts. */
 function expectedFor(name: string): Expected {
   if (name === 'format') return { words: ['table', 'wide', 'json', 'yaml'].map((it) => [it, ''] as const) }
+  if (name === 'what') return { words: ['service', 'release', 'route'].map((it) => [it, ''] as const) }
+  if (name.startsWith('objective')) {
+    const words = ['latency_p50', 'latency_p95', 'latency_p99', 'availability', 'throughput']
+    return { words: words.map((it) => [name === 'objective' ? it : `${it}=`, ''] as const) }
+  }
   if (name === 'level') return { words: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'].map((it) => [it, ''] as const) }
   if (name === 'shell') return { words: ['bash', 'zsh', 'fish'].map((it) => [it, ''] as const) }
   if (name === 'open|closed') return { words: ['open', 'closed'].map((it) => [it, ''] as const) }

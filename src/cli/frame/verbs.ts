@@ -214,6 +214,48 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('../trace.ts')).trace,
   },
   {
+    path: 'indicators',
+    about: 'requests, errors and latencies, by service or finer, the busiest first',
+    group: 'Look',
+    options: [['--by <what>', 'service, release or route'], MINUTES],
+    load: async () => (await import('../indicators.ts')).indicators,
+  },
+  {
+    path: 'usage',
+    about: 'processor time and memory of the replicas that run',
+    group: 'Look',
+    load: async () => (await import('../indicators.ts')).usageOfReplicas,
+  },
+  {
+    path: 'slo status',
+    about: 'objectives: what is wanted, what is, and how fast the error budget goes',
+    group: 'Look',
+    isDefault: true,
+    load: async () => (await import('../slo.ts')).status,
+  },
+  {
+    path: 'slo set',
+    about: 'set objectives without a release: latency_p95=250ms availability=99.9% throughput=200/s',
+    group: 'Operate',
+    args: '<service> <objective=value...>',
+    load: async () => (await import('../slo.ts')).set,
+  },
+  {
+    path: 'slo unset',
+    about: 'back to what the manifest says, for all objectives or the named ones',
+    group: 'Operate',
+    args: '<service> [objective...]',
+    load: async () => (await import('../slo.ts')).unset,
+  },
+  {
+    path: 'update_metrics',
+    about: 'slo set, as EMP calls it',
+    group: 'Operate',
+    args: '<service> <objective=value...>',
+    hidden: true,
+    load: async () => (await import('../slo.ts')).set,
+  },
+  {
     path: 'events',
     about: 'what happened, and because of what',
     group: 'Look',
@@ -452,8 +494,6 @@ export const VERBS: readonly Verb[] = [
 /** Words that later versions will know: they say so instead of "unknown command", and stay out of help. */
 export const NOT_YET: Readonly<Record<string, string>> = {
   tracing: 'the link to a Zipkin',
-  slo: 'quality goals',
-  update_metrics: 'quality goals',
   scaling: 'scaling by quality goals',
   dashboard: 'the dashboard',
   'env edit': 'editing variables; weir env set works',

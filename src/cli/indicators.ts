@@ -1,0 +1,57 @@
+import { minutesOf } from './frame/look-back.ts'
+import type { Session } from './frame/session.ts'
+import { usage } from './frame/usage.ts'
+import { escapeControl } from './output/escape.ts'
+import { showTable } from './output/show-table.ts'
+import { bytesText, latencyText, rateText, shareText } from './output/units.ts'
+
+const BY = ['service', 'release', 'route'] as const
+
+/** Requests, errors and latencies, by service or finer, the busiest first. */
+export async function indicators(session: Session): Promise<undefined> {
+  const by = BY.find((it) => it === (session.text('by') ?? 'service'))
+  if (by === undefined) throw usage('--by must be service, release or route')
+  const client = await session.client()
+  const service = session.text('service')
+  const query = { by, ...(service === undefined ? {} : { service }), ...minutesOf(session) }
+  const { items, minutes } = await client.call('indicators.list', { params: await session.app(), query })
+  const { colours } = session.terminal
+  const share = (part: number | null) => (part === null ? '-' : shareText(part, 1))
+  await showTable(
+    session,
+    items,
+    [
+      { title: 'SERVICE', value: (it) => escapeControl(it.service) },
+      ...(by === 'release' ? [{ title: 'RELEASE', value: (it: (typeof items)[number]) => (it.release === null ? '-' : `v${it.release}`) }] : []),
+      ...(by === 'route' ? [{ title: 'ROUTE', flexible: true, value: (it: (typeof items)[number]) => escapeControl(it.route ?? '-') }] : []),
+      { title: 'RATE', value: (it) => rateText(it.requests, minutes * 60_000) },
+      { title: 'ERRORS', value: (it) => (it.errorShare ? colours.red(share(it.errorShare)) : share(it.errorShare)) },
+      { title: '4XX', value: (it) => share(it.rejected4xxShare) },
+      { title: 'P50', value: (it) => latencyText(it.p50Ms) },
+      { title: 'P95', value: (it) => latencyText(it.p95Ms) },
+      { title: 'P99', value: (it) => latencyText(it.p99Ms) },
+      { title: 'REQUESTS', wide: true, value: (it) => String(Math.round(it.requests)) },
+      { title: 'FROM', wide: true, value: (it) => it.source },
+    ],
+    `no requests in the last ${minutes} minutes`,
+  )
+}
+
+/** Processor time and memory of the replicas that run. */
+export async function usageOfReplicas(session: Session): Promise<undefined> {
+  const client = await session.client()
+  const { items } = await client.call('usage.show', { params: await session.app() })
+  const service = session.text('service')
+  await showTable(
+    session,
+    items.filter((it) => service === undefined || it.service === service),
+    [
+      { title: 'REPLICA', value: (it) => it.replica },
+      { title: 'MEMORY', value: (it) => bytesText(it.memoryBytes) },
+      { title: 'OF', value: (it) => shareText(it.memoryBytes, it.memoryLimitBytes) },
+      { title: 'CPU TIME', value: (it) => `${it.cpuSeconds.toFixed(1)} s` },
+      { title: 'CPU LIMIT', value: (it) => String(it.cpuLimit) },
+    ],
+    'no replicas run',
+  )
+}
