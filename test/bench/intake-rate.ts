@@ -1,4 +1,5 @@
 /** T1: how many spans a second one core takes in over HTTP, from gzip to calls and critical path, in how much memory, without losing one. */
+import { spawnSync } from 'node:child_process'
 import { Agent, request } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Figure, Goal } from './goal.ts'
@@ -26,6 +27,7 @@ export const goals: readonly Goal[] = [
 async function measure(seconds: number, seed: number): Promise<Figure[]> {
   const bodies = [...spanTraffic({ traces: TRACES, startMs: Date.now(), seed })]
   await using intake = await startIntake({ core: 1 })
+  spawnSync('taskset', ['-acp', '0', String(process.pid)])
   await send(intake.port, bodies, 3)
   const before = await intake.seen()
   const { spans, elapsedMs, refused } = await send(intake.port, bodies, seconds)

@@ -9,6 +9,9 @@ const MAX_WALK = 32
 export const asks = (kind: number) => kind === KIND.client || kind === KIND.producer
 export const answers = (kind: number) => kind === KIND.server || kind === KIND.consumer
 
+/** `pairNext` of a row that is in no list. */
+const APART = -2
+
 /** What a new span met: the same span, delivered twice; or the other end of a call. */
 export const MET = { nothing: -1, itself: -2 } as const
 
@@ -26,9 +29,16 @@ export class Pairs {
     this.#heads = new Int32Array(2 ** (Math.ceil(Math.log2(spans.size)) + 1)).fill(NONE)
   }
 
-  /** Takes the row in; returns the row of its other end, or a value of `MET`. A span that was there before is not taken in again. */
+  /**
+   * Takes the row in; returns the row of its other end, or a value of `MET`. A span that was there before is not taken in again. Internal
+   * spans have no other end; one of those that comes twice is left to the analysis.
+   */
   add(row: number): number {
     const { slot, kind, id, pairNext, pairPrevious } = this.#spans
+    if (!asks(kind[row] as number) && !answers(kind[row] as number)) {
+      pairNext[row] = APART
+      return MET.nothing
+    }
     const key = this.#keyOf(row)
     const bucket = this.#bucket(key, row)
     const head = this.#heads[bucket] as number
@@ -49,6 +59,7 @@ export class Pairs {
   remove(row: number): void {
     const { pairNext, pairPrevious } = this.#spans
     const next = pairNext[row] as number
+    if (next === APART) return
     const previous = pairPrevious[row] as number
     if (next !== NONE) pairPrevious[next] = previous
     if (previous < 0) this.#heads[~previous] = next

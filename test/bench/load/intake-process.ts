@@ -1,6 +1,6 @@
 /**
- * An intake with its window, analyser and service graph, alone in a process: prints its port, then answers each line on standard input with
- * what it has seen so far. `node intake-process.ts`
+ * An intake with its window, analyser and service graph, alone in a process: prints its port, then answers each line on standard input: an
+ * empty one with what it has seen so far, the id of a trace with whether it is found. `node intake-process.ts`
  */
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -9,6 +9,7 @@ import { CRITICAL, createAnalyser, ServiceGraph } from '../../../src/core/traceg
 import { Intake } from '../../../src/telemetry/intake/intake.ts'
 import type { Loss } from '../../../src/telemetry/window/losses.ts'
 import { NameTable } from '../../../src/telemetry/window/name-table.ts'
+import { wordsOf } from '../../../src/telemetry/window/trace-table.ts'
 import { TraceWindow } from '../../../src/telemetry/window/trace-window.ts'
 
 export interface Seen {
@@ -77,7 +78,11 @@ setInterval(() => {
 }, TICK_MS)
 console.log((server.address() as AddressInfo).port)
 
-for await (const _ of createInterface({ input: process.stdin })) {
+for await (const question of createInterface({ input: process.stdin })) {
+  if (question !== '') {
+    console.log(JSON.stringify(window.traces.find(1, wordsOf(question) ?? new Uint32Array(4), 0) >= 0))
+    continue
+  }
   const { user, system } = process.cpuUsage()
   const seen: Seen = {
     accepted: window.health().accepted,

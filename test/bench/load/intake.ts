@@ -7,6 +7,8 @@ export interface RunningIntake extends AsyncDisposable {
   readonly port: number
   /** What it has seen so far. */
   seen(): Promise<Seen>
+  /** Is the trace with this id found? */
+  finds(id: string): Promise<boolean>
 }
 
 /** Starts an intake in a process of its own, on one core where one is named. */
@@ -16,13 +18,15 @@ export async function startIntake({ core }: { core: number | null }): Promise<Ru
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const line = async () => String((await lines.next()).value)
+  const ask = async (question: string): Promise<unknown> => {
+    child.stdin.write(`${question}\n`)
+    return JSON.parse(await line())
+  }
   const port = Number(await line())
   return {
     port,
-    seen: async () => {
-      child.stdin.write('\n')
-      return JSON.parse(await line()) as Seen
-    },
+    seen: () => ask('') as Promise<Seen>,
+    finds: (id) => ask(id) as Promise<boolean>,
     [Symbol.asyncDispose]: async () => {
       const gone = new Promise((resolve) => child.once('exit', resolve))
       child.stdin.end()

@@ -55,7 +55,7 @@ export interface Body {
  */
 export function* spanTraffic({ traces, startMs, seed }: { traces: number; startMs: number; seed: number }): Generator<Body> {
   const services = [...new Set(SHAPES.map(({ service }) => service))]
-  const chance = generator(seed)
+  const chance = chanceFrom(seed)
   for (let first = 0; first < traces; first += ROUND) {
     const ids = Array.from({ length: Math.min(ROUND, traces - first) }, () => bytesOf(chance, 16))
     const spanIds = ids.map(() => SHAPES.map(() => bytesOf(chance, 8)))
@@ -187,8 +187,8 @@ function bytesOf(chance: () => number, length: number): Uint8Array {
   return bytes
 }
 
-/** Mulberry32. */
-function generator(seed: number): () => number {
+/** Mulberry32: the same numbers from the same seed. */
+export function chanceFrom(seed: number): () => number {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
