@@ -78,15 +78,12 @@ export class Intake {
   /** Ends when the requests under way are answered. */
   async close(): Promise<void> {
     this.#admission.close()
-    await Promise.all(
-      this.#servers.map((server) => {
-        if (!server.listening) return undefined
-        const closed = new Promise((resolve) => server.close(resolve))
-        server.closeIdleConnections()
-        setTimeout(() => server.closeAllConnections(), LINGER_MS).unref()
-        return closed
-      }),
-    )
+    const closed = this.#servers.filter(({ listening }) => listening).map((server) => new Promise((resolve) => server.close(resolve)))
+    for (const server of this.#servers) {
+      server.closeIdleConnections()
+      setTimeout(() => server.closeAllConnections(), LINGER_MS).unref()
+    }
+    await Promise.all(closed)
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
@@ -181,7 +178,9 @@ export class Intake {
       return
     }
     const body = exportAnswer(target, format, rejected, because)
-    response.writeHead(200, { 'content-type': CONTENT_TYPE[format], 'content-length': body.length }).end(body)
+    response.writeHead(200, { 'content-type': CONTENT_TYPE[format], 'content-length': body.length })
+    if (body.length === 0) response.end()
+    else response.end(body)
   }
 
   #refuse(response: ServerResponse, format: Format, sender: Sender | null, error: unknown): void {

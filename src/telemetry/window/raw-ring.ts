@@ -26,9 +26,4 @@ export class RawRing {
   offsetOf(position: number): number {
     return position < 0 || position < this.#head - this.bytes.length ? -1 : position % this.bytes.length
   }
-
-  /** For how much longer the oldest bytes stay, in bytes: what may come before they are written over. */
-  get written(): number {
-    return this.#head
-  }
 }

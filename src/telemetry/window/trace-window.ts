@@ -361,9 +361,10 @@ export class TraceWindow {
   }
 
   #tellOfEdge(scope: number, row: number, other: number): void {
-    const { kind } = this.columns
-    if (other >= 0) asks(kind[row] as number) ? this.#options.onEdge?.(scope, row, other) : this.#options.onEdge?.(scope, other, row)
-    else if (this.columns.toSystem[row] === 1) this.#options.onEdge?.(scope, row, -1)
+    const { kind, toSystem } = this.columns
+    const rowAsks = asks(kind[row] as number)
+    if (other >= 0) this.#options.onEdge?.(scope, rowAsks ? row : other, rowAsks ? other : row)
+    else if (toSystem[row] === 1) this.#options.onEdge?.(scope, row, -1)
   }
 
   #reopen(slot: number): void {
