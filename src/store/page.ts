@@ -12,7 +12,12 @@ export function askFor(page: PageRequest): number {
 export function pageOf<T>(rows: readonly T[], page: PageRequest, key: (row: T) => string | number): Page<T> {
   const items = rows.slice(0, sizeOf(page))
   const last = items.at(-1)
-  return { items, cursor: rows.length > items.length && last !== undefined ? Buffer.from(JSON.stringify(key(last))).toString('base64url') : null }
+  return { items, cursor: rows.length > items.length && last !== undefined ? cursorAt(key(last)) : null }
+}
+
+/** For a list that ended before its end. */
+export function cursorAt(key: string | number): string {
+  return Buffer.from(JSON.stringify(key)).toString('base64url')
 }
 
 export function afterName(page: PageRequest): string {

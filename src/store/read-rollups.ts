@@ -15,7 +15,7 @@ const WIDTHS = [
 
 export async function readRollups(query: Query, environment: number, asked: RollupQuery, nowMs: number): Promise<Rollups> {
   const widthMs = widthFor(asked, nowMs)
-  const rows = await query.prepared<Row>(`rollups-${finest(widthMs)}`, SERIES(finest(widthMs)), [
+  const rows = await query.prepared<Row>(`rollups-${widestFor(widthMs)}`, SERIES(widestFor(widthMs)), [
     environment,
     Math.floor(asked.fromMs / widthMs) * widthMs,
     asked.toMs,
@@ -31,7 +31,7 @@ export async function readRollups(query: Query, environment: number, asked: Roll
 }
 
 export async function readEdges(query: Query, environment: number, { fromMs, toMs }: TimeRange, nowMs: number): Promise<EdgeSummary[]> {
-  const table = finest(widthFor({ fromMs, widthMs: 10_000 }, nowMs))
+  const table = widestFor(widthFor({ fromMs, widthMs: 10_000 }, nowMs))
   return query.prepared<EdgeSummary>(`edges-${table}`, EDGES(table), [environment, fromMs, toMs, MOST_EDGES])
 }
 
@@ -42,8 +42,8 @@ function widthFor({ fromMs, widthMs }: Pick<RollupQuery, 'fromMs' | 'widthMs'>, 
   return Math.ceil(wanted / kept) * kept
 }
 
-/** How many of WIDTHS may be read: the widest that divides the points' width. */
-function finest(widthMs: number): number {
+/** The widest of WIDTHS that the points' width is a multiple of: rows are read from there to the finest. */
+function widestFor(widthMs: number): number {
   return WIDTHS.findLastIndex(({ ms }) => widthMs % ms === 0)
 }
 
@@ -73,11 +73,12 @@ function nameOf({ service, operation, peer, release }: Omit<RollupSeries, 'point
  * Rows of a time, each counted once: from the widest table as far as it is merged, then from the next finer one. $2 and $3: from and to, in ms.
  */
 function source(widest: number): string {
-  const parts = WIDTHS.slice(0, widest + 1).map(({ table }, at) => {
-    const finerEnd =
-      at === widest ? 'true' : `at >= to_timestamp(coalesce((select value from telemetry.marks where name = '${WIDTHS[at + 1]?.table}'), 0)::float8 / 1000)`
-    const ownEnd = at === 0 ? 'true' : `at < to_timestamp(coalesce((select value from telemetry.marks where name = '${table}'), 0)::float8 / 1000)`
-    return `select * from telemetry.${table} where environment = $1 and at >= to_timestamp($2::float8 / 1000) and at < to_timestamp($3::float8 / 1000) and ${finerEnd} and ${ownEnd}`
+  const tables = ['rollups_fresh', ...WIDTHS.map(({ table }) => table)].slice(0, widest + 2)
+  const parts = tables.map((table, at) => {
+    const begin =
+      at === widest + 1 ? 'true' : `at >= to_timestamp(coalesce((select value from telemetry.marks where name = '${tables[at + 1]}'), 0)::float8 / 1000)`
+    const end = at === 0 ? 'true' : `at < to_timestamp(coalesce((select value from telemetry.marks where name = '${table}'), 0)::float8 / 1000)`
+    return `select * from telemetry.${table} where environment = $1 and at >= to_timestamp($2::float8 / 1000) and at < to_timestamp($3::float8 / 1000) and ${begin} and ${end}`
   })
   return parts.join(' union all ')
 }

@@ -76,7 +76,8 @@ async function stored(weir: Installation): Promise<{ counted: number; traces: nu
   const database = new Database({ socketDir: join(home, 'run/pg'), port: 5432, user: 'weir', database: 'weir', password })
   try {
     const [row] = await database.rows<{ counted: number; traces: number; bytes: number }>(
-      `select (select coalesce(sum(count), 0) from telemetry.rollups_10s where kind in (1, 2) and environment = 1) as counted,
+      `select (select coalesce(sum(count), 0) from (select * from telemetry.rollups_fresh union all select * from telemetry.rollups_10s) r
+           where kind in (1, 2) and environment = 1) as counted,
          (select count(*) from telemetry.traces) as traces,
          (select coalesce(sum(pg_total_relation_size(inhrelid)), 0) from pg_inherits where inhparent = 'telemetry.traces'::regclass) as bytes`,
     )

@@ -8,13 +8,16 @@ interface Step {
   readonly from: string
   readonly to: string
   readonly widthMs: number
+  /** The finer rows are not kept. */
+  readonly moves?: true
 }
 const STEPS: readonly Step[] = [
+  { from: 'rollups_fresh', to: 'rollups_10s', widthMs: 10_000, moves: true },
   { from: 'rollups_10s', to: 'rollups_5m', widthMs: 300_000 },
   { from: 'rollups_5m', to: 'rollups_1h', widthMs: 3_600_000 },
 ]
 /** So many periods in one go after PostgreSQL or this process was away. */
-const MOST_PERIODS = 24
+const MOST_PERIODS = 60
 
 interface Row {
   readonly environment: number
@@ -33,8 +36,8 @@ interface Row {
 }
 
 /**
- * Merges ten-second rows into five-minute rows, and those into hours: each period once, in a transaction with the mark that says so. Nothing may
- * be written any more that begins before `untilMs`. The finer rows stay until they are too old.
+ * Merges what was written every second into ten-second rows, those into five-minute rows, and those into hours: each period once, in a transaction
+ * with the mark that says so. Nothing may be written any more that begins before `untilMs`. Rows of ten seconds and more stay until they are too old.
  *
  * @example await mergeRollups((work) => queue.run(work), Date.now() - 60_000)
  */
@@ -49,7 +52,7 @@ export async function mergeRollups(run: <T>(work: (session: Session) => Promise<
 }
 
 /** False: no whole period is left to merge. */
-async function mergePeriod(session: Session, { from, to, widthMs }: Step, untilMs: number): Promise<boolean> {
+async function mergePeriod(session: Session, { from, to, widthMs, moves }: Step, untilMs: number): Promise<boolean> {
   const mark = await markOf(session, to)
   const [first] = await session.rows<{ ms: string | null }>(
     `select extract(epoch from min(at)) * 1000 as ms from telemetry.${from} where at >= to_timestamp($1::float8 / 1000)`,
@@ -70,6 +73,7 @@ async function mergePeriod(session: Session, { from, to, widthMs }: Step, untilM
   const rows = new CopyRows({ table: `telemetry.${to}`, columns: ROLLUP_COLUMNS })
   for (const group of grouped(found).values()) rows.add(mergedRow(begin, group))
   await session.copy(rows)
+  if (moves) await session.rows(`delete from telemetry.${from} where at < to_timestamp($1::float8 / 1000)`, [begin + widthMs])
   await setMark(session, to, begin + widthMs)
   return true
 }
@@ -106,7 +110,8 @@ function mergedRow(atMs: number, group: readonly Row[]): Parameters<CopyRows['ad
   ]
 }
 
-async function markOf(session: Session, name: string): Promise<number> {
+/** How far a table was merged into, in ms: what begins before is never looked at again in the finer one. */
+export async function markOf(session: Session, name: string): Promise<number> {
   const [row] = await session.rows<{ value: string }>('select value from telemetry.marks where name = $1', [name])
   return Number(row?.value ?? 0)
 }

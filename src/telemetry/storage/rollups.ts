@@ -52,7 +52,7 @@ interface Bucket {
  * @example
  * const rollups = new Rollups({ names, other: 1 })
  * rollups.add(closed, Date.now())
- * rollups.drain(Date.now() - 15_000, new CopyRows(…))
+ * rollups.drain(new CopyRows(…))
  */
 export class Rollups {
   readonly #names: Names
@@ -118,14 +118,11 @@ export class Rollups {
     this.#sealedMs = Math.max(this.#sealedMs, ms)
   }
 
-  /** Moves buckets that have ended by `untilMs` into `rows`. */
-  drain(untilMs: number, rows: CopyRows): void {
-    for (const [at, { cells }] of [...this.#buckets].sort((a, b) => a[0] - b[0])) {
-      if (at + BUCKET_MS > untilMs) break
-      this.#buckets.delete(at)
-      this.#cells -= cells.size
-      for (const [key, cell] of cells) rows.add(this.#rowOf(at, key, cell))
-    }
+  /** Moves all that was counted since the last time into `rows`: what comes later for the same bucket becomes rows of its own, which add up. */
+  drain(rows: CopyRows): void {
+    for (const [at, { cells }] of this.#buckets) for (const [key, cell] of cells) rows.add(this.#rowOf(at, key, cell))
+    this.#buckets.clear()
+    this.#cells = 0
   }
 
   /** Which answers were 4xx; of those that are new. */

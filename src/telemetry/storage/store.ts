@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { deflateRaw, inflateRaw } from 'node:zlib'
 import type { Names } from '../../core/tracegraph/spans.ts'
 import type { ClosedTrace } from '../window/closed-trace.ts'
-import { mergeRollups } from './compaction.ts'
+import { markOf, mergeRollups } from './compaction.ts'
 import type { ConnectTo, Session } from './connection.ts'
 import type { TableShape } from './copy-rows.ts'
 import type { ExportHealth, LogExport } from './logs/export/sender.ts'
@@ -68,8 +68,6 @@ export interface StorageHealth extends WriteHealth {
 }
 
 const FLUSH_MS = 1_000
-/** A bucket is written when no span is on its way to it any more, most likely. */
-const SETTLE_MS = 5_000
 const UPKEEP_MS = 60_000
 const MERGE_BEHIND_MS = 60_000
 const TEND_EVERY = 10
@@ -109,7 +107,7 @@ const SAMPLES: TableShape = {
     attributes: 'text',
   },
 }
-const ROLLUPS: TableShape = { table: 'telemetry.rollups_10s', columns: ROLLUP_COLUMNS }
+const ROLLUPS: TableShape = { table: 'telemetry.rollups_fresh', columns: ROLLUP_COLUMNS }
 
 /**
  * What of telemetry is kept, in PostgreSQL. Taking something in never waits: it is counted, put into buffers of a bounded size, and written once a
@@ -237,10 +235,10 @@ export class TelemetryStore {
     return this.#queue.run(work)
   }
 
-  /** Writes everything, also of buckets that are not over. Rejects when PostgreSQL cannot be reached. */
+  /** Writes everything. Rejects when PostgreSQL cannot be reached. */
   async flush(): Promise<void> {
     await this.#ticking
-    await this.#write(Number.POSITIVE_INFINITY)
+    await this.#write()
   }
 
   health(): StorageHealth {
@@ -257,7 +255,7 @@ export class TelemetryStore {
   async close(): Promise<void> {
     if (this.#timer) clearInterval(this.#timer)
     await this.#ticking
-    await this.#write(Number.POSITIVE_INFINITY).catch(() => {}) // what cannot be written now is lost with the process, as by a kill
+    await this.#write().catch(() => {}) // what cannot be written now is lost with the process, as by a kill
     await this.#queue.close()
     await this.#options.logExport?.close()
   }
@@ -268,7 +266,7 @@ export class TelemetryStore {
     if (this.#upkeeps++ % TEND_EVERY === 0 || !this.#tended) await this.#tend(now)
     const until = now - MERGE_BEHIND_MS
     this.#rollups.seal(until)
-    await this.#write(now - SETTLE_MS)
+    await this.#write()
     if (this.#queue.isEmpty) await mergeRollups((work) => this.#queue.run(work), until)
   }
 
@@ -282,7 +280,7 @@ export class TelemetryStore {
   async #turn(): Promise<void> {
     const now = this.#options.now()
     try {
-      if (now < this.#upkeepAt) return await this.#write(now - SETTLE_MS)
+      if (now < this.#upkeepAt) return await this.#write()
       await this.upkeep()
       this.#upkeepAt = now + UPKEEP_MS
       this.#upkeepProblem = null
@@ -292,11 +290,11 @@ export class TelemetryStore {
     }
   }
 
-  async #write(untilMs: number): Promise<void> {
+  async #write(): Promise<void> {
     // it may have been away for longer than its partitions reach
     if (!this.#tended || this.#queue.problem !== null) await this.#tend(this.#options.now())
     const rows = this.#queue.hasRoom('rollups') ? this.#queue.room('rollups') : null
-    if (rows) this.#rollups.drain(untilMs, rows)
+    if (rows) this.#rollups.drain(rows)
     const usage = this.#usage.take()
     if (usage) this.#queue.also(usage)
     await this.#saveGraphs()
@@ -320,12 +318,13 @@ export class TelemetryStore {
   async #tend(now: number): Promise<void> {
     const { traces, logs, samples } = this.#policy
     const budget = { traces: traces.totalBytes, logs: logs.totalBytes, samples: samples.totalBytes }
-    const stored = await this.#queue.run(async (session) => {
+    const { stored, merged } = await this.#queue.run(async (session) => {
       await session.rows('select telemetry.tend_partitions(to_timestamp($1::float8 / 1000), $2)', [now, JSON.stringify(budget)])
       await trim(session, { traces: traces.environmentBytes / STORED_SHARE, logs: logs.environmentBytes })
-      return usageOf(session, 'traces')
+      return { stored: await usageOf(session, 'traces'), merged: await markOf(session, 'rollups_10s') }
     })
     this.#tended = true
+    this.#rollups.seal(merged) // a process before this one may have got further
     this.#sampler.measured(stored)
   }
 

@@ -107,3 +107,18 @@ test('a line of before telemetry was there is left alone, and so are files of no
   assert.deepEqual(await texts(), ['new'])
   await store.close()
 })
+
+test('a search goes back in time until it has found enough, and on from there', async () => {
+  const { store, queries, clock } = await tailed('search')
+  const line = (text: string, atMs: number) => ({ atMs, service: 'web', release: '', instance: '', severity: 0, trace: '', span: '', text, attributes: null })
+  for (let hour = 0; hour < 5; hour++) store.logs(12, [line(`Needle ${hour}`, clock.nowMs - hour * 3_500_000), line('hay', clock.nowMs - hour * 3_500_000)])
+  await store.flush()
+  const found: string[] = []
+  for (let cursor: string | null = null; ; ) {
+    const page = await queries.logs('e12', { ...ALL, fromMs: EPOCH_MS - 86_400_000, words: ['needle'] }, { limit: 2, cursor })
+    found.push(...page.items.map(({ text }) => text))
+    if ((cursor = page.cursor) === null) break
+  }
+  assert.deepEqual(found, ['Needle 0', 'Needle 1', 'Needle 2', 'Needle 3', 'Needle 4'])
+  await store.close()
+})
