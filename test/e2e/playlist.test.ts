@@ -75,3 +75,82 @@ test('removed, the app leaves its data for the next of its name; with --with-dat
   await succeeds(['deploy'])
   assert.equal(await migrations(), 1)
 })
+
+/** Which releases took part in requests for the page: web's, home's, and that of songs in each of home's two calls of it. */
+async function taken(url: string, requests: number): Promise<Record<string, number>> {
+  const seen: Record<string, number> = {}
+  for (let n = 0; n < requests; n++) {
+    const { releases, songs, mostPlayed } = JSON.parse((await get(`${url}api/home`)).body) as Home
+    const marks = [songs, mostPlayed].map((list) => [...new Set(list.map(({ title }) => / \((v\w+)\)$/.exec(title)?.[1] ?? 'first'))].join('+'))
+    const name = `web ${releases.web}, home ${releases.home}, songs ${marks.join(' and ')}`
+    seen[name] = (seen[name] ?? 0) + 1
+  }
+  return seen
+}
+interface Home {
+  readonly releases: { readonly web: string; readonly home: string }
+  readonly songs: readonly { readonly title: string }[]
+  readonly mostPlayed: readonly { readonly title: string }[]
+}
+const replaceIn = (file: string, ...pairs: readonly (readonly [string | RegExp, string])[]) => {
+  const before = readFileSync(join(cwd, file), 'utf8')
+  const after = pairs.reduce((text, [from, to]) => text.replaceAll(from, to), before)
+  assert.notEqual(after, before, file)
+  weir.write('playlist', { [file]: after })
+}
+/** Titles end in the name of this version of songs. */
+const marked = (name: string) => [/((?:s\.)?title)(?: \|\| \$\$ \(v\w+\)\$\$ as title)?, ((?:s\.)?artist)/g, `$1 || $$$$ (${name})$$$$ as title, $2`] as const
+const canaryTo = async (percent: number) => {
+  await succeeds(['canary', 'weight', String(percent)])
+  await eventually('the weight is in force', async () => (await status()).rollout?.weight === percent)
+}
+
+test('a canary of songs alone is reached through home, which does not change and passes baggage on: each request stays in one release', async () => {
+  const url = (await status()).urls[0] ?? ''
+  const canary = '    release: { strategy: canary, steps: [1%], split: { by: request } }\n'
+  const uninstrumented = '    telemetry: off\n' // or home would pass baggage on whatever its code does
+  replaceIn('weir.yaml', [/( {2}(?:web|songs):\n {4}build: \w+\n)/g, `$1${canary}`], [/( {4}build: home\n)/g, `$1${uninstrumented}`])
+  await succeeds(['deploy'])
+  const played = await get(`${url}api/songs/1/plays`, { method: 'POST' })
+  assert.equal(played.status, 200, played.body)
+  await eventually('a play is counted', async () => (JSON.parse((await get(`${url}api/home`)).body) as Home).mostPlayed.length > 0)
+  const before = Object.keys(await taken(url, 1))[0] ?? ''
+  const [, web, home] = /^web (\w+), home (\w+), songs first and first$/.exec(before) ?? assert.fail(before)
+
+  replaceIn('songs/server.js', marked('vnext'))
+  assert.match(await succeeds(['plan']), /home → songs: calls without baggage are split by request, because songs alone changes/)
+  await succeeds(['deploy'])
+  await canaryTo(50)
+  const [stable, changed] = ['first', 'vnext'].map((it) => `web ${web}, home ${home}, songs ${it} and ${it}`) as [string, string]
+  const half = await taken(url, 60)
+  assert.deepEqual(Object.keys(half).sort(), [stable, changed].sort(), JSON.stringify(half))
+  await canaryTo(0)
+  assert.deepEqual(await taken(url, 20), { [stable]: 20 })
+  await succeeds(['canary', 'promote'])
+  assert.deepEqual(await taken(url, 20), { [changed]: 20 })
+})
+
+test('where home drops baggage its calls go to the stable songs, never to a split, and the plan names the break', async () => {
+  const url = (await status()).urls[0] ?? ''
+  replaceIn('home/http.js', ["['baggage', ", '['])
+  await succeeds(['deploy'])
+  const home = `v${(await status()).release}`
+  replaceIn('songs/server.js', marked('vlast'))
+  weir.write('playlist', { 'web/note.txt': 'changed' })
+  assert.match(await succeeds(['plan']), /home → songs: home does not change, so it must pass the baggage header on; calls without it go to stable/)
+  await succeeds(['deploy'])
+  await canaryTo(50)
+  const seen = await taken(url, 60)
+  const target = (await status()).rollout?.target
+  const names = Object.keys(seen)
+  assert.equal(names.length, 2, JSON.stringify(seen))
+  assert.ok(
+    names.some((name) => name === `web v${target}, home ${home}, songs vnext and vnext`),
+    JSON.stringify(seen),
+  )
+  assert.ok(
+    names.every((name) => name.endsWith('songs vnext and vnext')),
+    JSON.stringify(seen),
+  )
+  await succeeds(['canary', 'abort'])
+})
