@@ -94,7 +94,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     planner: new ReleasePlanner({ source, builder, queries: store.queries, epoch: () => plane.epoch() }),
     builds: new ReleaseBuilds({ source, builder, queries: store.queries }),
     logs: new FileLogs(paths.logs),
-    telemetry: new TelemetryClient(telemetryRpc),
+    telemetry: new TelemetryClient(telemetryRpc, { isOn: telemetryConfig().on }),
     kept: keptTelemetry(store.telemetry),
     exec,
     uploads: source.uploads,

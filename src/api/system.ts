@@ -19,7 +19,19 @@ export const system: Handlers<Ids> = {
   'system.metrics': async ({ metrics }) => metrics.text(),
   'system.openapi': async ({ options }) => (await import('./openapi.ts')).openapi(options.version),
   'system.version': async ({ options }) => ({ version: options.version, api: 'v1' }),
-  'system.health': async ({ ports, options }) => ({ version: options.version, ...(await ports.queries.health()) }),
+  'system.health': async ({ ports, options }) => {
+    const [store, telemetry] = await Promise.all([ports.queries.health(), ports.telemetry.health().catch(() => null)])
+    return {
+      version: options.version,
+      ...store,
+      telemetry: telemetry && {
+        accepted: telemetry.spans.accepted,
+        lost: { ...telemetry.lost },
+        storage: telemetry.storage,
+        memoryBytes: telemetry.memoryBytes,
+      },
+    }
+  },
   'settings.show': async ({ ports }) => ({ registration: (await ports.queries.registrationOpen()) ? 'open' : 'closed' }),
   'settings.update': ({ body, write }) =>
     write(async (writer) => {

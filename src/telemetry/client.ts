@@ -1,9 +1,10 @@
-import { WeirError } from '../errors.ts'
+import { isWeirError, WeirError } from '../errors.ts'
 import type { RpcClient } from '../rpc/client.ts'
 import type { GraphView, NamedEnvironment, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
 
 /** Whoever asks waits no longer: an answer that comes late is as good as none. */
 const WITHIN_MS = 2000
+const OFF = 'telemetry is turned off on this machine (WEIR_TELEMETRY=off)'
 
 /**
  * Asks the telemetry process over its socket.
@@ -12,10 +13,12 @@ const WITHIN_MS = 2000
  */
 export class TelemetryClient implements Telemetry {
   readonly #rpc: RpcClient
+  readonly #isOn: boolean
   readonly #withinMs: number
 
-  constructor(rpc: RpcClient, withinMs = WITHIN_MS) {
+  constructor(rpc: RpcClient, { isOn = true, withinMs = WITHIN_MS }: { readonly isOn?: boolean; readonly withinMs?: number } = {}) {
     this.#rpc = rpc
+    this.#isOn = isOn
     this.#withinMs = withinMs
   }
 
@@ -45,6 +48,8 @@ export class TelemetryClient implements Telemetry {
     })
     try {
       return (await Promise.race([this.#rpc.call(call, args), late])) as Answer
+    } catch (error) {
+      throw isWeirError(error, 'E_UNAVAILABLE') ? unknown(this.#isOn ? `the telemetry process: ${error.explanation.cause}` : OFF) : error
     } finally {
       clearTimeout(timer)
     }

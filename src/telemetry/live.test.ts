@@ -40,7 +40,7 @@ async function started(name: string, claims = false) {
   await once(server, 'listening')
   const client = new RpcClient(control)
   return {
-    telemetry: new TelemetryClient(client, 200),
+    telemetry: new TelemetryClient(client, { withinMs: 200 }),
     spans,
     port: (server.address() as AddressInfo).port,
     silence: async () => rpc.close(),

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import type { StatePaths } from '../../config.ts'
+import { type StatePaths, telemetryConfig } from '../../config.ts'
 import { runCommand } from '../../spawn.ts'
 import { connectClient } from '../frame/connect.ts'
 import { failureOf } from '../output/failure.ts'
@@ -39,6 +39,7 @@ export async function examine(paths: StatePaths, env: NodeJS.ProcessEnv): Promis
     ...ports(paths, env),
     ...(await processes(paths)),
     await server(paths),
+    await traces(paths),
   ]
   return findings.filter((it) => it !== null)
 }
@@ -127,6 +128,25 @@ async function processes(paths: StatePaths): Promise<Finding[]> {
       return finding(it.name, 'fail', `does not run: ${it.cause ?? 'it is being started'}${restarts}`, `look at ${paths.logs}/weir/${it.name}.jsonl`)
     }),
   ]
+}
+
+/** What of traces came and what was lost; nothing where telemetry is turned off. */
+async function traces(paths: StatePaths): Promise<Finding | null> {
+  if (!existsSync(paths.serverSocket) || !telemetryConfig().on) return null
+  const client = await connectClient({ address: `unix:${paths.serverSocket}`, token: null, from: 'this machine' })
+  try {
+    const { telemetry } = await client.call('system.health', {}, { signal: AbortSignal.timeout(PROGRAM_TIMEOUT_MS) })
+    if (telemetry === null) return finding('traces', 'warn', 'the telemetry process does not answer; apps go on', `look at ${paths.logs}/weir/telemetry.jsonl`)
+    const { accepted, lost, storage, memoryBytes } = telemetry
+    if (storage !== null) return finding('traces', 'warn', `they are seen but not kept: ${storage}`, `look at ${paths.logs}/weir/telemetry.jsonl`)
+    const losses = Object.entries(lost).map(([why, count]) => `${why} ${count}`)
+    const text = `${accepted} spans since the start, in ${bytesText(memoryBytes)}`
+    return losses.length === 0 ? finding('traces', 'ok', text) : finding('traces', 'warn', `${text}; lost or turned away: ${losses.join(', ')}`)
+  } catch {
+    return null // what is wrong with the server is said above
+  } finally {
+    client.close()
+  }
 }
 
 /** The store's schema and all else that the server needs stands behind its readiness. */

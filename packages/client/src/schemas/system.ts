@@ -25,5 +25,21 @@ export const system = {
   'system.metrics': { response: z.string() },
   'system.openapi': { response: z.record(z.string(), z.unknown()) },
   'system.version': { response: z.object({ version: z.string(), api: z.literal('v1') }) },
-  'system.health': { response: z.object({ version: z.string(), schema: z.int(), epoch: z.int(), holder: z.string().nullable() }) },
+  'system.health': {
+    response: z.object({
+      version: z.string(),
+      schema: z.int(),
+      epoch: z.int(),
+      holder: z.string().nullable(),
+      telemetry: z
+        .object({
+          accepted: z.number().meta({ description: 'Spans since the process started.' }),
+          lost: z.record(z.string(), z.number()).meta({ description: 'What was lost or turned away since then, by why.' }),
+          storage: z.string().nullable().meta({ description: 'Why nothing can be kept; null: it is kept.' }),
+          memoryBytes: z.number(),
+        })
+        .nullable()
+        .meta({ description: 'null: the process does not answer, or is turned off.' }),
+    }),
+  },
 }
