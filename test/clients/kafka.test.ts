@@ -12,7 +12,7 @@ import { missing } from './tools.ts'
 
 const SHOP = 7
 
-describe('a real Kafka', { skip: missing('java', 'mvn'), timeout: 240_000 }, () => {
+describe('a real Kafka', { skip: missing('java', 'javac', 'mvn'), timeout: 240_000 }, () => {
   let classPath: readonly string[]
   let broker: Broker
   let server: Server
