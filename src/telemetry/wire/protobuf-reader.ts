@@ -162,7 +162,7 @@ export class ProtobufReader {
   }
 }
 
-const decoder = new TextDecoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** The text of bytes `from` to `to`, short ASCII without the price of a decoder. */
 export function textOf(bytes: Uint8Array, from: number, to: number): string {
