@@ -28,6 +28,7 @@ export const system: Handlers<Ids> = {
         accepted: telemetry.spans.accepted,
         lost: { ...telemetry.lost },
         storage: telemetry.storage,
+        links: telemetry.links.map((it) => ({ ...it, lost: { ...it.lost } })),
         memoryBytes: telemetry.memoryBytes,
       },
     }

@@ -21,6 +21,7 @@ export class Entrance {
   readonly #window: TraceWindow
   readonly #forwarders: readonly Forwarder[]
   readonly #kafka: KafkaIntake | null
+  readonly #brokers: string
 
   constructor(window: TraceWindow, { kafka, forward, log }: EntranceOptions) {
     this.#window = window
@@ -28,6 +29,7 @@ export class Entrance {
       const url = forward[to]
       return url === null ? [] : [new Forwarder({ to, url, log })]
     })
+    this.#brokers = kafka ?? ''
     this.#kafka = kafka === null ? null : new KafkaIntake({ brokers: kafka, window: this, log })
   }
 
@@ -57,13 +59,14 @@ export class Entrance {
     return [
       ...(this.#kafka?.health() ?? []).map(({ topic, problem, spans, malformed, rejected }) => ({
         name: `kafka ${topic}`,
+        address: this.#brokers,
         problem,
         spans,
         lost: { malformed, rejected },
       })),
       ...this.#forwarders.map((forwarder) => {
         const { problem, spans, lost } = forwarder.health()
-        return { name: `forward ${forwarder.to}`, problem, spans, lost: { forwarded: lost } }
+        return { name: `forward ${forwarder.to}`, address: forwarder.page, problem, spans, lost: { forwarded: lost } }
       }),
     ]
   }

@@ -160,6 +160,8 @@ export interface TelemetryHealth {
 export interface LinkHealth {
   /** As `kafka zipkin` or `forward otlp`. */
   readonly name: string
+  /** A broker's, or that of the page that shows the traces; without user and password. */
+  readonly address: string
   /** null: it works; else why not. */
   readonly problem: string | null
   /** Spans that came or went this way. */

@@ -284,6 +284,12 @@ export const VERBS: readonly Verb[] = [
   { path: 'jobs list', about: 'scheduled jobs and their last runs', group: 'Look', isDefault: true, load: async () => (await import('../jobs.ts')).list },
   { path: 'jobs run', about: 'run a job now', group: 'Look', args: '<job>', load: async () => (await import('../jobs.ts')).run },
   {
+    path: 'tracing',
+    about: 'print the address of the Zipkin that spans are forwarded to',
+    group: 'Look',
+    load: async () => (await import('../tracing.ts')).tracing,
+  },
+  {
     path: 'open',
     about: 'print the URL, and open it where there is a browser',
     group: 'Look',

@@ -137,8 +137,10 @@ async function traces(paths: StatePaths): Promise<Finding | null> {
   try {
     const { telemetry } = await client.call('system.health', {}, { signal: AbortSignal.timeout(PROGRAM_TIMEOUT_MS) })
     if (telemetry === null) return finding('traces', 'warn', 'the telemetry process does not answer; apps go on', `look at ${paths.logs}/weir/telemetry.jsonl`)
-    const { accepted, lost, storage, memoryBytes } = telemetry
+    const { accepted, lost, storage, links, memoryBytes } = telemetry
     if (storage !== null) return finding('traces', 'warn', `they are seen but not kept: ${storage}`, `look at ${paths.logs}/weir/telemetry.jsonl`)
+    const broken = links.find(({ problem }) => problem !== null)
+    if (broken) return finding('traces', 'warn', `${broken.name} at ${broken.address}: ${broken.problem}`, `look at ${paths.logs}/weir/telemetry.jsonl`)
     const losses = Object.entries(lost).map(([why, count]) => `${why} ${count}`)
     const text = `${accepted} spans since the start, in ${bytesText(memoryBytes)}`
     return losses.length === 0 ? finding('traces', 'ok', text) : finding('traces', 'warn', `${text}; lost or turned away: ${losses.join(', ')}`)

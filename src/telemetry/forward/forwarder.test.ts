@@ -134,6 +134,13 @@ test('a span keeps in Zipkin what it was: kind, peer, times, errors, events, and
   })
 })
 
+test("the page for people is Zipkin's own, and shows no password", () => {
+  const page = (to: 'zipkin' | 'otlp', url: string) => new Forwarder({ to, url, log: () => {} }).page
+  assert.equal(page('zipkin', 'http://me:secret@z:9411'), 'http://z:9411/zipkin/')
+  assert.equal(page('zipkin', 'http://z/zipkin'), 'http://z/zipkin/')
+  assert.equal(page('otlp', 'https://me:secret@o/otlp'), 'https://o/')
+})
+
 test('the path is added to an address that has none', () => {
   assert.equal(deliveryAddress('zipkin', 'http://z:9411').href, 'http://z:9411/api/v2/spans')
   assert.equal(deliveryAddress('zipkin', 'http://z:9411/zipkin/').href, 'http://z:9411/api/v2/spans')

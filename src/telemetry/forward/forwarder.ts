@@ -72,6 +72,13 @@ export class Forwarder {
     this.#sending ??= this.#send().finally(() => (this.#sending = null))
   }
 
+  /** Where people look at what is forwarded. */
+  get page(): string {
+    const page = new URL(this.to === 'zipkin' ? this.#url.href.replace(/\/api\/v2\/spans$/, '/zipkin/') : this.#url.origin)
+    page.username = page.password = ''
+    return page.href
+  }
+
   health(): ForwarderHealth {
     return { problem: this.#problem, spans: this.#spans, lost: this.#lost, waitingBytes: this.#bytes }
   }

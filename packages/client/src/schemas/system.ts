@@ -36,6 +36,17 @@ export const system = {
           accepted: z.number().meta({ description: 'Spans since the process started.' }),
           lost: z.record(z.string(), z.number()).meta({ description: 'What was lost or turned away since then, by why.' }),
           storage: z.string().nullable().meta({ description: 'Why nothing can be kept; null: it is kept.' }),
+          links: z
+            .array(
+              z.object({
+                name: z.string(),
+                address: z.string().meta({ description: "A broker's, or that of the page that shows the traces." }),
+                problem: z.string().nullable(),
+                spans: z.number(),
+                lost: z.record(z.string(), z.number()),
+              }),
+            )
+            .meta({ description: 'Topics of Kafka that are read, and places that spans are forwarded to.' }),
           memoryBytes: z.number(),
         })
         .nullable()
