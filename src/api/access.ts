@@ -21,6 +21,7 @@ const NARROWED: ReadonlySet<RouteId> = new Set<RouteId>([
   'events.follow',
   'uploads.create',
   'sources.app',
+  'metrics.show',
 ])
 
 /**

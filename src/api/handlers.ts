@@ -10,6 +10,7 @@ import { identity } from './identity.ts'
 import { indicators } from './indicators.ts'
 import { logSearch } from './log-search.ts'
 import { logs } from './logs.ts'
+import { metricsPage } from './metrics-page.ts'
 import { objectives } from './objectives.ts'
 import { releases } from './releases.ts'
 import { rollouts } from './rollouts.ts'
@@ -22,6 +23,7 @@ import { traces } from './traces.ts'
 /** A handler for each route of the contract; the compiler holds that none is missing. */
 export const HANDLERS: Handlers<RouteId> = {
   ...system,
+  ...metricsPage,
   ...identity,
   ...apps,
   ...environments,

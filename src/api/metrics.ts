@@ -1,5 +1,8 @@
+import { AppMetrics } from './app-metrics.ts'
+
 /** Counts of the API itself, as Prometheus reads them. */
 export class Metrics {
+  readonly apps = new AppMetrics()
   readonly #requests = new Map<string, { count: number; seconds: number }>()
   readonly #openStreams: () => number
 

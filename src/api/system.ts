@@ -1,7 +1,7 @@
 import { WeirError } from '../errors.ts'
 import type { Handlers } from './route.ts'
 
-type Ids = 'system.livez' | 'system.readyz' | 'system.metrics' | 'system.openapi' | 'system.version' | 'system.health' | 'settings.show' | 'settings.update'
+type Ids = 'system.livez' | 'system.readyz' | 'system.openapi' | 'system.version' | 'system.health' | 'settings.show' | 'settings.update'
 
 export const system: Handlers<Ids> = {
   'system.livez': async () => ({ ok: true }),
@@ -16,7 +16,6 @@ export const system: Handlers<Ids> = {
       })
     return { ok: true }
   },
-  'system.metrics': async ({ metrics }) => metrics.text(),
   'system.openapi': async ({ options }) => (await import('./openapi.ts')).openapi(options.version),
   'system.version': async ({ options }) => ({ version: options.version, api: 'v1' }),
   'system.health': async ({ ports, options }) => {

@@ -418,6 +418,15 @@ export const ROUTES = {
     retry: 'key',
     summary: 'Objectives without a release; null takes one back to what the manifest says',
   },
+  'metrics.show': {
+    method: 'GET',
+    path: `${V1}/metrics`,
+    verb: 'app:read',
+    status: 200,
+    retry: 'safe',
+    stream: 'text',
+    summary: 'Numbers of the apps for Prometheus: requests, errors, latency, objectives, replicas',
+  },
   'graph.show': {
     method: 'GET',
     path: `${ENV}/graph`,

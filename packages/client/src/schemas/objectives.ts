@@ -61,6 +61,7 @@ export const objectives = {
     }),
     response: z.object({ minutes: z.int(), items: z.array(indicator) }),
   },
+  'metrics.show': { response: z.string() },
   'usage.show': { params: environmentPath, response: z.object({ items: z.array(usage) }) },
   'objectives.list': { params: environmentPath, response: z.object({ items: z.array(objective) }) },
   'objectives.set': {
