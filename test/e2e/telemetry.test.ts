@@ -94,6 +94,21 @@ test('the telemetry process dies: no request fails, and the graph is back at onc
   })
 })
 
+test('turned off, nothing is instrumented, and the gateway alone shows the same way in one trace', async () => {
+  weir.write('playlist', { 'weir.yaml': `telemetry: off\n${readFileSync(join(cwd, 'weir.yaml'), 'utf8')}` })
+  const deployed = await weir.weir(['deploy'], { cwd })
+  assert.equal(deployed.code, 0, deployed.stdout + deployed.stderr)
+  await ask()
+  const [line] = await eventually('the trace', async () => {
+    const found = (await requests()).filter((it) => it.services.includes('songs'))
+    const newest = found[0] && (await weir.json<Trace>(['trace', found[0].id, '-a', 'playlist']))
+    return newest?.tree.every(({ release }) => release === null || release === 'v2') && [newest]
+  })
+  assert.deepEqual([...(line?.services ?? [])].sort(), ['gateway', 'home', 'songs', 'web'])
+  assert.equal(line?.orphans, 0)
+  assert.ok(!callsIn(await graph()).some((call) => /^(\w+) → \1$/.test(call)), 'no service calls itself')
+})
+
 /** As a process of the service knows it. */
 async function keyOf(service: string): Promise<string> {
   const { stdout } = await weir.weir(['exec', service, '--', 'node', '-p', 'process.env.OTEL_EXPORTER_OTLP_HEADERS'], { cwd })
