@@ -12,7 +12,7 @@
  * | repeated | spans | the same span, delivered twice |
  * | trace-too-large | spans | beyond what one trace may hold |
  * | window-full | spans | written over before their trace was closed |
- * | raw-gone | spans | attributes written over before their trace was closed; the span itself counts |
+ * | raw-gone | spans | attributes not kept until their trace was closed; the span itself counts |
  * | odd-time | spans | no start, an end before the start, or longer than a day: counted with a time that was put right |
  */
 export type Cause =

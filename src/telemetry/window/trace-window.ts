@@ -6,8 +6,10 @@ import { DueWheel } from './due-wheel.ts'
 import { type CappedLabel, Labels } from './labels.ts'
 import { type Loss, Losses } from './losses.ts'
 import { NameTable } from './name-table.ts'
+import { OpenSpans } from './open-spans.ts'
 import { asks, MET, Pairs } from './pairs.ts'
 import { RawRing } from './raw-ring.ts'
+import { Rejections } from './rejections.ts'
 import { type Claims, type Resource, Resources } from './resources.ts'
 import { SpanDecoder } from './span-decoder.ts'
 import { NOWHERE, SpanRing } from './span-ring.ts'
@@ -99,8 +101,7 @@ export class TraceWindow {
   #tail = 0
   /** Spans before this one have entered their traces; those from here on are decoded only. */
   #entered = 0
-  #openSpans = 0
-  readonly #openSpansOf = new Map<number, number>()
+  readonly #open = new OpenSpans()
   #openTraces = 0
   /** The trace that last had too many spans: what more comes of it must not push out others. */
   #fullSlot = NOWHERE
@@ -115,9 +116,7 @@ export class TraceWindow {
   #rawAt = -1
   #from = 0
   #resource: Resource | null = null
-  #bad = 0
-  #homeless = 0
-  #tooMany = 0
+  readonly #rejected = new Rejections()
 
   constructor(options: TraceWindowOptions) {
     this.#options = options
@@ -140,12 +139,12 @@ export class TraceWindow {
 
   /** 0 … 1: how much of the window is taken by traces that are not closed. Near 1, more spans would push out what nobody has seen. */
   get pressure(): number {
-    return Math.max(this.#openSpans / this.columns.size, this.#openTraces / this.traces.size)
+    return Math.max(this.#open.total / this.columns.size, this.#openTraces / this.traces.size)
   }
 
   /** 0 … 1: how much of the window is taken by traces of one environment that are not closed. */
   shareOf(scope: number): number {
-    return (this.#openSpansOf.get(scope) ?? 0) / this.columns.size
+    return this.#open.of(scope) / this.columns.size
   }
 
   /**
@@ -157,7 +156,7 @@ export class TraceWindow {
     this.#nowMs = this.#options.now()
     this.#wallUs = this.#nowMs * 1000
     this.#rawAt = this.raw.put(request)
-    this.#bad = this.#homeless = this.#tooMany = 0
+    this.#rejected.clear()
     const before = this.#accepted
     const reader = this.#reader
     this.#from = this.#rawAt === -1 ? 0 : this.raw.offsetOf(this.#rawAt)
@@ -235,14 +234,14 @@ export class TraceWindow {
     let resource = this.#resource
     if (resource === null) resource = this.#claimedBySpan(places)
     if (resource === null) {
-      this.#homeless++
+      this.#rejected.homeless++
       return
     }
     if (this.#head - this.#entered >= this.#chunk) this.#enter()
     if (this.#head - this.#tail >= this.columns.size) this.#evictOldest()
     const row = this.#head % this.columns.size
     if (!this.#decoder.decode(this.#reader.bytes, places, resource, row, this.#wallUs)) {
-      this.#bad++
+      this.#rejected.badIds++
       this.losses.add(resource.scope, 'bad-id')
       return
     }
@@ -288,13 +287,13 @@ export class TraceWindow {
       lastSlot = at
       slot[row] = at
       if (scope !== lastScope) {
-        this.#countOpen(lastScope, entered)
+        this.#open.add(lastScope, entered)
         lastScope = scope
         entered = 0
       }
       if (this.#enterTrace(at, row, scope)) entered++
     }
-    this.#countOpen(lastScope, entered)
+    this.#open.add(lastScope, entered)
   }
 
   #isTrace(slot: number, scope: number, row: number): boolean {
@@ -348,16 +347,8 @@ export class TraceWindow {
   }
 
   #refuseOfFull(scope: number): void {
-    this.#tooMany++
+    this.#rejected.tooMany++
     this.losses.add(scope, 'trace-too-large')
-  }
-
-  /** Spans of one environment that are in traces which are not closed, more or (negative) fewer. */
-  #countOpen(scope: number, more: number): void {
-    this.#openSpans += more
-    const open = (this.#openSpansOf.get(scope) ?? 0) + more
-    if (open > 0) this.#openSpansOf.set(scope, open)
-    else this.#openSpansOf.delete(scope)
   }
 
   #tellOfEdge(scope: number, row: number, other: number): void {
@@ -388,7 +379,8 @@ export class TraceWindow {
     traces.state[slot] = STATE.closed
     traces.counted[slot] = count
     this.#openTraces--
-    this.#countOpen(traces.scope[slot] as number, counted - count)
+    this.#open.add(traces.scope[slot] as number, counted - count)
+    this.#countRawGone(traces.scope[slot] as number, counted, count)
     const closed = this.#closed
     closed.scope = traces.scope[slot] as number
     closed.rows = this.#rows
@@ -397,6 +389,12 @@ export class TraceWindow {
     closed.late = counted > 0
     closed.analysis = this.#options.analyser.analyse(columns, this.#rows, count)
     this.#options.onClosed(closed)
+  }
+
+  #countRawGone(scope: number, from: number, to: number): void {
+    let gone = 0
+    for (let at = from; at < to; at++) if (this.raw.offsetOf(this.columns.rawAt[this.#rows[at] as number] as number) === -1) gone++
+    if (gone > 0) this.losses.add(scope, 'raw-gone', gone)
   }
 
   #gather(slot: number): number {
@@ -422,7 +420,7 @@ export class TraceWindow {
     traces.count[slot] = (traces.count[slot] as number) - 1
     if ((traces.counted[slot] as number) > 0) traces.counted[slot] = (traces.counted[slot] as number) - 1
     else {
-      this.#countOpen(traces.scope[slot] as number, -1)
+      this.#open.add(traces.scope[slot] as number, -1)
       this.losses.add(traces.scope[slot] as number, 'window-full')
     }
     if ((traces.count[slot] as number) > 0) return
@@ -439,23 +437,17 @@ export class TraceWindow {
 
   #answer(accepted: number, malformed: boolean): Accepted {
     const scope = typeof this.#sender === 'number' ? this.#sender : 0
+    const { homeless, count } = this.#rejected
     if (malformed) this.losses.add(scope, 'malformed')
-    if (this.#homeless > 0) this.losses.add(scope, 'unknown-scope', this.#homeless)
-    const because = [
-      ...(this.#bad > 0 ? [`${this.#bad} with a trace or span id of wrong length or of zeros`] : []),
-      ...(this.#homeless > 0 ? [`${this.#homeless} of no app that is known: give service.namespace, or send x-weir-key`] : []),
-      ...(this.#tooMany > 0 ? [`${this.#tooMany} of a trace of more than ${this.#maxSpansPerTrace} spans`] : []),
-    ]
-    return { accepted, rejected: this.#bad + this.#homeless + this.#tooMany, because: because.length > 0 ? because.join('; ') : null, malformed }
+    if (homeless > 0) this.losses.add(scope, 'unknown-scope', homeless)
+    return { accepted, rejected: count, because: this.#rejected.because(this.#maxSpansPerTrace), malformed }
   }
 
   #emptyClosed(): Mutable<ClosedTrace> {
-    const { columns, raw, resources, losses } = this
+    const { columns, raw, resources } = this
     const rawOf = (row: number) => {
       const offset = raw.offsetOf(columns.rawAt[row] as number)
-      if (offset !== -1) return raw.bytes.subarray(offset, offset + (columns.rawLength[row] as number))
-      losses.add(columns.scope[row] as number, 'raw-gone')
-      return null
+      return offset === -1 ? null : raw.bytes.subarray(offset, offset + (columns.rawLength[row] as number))
     }
     const makerOf = (row: number) => resources.at(columns.resource[row] as number)
     return {

@@ -4,8 +4,19 @@ import { MalformedJson } from './otlp-json.ts'
 import { ORACLE } from './testing-otlp.ts'
 import { otlpFromZipkin } from './zipkin.ts'
 
+type Pair = { key: string; value: unknown }
+type Span = Record<'name' | 'startTimeUnixNano' | 'endTimeUnixNano', string> & {
+  traceId: number[]
+  parentSpanId: number[]
+  kind: number
+  status: { code: number }
+  attributes: Pair[]
+  events: unknown[]
+}
+type ResourceSpans = { resource: { attributes: Pair[] }; scopeSpans: [{ spans: [Span, ...Span[]] }] }
+
 const decode = (list: unknown) =>
-  ORACLE.traces.toObject(ORACLE.traces.decode(otlpFromZipkin(list)), { longs: String, bytes: Array }) as { resourceSpans: any[] }
+  ORACLE.traces.toObject(ORACLE.traces.decode(otlpFromZipkin(list)), { longs: String, bytes: Array }) as { resourceSpans: ResourceSpans[] }
 
 test('a Zipkin span says in OTLP what it said before', () => {
   const { resourceSpans } = decode([
@@ -23,7 +34,7 @@ test('a Zipkin span says in OTLP what it said before', () => {
       tags: { 'http.path': '/api', error: 'timeout' },
     },
   ])
-  const [{ resource, scopeSpans }] = resourceSpans
+  const { resource, scopeSpans } = resourceSpans[0] as ResourceSpans
   assert.deepEqual(resource.attributes, [{ key: 'service.name', value: { stringValue: 'frontend' } }])
   const [span] = scopeSpans[0].spans
   assert.equal(Buffer.from(span.traceId).toString('hex'), '0000000000000000463ac35c9f6413ad')
@@ -31,7 +42,7 @@ test('a Zipkin span says in OTLP what it said before', () => {
   assert.deepEqual([span.startTimeUnixNano, span.endTimeUnixNano], ['1472470996199000000', '1472470996406000000'])
   assert.deepEqual([span.name, span.kind, span.status.code], ['get', 3, 2])
   assert.deepEqual(
-    span.attributes.map(({ key }: { key: string }) => key),
+    span.attributes.map(({ key }) => key),
     ['http.path', 'error', 'peer.service', 'server.address', 'server.port'],
   )
   assert.deepEqual(span.events, [{ timeUnixNano: '1472470996238000000', name: 'ws' }])
@@ -41,7 +52,7 @@ test('spans of one service share a resource, and a span without kind is internal
   const span = (id: string, serviceName: string) => ({ traceId: '1', id, localEndpoint: { serviceName } })
   const { resourceSpans } = decode([span('1', 'a'), span('2', 'b'), span('3', 'a')])
   assert.deepEqual(
-    resourceSpans.map(({ scopeSpans }) => scopeSpans[0].spans.map(({ kind }: { kind: number }) => kind)),
+    resourceSpans.map(({ scopeSpans }) => scopeSpans[0].spans.map(({ kind }) => kind)),
     [[1, 1], [1]],
   )
 })
