@@ -22,6 +22,8 @@ const FRESH_MS = 60_000
 const GENERATION_MS = 300_000
 const SLOW_SHARE = 0.99
 const ENOUGH = 200
+/** A quantile is read off by 1 %: what lies in its own bucket is not slower than it. */
+const BEYOND = 1.02
 /** The part of a budget that may be spent at once; the rest comes evenly over the time that traces are kept. */
 const BURST = 1 / 8
 /** PostgreSQL compresses what is kept to about this. */
@@ -178,7 +180,7 @@ class ClassState {
     this.#nextLook = Math.ceil(this.#seen * 1.25)
     const young = quantile(this.#young.sparse(), SLOW_SHARE) ?? 0
     const old = this.#old ? (quantile(this.#old.sparse(), SLOW_SHARE) ?? 0) : young
-    this.#slowMs = Math.max(young, old)
+    this.#slowMs = Math.max(young, old) * BEYOND
   }
 }
 
