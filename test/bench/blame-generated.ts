@@ -1,8 +1,10 @@
 /** T5: blame in generated systems of 5 to 200 services, of which one becomes slow. */
-import { blame, columnsOf, createAnalyser, ServiceGraph } from '../../src/core/tracegraph/index.ts'
+import { blame, columnsOf, createAnalyser, ServiceGraph, type Span } from '../../src/core/tracegraph/index.ts'
+import { EPOCH_MS, requestOf } from '../../src/telemetry/window/testing.ts'
+import { TraceWindow } from '../../src/telemetry/window/trace-window.ts'
 import type { Figure, Goal } from './goal.ts'
 import { atLeast } from './measured.ts'
-import { type Slowness, simulate, type Topology, topology } from './telemetry/queueing.ts'
+import { SIMULATED_EPOCH_US, type Slowness, simulate, type Topology, topology } from './telemetry/queueing.ts'
 import { randomFrom } from './telemetry/random.ts'
 
 const TOPOLOGIES = { short: 60, full: 500 }
@@ -11,6 +13,8 @@ const QUIET_REQUESTS = 250
 const SLOW_REQUESTS = 120
 /** By so much of a usual request does the slow service delay each visit: what people notice. */
 const SLOWDOWN = 0.3
+/** So many systems' spans go the whole way, as OTLP. */
+const OTLP_EVERY = 10
 const KINDS = ['wait', 'work', 'network'] as const
 
 export const goals: readonly Goal[] = [
@@ -52,19 +56,57 @@ function tryOne(seed: number): { slow: string; kind: string; services: number; b
   const slow = slowness(system, service, kind, SLOWDOWN * usualMs)
   const slowFromMs = (1000 * QUIET_REQUESTS) / system.perSecond
   const traces = simulate(random, system, (QUIET_REQUESTS + SLOW_REQUESTS) / system.perSecond, slow, slowFromMs)
-  const { columns, names } = columnsOf(traces.flatMap(({ spans }) => spans))
-  const [graph, analyser] = [new ServiceGraph(names), createAnalyser()]
   const sliceMs = Math.ceil(slowFromMs / 10_000) * 10_000
-  let row = 0
-  for (const { endMs, spans } of traces) {
-    const rows = Int32Array.from(spans, () => row++)
-    const analysis = analyser.analyse(columns, rows, rows.length)
-    const begunMs = ((analysis.startUs[analysis.root] ?? 0) - 1_700_000_000_000_000) / 1000
-    if (begunMs >= slowFromMs || endMs < slowFromMs)
-      graph.add(analysis, columns, begunMs < slowFromMs ? Math.min(endMs, sliceMs - 1) : sliceMs + endMs - slowFromMs)
-  }
+  const placed = traces.flatMap(({ beginMs, endMs, spans }) => {
+    if (beginMs >= slowFromMs) return [{ spans, atMs: sliceMs + endMs - slowFromMs }]
+    return endMs < slowFromMs ? [{ spans, atMs: endMs }] : []
+  })
+  const graph = seed % OTLP_EVERY === 0 ? throughIntake(placed) : directly(placed)
   const [first] = blame(graph, graph.stretch(sliceMs, Infinity), graph.stretch(-Infinity, sliceMs))
   return { slow: system.services[service]?.name ?? '', kind: slow.kind, services, blamed: first?.service }
+}
+
+interface Placed {
+  readonly spans: readonly Span[]
+  readonly atMs: number
+}
+
+function directly(traces: readonly Placed[]): ServiceGraph {
+  const { columns, names } = columnsOf(traces.flatMap(({ spans }) => spans))
+  const graph = new ServiceGraph(names)
+  const analyser = createAnalyser()
+  let row = 0
+  for (const { atMs, spans } of traces)
+    graph.add(
+      analyser.analyse(
+        columns,
+        Int32Array.from(spans, () => row++),
+        spans.length,
+      ),
+      columns,
+      atMs,
+    )
+  return graph
+}
+
+/** As OTLP, through the window that the telemetry process has. */
+function throughIntake(traces: readonly Placed[]): ServiceGraph {
+  const clock = { nowMs: EPOCH_MS }
+  const times = new Map(traces.map(({ spans, atMs }) => [spans[0]?.trace, atMs]))
+  const window: TraceWindow = new TraceWindow({
+    maxSpans: 2 ** 18,
+    maxBytes: 2 ** 28,
+    rawBytes: 2 ** 20,
+    now: () => clock.nowMs,
+    analyser: createAnalyser(),
+    onClosed: ({ analysis, columns, counted, traceId }) => graph.add(analysis, columns, times.get(traceId()) ?? 0, counted),
+  })
+  const graph = new ServiceGraph(window.names)
+  for (const { spans } of traces) {
+    window.accept(1, requestOf(spans.map((it) => ({ ...it, startMs: (it.startUs - SIMULATED_EPOCH_US) / 1000, durationMs: it.durationUs / 1000 }))))
+  }
+  for (let step = 0; step < 40; step++) window.tick((clock.nowMs += 100))
+  return graph
 }
 
 /** One that at least a tenth of the requests pass; network slowness needs a caller. */

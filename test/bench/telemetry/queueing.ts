@@ -32,7 +32,8 @@ export interface Slowness {
 }
 
 const NETWORK_MS = 0.5
-const EPOCH_US = 1_700_000_000_000_000
+/** When a simulation begins, in microseconds since 1970. */
+export const SIMULATED_EPOCH_US = 1_700_000_000_000_000
 
 /** A tree of services with some more calls across, so wide and deep as chance has it. */
 export function topology(random: () => number, services: number): Topology {
@@ -61,11 +62,11 @@ interface Event {
   readonly run: (atMs: number) => void
 }
 
-/** Traces of `seconds` of traffic, each with the millisecond that it ended. From `slowFromMs` on `slow` is slow. */
+/** Traces of `seconds` of traffic, each with the milliseconds at which it began and ended. From `slowFromMs` on `slow` is slow. */
 export function simulate(random: () => number, { services, perSecond }: Topology, seconds: number, slow: Slowness | null, slowFromMs: number) {
   const queue = new EventQueue()
   const stations = services.map(({ workers }) => new Station(workers, queue))
-  const traces: { endMs: number; spans: Span[] }[] = []
+  const traces: { beginMs: number; endMs: number; spans: Span[] }[] = []
   const exponential = (mean: number) => -mean * Math.log(1 - random())
   let ids = 0
   const nextId = () => (++ids).toString(16).padStart(16, '0')
@@ -138,7 +139,7 @@ export function simulate(random: () => number, { services, perSecond }: Topology
     const trace = number.toString(16).padStart(32, '0')
     queue.at(atMs, (nowMs) => {
       const spans: Span[] = []
-      visit(0, nowMs, trace, null, spans, (endMs) => traces.push({ endMs, spans }))
+      visit(0, nowMs, trace, null, spans, (endMs) => traces.push({ beginMs: nowMs, endMs, spans }))
     })
   }
   queue.run()
@@ -146,7 +147,7 @@ export function simulate(random: () => number, { services, perSecond }: Topology
 }
 
 function span(service: string, operation: string, kind: Span['kind'], trace: string, id: string, parent: string | null, startMs: number, endMs: number): Span {
-  const startUs = EPOCH_US + Math.round(startMs * 1000)
+  const startUs = SIMULATED_EPOCH_US + Math.round(startMs * 1000)
   const durationUs = Math.round((endMs - startMs) * 1000)
   return { trace, id, ...(parent === null ? {} : { parent }), service, operation, kind, startUs, durationUs }
 }
