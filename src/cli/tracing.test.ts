@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { fakeServer, weir } from './testing.ts'
 
-const zipkin = { name: 'forward zipkin', address: 'http://127.0.0.1:9412/zipkin/', problem: null, spans: 7, lost: { forwarded: 0 } }
+const zipkin = { name: 'forward zipkin', address: 'http://127.0.0.1:9412/zipkin/', problem: null, spans: 7, lost: { 'not-forwarded': 0 } }
 
 async function tracing(links: readonly (Omit<typeof zipkin, 'problem'> & { problem: string | null })[]) {
   const telemetry = { accepted: 7, lost: {}, storage: null, links: [...links], memoryBytes: 1 }

@@ -66,7 +66,7 @@ export class Entrance {
       })),
       ...this.#forwarders.map((forwarder) => {
         const { problem, spans, lost } = forwarder.health()
-        return { name: `forward ${forwarder.to}`, address: forwarder.page, problem, spans, lost: { forwarded: lost } }
+        return { name: `forward ${forwarder.to}`, address: forwarder.page, problem, spans, lost: { 'not-forwarded': lost } }
       }),
     ]
   }

@@ -127,12 +127,15 @@ export class LiveTelemetry implements Telemetry {
     for (const { cause, count } of window.losses) lost[cause] = (lost[cause] ?? 0) + count
     const dropped = [...this.#dropped.values()].reduce((sum, it) => sum + it, 0)
     if (dropped > 0) lost['gateway'] = dropped
+    const links = this.#entrance.health()
+    const notForwarded = links.reduce((sum, it) => sum + (it.lost['not-forwarded'] ?? 0), 0)
+    if (notForwarded > 0) lost['not-forwarded'] = notForwarded
     return {
       startedAt: this.#startedAt,
       spans: { accepted: window.accepted, inMemory: window.spans },
       lost,
       storage: this.#store.health().upkeep.problem,
-      links: this.#entrance.health(),
+      links,
       memoryBytes: process.memoryUsage.rss(),
     }
   }

@@ -166,6 +166,6 @@ export interface LinkHealth {
   readonly problem: string | null
   /** Spans that came or went this way. */
   readonly spans: number
-  /** By why: `malformed` messages; spans that were `rejected`, or were to be `forwarded` and could not be. */
+  /** By why: `malformed` messages; spans that were `rejected`, or `not-forwarded`. */
   readonly lost: Readonly<Record<string, number>>
 }

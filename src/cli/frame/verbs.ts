@@ -499,7 +499,6 @@ export const VERBS: readonly Verb[] = [
 
 /** Words that later versions will know: they say so instead of "unknown command", and stay out of help. */
 export const NOT_YET: Readonly<Record<string, string>> = {
-  tracing: 'the link to a Zipkin',
   scaling: 'scaling by quality goals',
   dashboard: 'the dashboard',
   'env edit': 'editing variables; weir env set works',
