@@ -7,7 +7,7 @@ const TOUCHES = 'drivers|gateway|telemetry|build|source|store|secrets|identity|e
 /** What one part may know of another: shapes, no code that acts. */
 const INTERFACES =
   '^src/(drivers/(driver|confined|logs|exec)|gateway/gateway|build/builder|source/source|controllers/journal|store/(queries|writes|telemetry-queries)|secrets/(sealer|secret)|identity/principal|telemetry/(telemetry|keys)|events/events)\\.ts$'
-const SHARED = '^src/(errors|config|spawn|programs|open-to-all|rpc/[^/]+|archive/[^/]+)(\\.ts)?$'
+const SHARED = '^src/(errors|config|spawn|programs|own-build|open-to-all|rpc/[^/]+|archive/[^/]+)(\\.ts)?$'
 
 const core = (name, folders, allowed, packages, comment) => [
   {

@@ -211,10 +211,10 @@ describe('the request path', () => {
   test('where a service drops its baggage the next hop is counted as unknown, on neither track, and nothing is missing', async () => {
     const listen = await freePort()
     const api = await target((_request, response) => response.writeHead(500).end())
-    const web = await target(async (request, response) => {
+    const web = await target((request, response) => {
       const { baggage } = request.headers
-      await ask({ port: listen, headers: baggage === undefined || request.url === '/forgets' ? {} : { baggage: String(baggage) } })
-      response.end()
+      const headers = baggage === undefined || request.url === '/forgets' ? {} : { baggage: String(baggage) }
+      void ask({ port: listen, headers }).then(() => response.end())
     })
     it.carrier.apply(
       table(

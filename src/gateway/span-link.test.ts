@@ -43,11 +43,13 @@ afterEach(async () => {
 })
 
 async function listen(status = 200): Promise<void> {
-  const made = createServer(async (incoming, response) => {
+  const made = createServer((incoming, response) => {
     const chunks: Buffer[] = []
-    for await (const chunk of incoming) chunks.push(chunk as Buffer)
-    batches.push(JSON.parse(Buffer.concat(chunks).toString()))
-    response.writeHead(status).end(JSON.stringify(answer))
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
+    incoming.on('end', () => {
+      batches.push(JSON.parse(Buffer.concat(chunks).toString()))
+      response.writeHead(status).end(JSON.stringify(answer))
+    })
   })
   server = made
   await new Promise<void>((resolve) => made.listen(join(folder, 'spans.sock'), resolve))
