@@ -9,7 +9,7 @@ const routed = {
     { host: 'shop.example.com', path: '/api' },
     { host: null, path: '/' },
   ],
-  port: null,
+  port: 8100,
 }
 
 test('an address that is shown can be asked, wherever the gateway listens', () => {
