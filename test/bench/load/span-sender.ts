@@ -45,10 +45,14 @@ async function run({ seconds, perSecond }: Phase): Promise<Sent> {
     else sent.refused += body.spans
     return taken
   }
+  let scheduled = 0
   const lane = async () => {
     while (performance.now() - begun < seconds * 1000) {
       const body = bodies[next++ % bodies.length] as Body
-      if (perSecond !== null) await pause(Math.max(0, (sent.offered / perSecond) * 1000 - (performance.now() - begun)))
+      const dueMs = perSecond === null ? 0 : (scheduled / perSecond) * 1000
+      scheduled += body.spans
+      if (dueMs > seconds * 1000) return
+      await pause(Math.max(0, dueMs - (performance.now() - begun)))
       let taken = await count(body)
       while (!taken && perSecond === null) {
         await pause(100)
