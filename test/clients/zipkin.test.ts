@@ -55,7 +55,9 @@ describe('a real Zipkin', { skip: missing('java', 'javac', 'mvn'), timeout: 240_
       ['SERVER', 'web', undefined],
     ])
     const { links } = await weir.telemetry.health()
-    assert.deepEqual(links, [{ name: 'forward zipkin', address: `http://127.0.0.1:${zipkin.port}/zipkin/`, problem: null, spans: 3, lost: { 'not-forwarded': 0 } }])
+    assert.deepEqual(links, [
+      { name: 'forward zipkin', address: `http://127.0.0.1:${zipkin.port}/zipkin/`, problem: null, spans: 3, lost: { 'not-forwarded': 0 } },
+    ])
   })
 
   test('its own graph of dependencies shows the same call as Weir', async () => {
