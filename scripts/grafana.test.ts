@@ -18,10 +18,7 @@ test('rules and dashboards speak only of metrics that are served', () => {
   const served = new Set([
     ...Object.keys(FAMILIES),
     ...PLATFORM_FAMILIES,
-    ...new Metrics(() => 0)
-      .text()
-      .matchAll(/^# TYPE (\S+)/gm)
-      .map((it) => it[1] as string),
+    ...[...new Metrics(() => 0).text().matchAll(/^# TYPE (\S+)/gm)].map((it) => it[1] as string),
   ])
   const asked = [RULES, ...Object.keys(DASHBOARDS)].flatMap((file) =>
     [...read(file).matchAll(/\b(weir|process)_[a-z0-9_]+\b/g)].map((it) => [it[0], file] as const),

@@ -17,10 +17,8 @@ export const indicators: Handlers<'indicators.list' | 'usage.show'> = {
     const { id } = found(await call.ports.queries.environment(ref), labelOf(ref))
     const windowMs = minutes * 60_000
     const counted = await call.ports.queries.indicators(ref, { windowsMs: [windowMs], by, limit: MOST_SERIES })
-    const rows = [
-      ...counted.map((it) => ({ ...it, source: 'gateway' as const, counts: it.windows[0] as Counts })),
-      ...(await fromTraces(call, id, new Set(counted.map((it) => it.service)))),
-    ]
+    const traced = await fromTraces(call, id, new Set(counted.map((it) => it.service))).catch(() => null)
+    const rows = [...counted.map((it) => ({ ...it, source: 'gateway' as const, counts: it.windows[0] as Counts })), ...(traced ?? [])]
     const items = rows
       .filter((it) => service === undefined || it.service === service)
       .map(({ service: name, release, route, source, counts }) => ({
@@ -31,7 +29,7 @@ export const indicators: Handlers<'indicators.list' | 'usage.show'> = {
         requests: counts.requests,
         ...indicatorsOf(counts, windowMs),
       }))
-    return { minutes, items: items.sort((a, b) => b.requests - a.requests).slice(0, limit) }
+    return { minutes, items: items.sort((a, b) => b.requests - a.requests).slice(0, limit), missing: traced === null ? 'traces' : null }
   },
   'usage.show': async (call) => {
     const usage = await call.ports.live.usage(await environmentId(call))

@@ -50,6 +50,10 @@ test('indicators by service, and what replicas take', async () => {
   const { body } = await ask<{ minutes: number; items: Record<string, unknown>[] }>('/indicators?minutes=10')
   assert.equal(body.items[0]?.['throughput'], 100 / 600)
   assert.deepEqual([body.items[0]?.['errorShare'], body.items[0]?.['rejected4xxShare'], body.items[0]?.['source']], [0.01, 0.02, 'gateway'])
+  world.kept.away = true
+  const { body: without } = await ask<{ items: unknown[]; missing: string }>('/indicators')
+  assert.deepEqual([without.items.length, without.missing], [1, 'traces'])
+  world.kept.away = false
   assert.equal((await ask('/indicators?by=colour')).status, 400)
   world.usage.push({ id: 'e1-web-v3-7', cpuMs: 1500, memoryBytes: 100, limits: { cpu: 0.5, memoryBytes: 1000 } })
   assert.deepEqual((await ask('/usage')).body, {

@@ -51,7 +51,8 @@ export class KeptInMemory implements NonNullable<ApiPorts['kept']> {
     )
     return { items: items.slice(0, limit), cursor: null }
   }
-  async rollups(): Promise<Rollups> {
+  async rollups(environment: string): Promise<Rollups> {
+    this.#of(this.#traces, environment)
     return { widthMs: 10_000, series: [] }
   }
   async edges(): Promise<[]> {

@@ -14,7 +14,7 @@ export async function indicators(session: Session): Promise<undefined> {
   const client = await session.client()
   const service = session.text('service')
   const query = { by, ...(service === undefined ? {} : { service }), ...minutesOf(session) }
-  const { items, minutes } = await client.call('indicators.list', { params: await session.app(), query })
+  const { items, minutes, missing } = await client.call('indicators.list', { params: await session.app(), query })
   const { colours } = session.terminal
   const share = (part: number | null) => (part === null ? '-' : shareText(part, 1))
   await showTable(
@@ -35,6 +35,7 @@ export async function indicators(session: Session): Promise<undefined> {
     ],
     `no requests in the last ${minutes} minutes`,
   )
+  if (missing !== null) session.note(`${colours.yellow('!')} counts from traces are missing: only what the gateway carried is shown (weir doctor)`)
 }
 
 /** Processor time and memory of the replicas that run. */

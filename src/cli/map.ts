@@ -37,6 +37,6 @@ function mapLines(session: Session, graph: ServiceGraph): string[] {
       .filter((it) => it.lostSpans > 0)
       .map((it) => `${colours.yellow('!')} ${escapeControl(it.service)}: ${it.lostSpans} spans never came, so its part has holes`),
     '',
-    colours.dim(`the last ${graph.minutes} minutes; own time: the mean that nobody a service called can answer for`),
+    colours.dim(`the last ${graph.minutes} minutes; own time: the mean without that of its calls`),
   ]
 }

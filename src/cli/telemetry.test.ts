@@ -230,7 +230,7 @@ test('indicators and usage are tables of what the server counted', async () => {
     p95Ms: 20,
     p99Ms: 40,
   }
-  const { out, asked } = await run({ 'indicators.list': () => ({ minutes: 5, items: [item] }) }, 'indicators', '--by', 'route', '-s', 'web')
+  const { out, asked } = await run({ 'indicators.list': () => ({ minutes: 5, items: [item], missing: null }) }, 'indicators', '--by', 'route', '-s', 'web')
   assert.match(out, /^SERVICE +ROUTE +RATE +ERRORS +4XX +P50 +P95 +P99\nweb +\/cart +1\.0\/s +1\.0 % +0 % +4\.0 ms +20 ms +40 ms\n$/)
   assert.deepEqual(asked[0]?.query, { by: 'route', service: 'web' })
   assert.equal((await run({}, 'indicators', '--by', 'colour')).exit, 64)

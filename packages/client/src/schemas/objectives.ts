@@ -59,7 +59,11 @@ export const objectives = {
       service: name.optional(),
       limit: number(1, MAX_LIMIT).default(100),
     }),
-    response: z.object({ minutes: z.int(), items: z.array(indicator) }),
+    response: z.object({
+      minutes: z.int(),
+      items: z.array(indicator),
+      missing: z.enum(['traces']).nullable().meta({ description: 'What could not be asked.' }),
+    }),
   },
   'metrics.show': { response: z.string() },
   'usage.show': { params: environmentPath, response: z.object({ items: z.array(usage) }) },
