@@ -9,10 +9,11 @@ import { randomFrom } from './telemetry/random.ts'
 
 const TOPOLOGIES = { short: 60, full: 500 }
 const SERVICES = { least: 5, most: 200 }
-const QUIET_REQUESTS = 250
-const SLOW_REQUESTS = 120
-/** By so much of a usual request does the slow service delay each visit: what people notice. */
-const SLOWDOWN = 0.3
+/** A minute as it should be, then twenty seconds with the slow service. */
+const QUIET_S = 60
+const SLOW_S = 20
+/** The slow service takes at least four times its work, and at least so much of a usual request longer: what people notice. */
+const SLOWDOWN = { ofWork: 3, ofRequest: 0.3 }
 /** So many systems' spans go the whole way, as OTLP. */
 const OTLP_EVERY = 10
 const KINDS = ['wait', 'work', 'network'] as const
@@ -44,7 +45,7 @@ function tryOne(seed: number): { slow: string; kind: string; services: number; b
   const random = randomFrom(seed)
   const services = Math.round(SERVICES.least * (SERVICES.most / SERVICES.least) ** random())
   const system = topology(random, services)
-  const quiet = simulate(random, system, 60, null, 0)
+  const quiet = simulate(random, system, SLOW_S, null, 0)
   const usualMs = quiet.reduce((sum, { spans }) => sum + (spans.find(({ parent }) => parent === undefined)?.durationUs ?? 0) / 1000, 0) / quiet.length
   const kind = KINDS[Math.floor(random() * KINDS.length)] ?? 'wait'
   const service = slowService(
@@ -53,9 +54,9 @@ function tryOne(seed: number): { slow: string; kind: string; services: number; b
     quiet.map(({ spans }) => spans.map((it) => it.service)),
     kind,
   )
-  const slow = slowness(system, service, kind, SLOWDOWN * usualMs)
-  const slowFromMs = (1000 * QUIET_REQUESTS) / system.perSecond
-  const traces = simulate(random, system, (QUIET_REQUESTS + SLOW_REQUESTS) / system.perSecond, slow, slowFromMs)
+  const slow = slowness(system, service, kind, usualMs)
+  const slowFromMs = 1000 * QUIET_S
+  const traces = simulate(random, system, QUIET_S + SLOW_S, slow, slowFromMs)
   const sliceMs = Math.ceil(slowFromMs / 10_000) * 10_000
   const placed = traces.flatMap(({ beginMs, endMs, spans }) => {
     if (beginMs >= slowFromMs) return [{ spans, atMs: sliceMs + endMs - slowFromMs }]
@@ -118,8 +119,9 @@ function slowService(random: () => number, { services }: Topology, passed: reado
 }
 
 /** More work than a service can keep up with would be slow without end: there it waits instead. */
-function slowness({ services, perSecond }: Topology, service: number, kind: Slowness['kind'], ms: number): Slowness {
+function slowness({ services, perSecond }: Topology, service: number, kind: Slowness['kind'], usualMs: number): Slowness {
   const { workers = 1, workMs = 1 } = services[service] ?? {}
+  const ms = Math.max(SLOWDOWN.ofWork * workMs, SLOWDOWN.ofRequest * usualMs)
   const keepsUp = (perSecond * (workMs + ms)) / 1000 < 0.8 * workers
   return { service, ms, kind: kind === 'work' && !keepsUp ? 'wait' : kind }
 }

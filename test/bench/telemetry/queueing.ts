@@ -37,7 +37,7 @@ export const SIMULATED_EPOCH_US = 1_700_000_000_000_000
 
 /** A tree of services with some more calls across, so wide and deep as chance has it. */
 export function topology(random: () => number, services: number): Topology {
-  const perSecond = 5 + random() * 20
+  const perSecond = 5 + random() * 7
   const calls: Call[][] = Array.from({ length: services }, () => [])
   for (let to = 1; to < services; to++) {
     const near = Math.max(0, to - 1 - Math.floor(random() * Math.min(to, 12)))
