@@ -8,10 +8,10 @@ import type { Call, Handlers } from './route.ts'
 
 const MOST_SERIES = 500
 
-type List = Call<'indicators.list'>
+type List = Call<'indicators.show'>
 
-export const indicators: Handlers<'indicators.list' | 'usage.show'> = {
-  'indicators.list': async (call) => {
+export const indicators: Handlers<'indicators.show' | 'usage.show'> = {
+  'indicators.show': async (call) => {
     const { by, minutes, service, limit } = call.query
     const ref = refOf(call)
     const { id } = found(await call.ports.queries.environment(ref), labelOf(ref))

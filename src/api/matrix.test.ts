@@ -165,7 +165,16 @@ for (const asker of ASKERS) {
   })
 }
 /** Above its environment a bound token sees only what belongs to it. */
-const NARROWED: readonly RouteId[] = ['apps.list', 'apps.show', 'environments.list', 'events.list', 'events.follow', 'uploads.create', 'sources.app', 'metrics.show']
+const NARROWED: readonly RouteId[] = [
+  'apps.list',
+  'apps.show',
+  'environments.list',
+  'events.list',
+  'events.follow',
+  'uploads.create',
+  'sources.app',
+  'metrics.show',
+]
 
 test('another tenant finds nothing, whether it asks as itself or names the tenant', async () => {
   const rival = world.addToken(tenants('admin', 'rivals'))

@@ -10,8 +10,8 @@ const MOST_SERVICES = 1_000
 const NONE: Counts = { requests: 0, errors: 0, rejected4xx: 0, latency: [] }
 const WINDOWS = ['short', 'medium', 'long', 'longest'] as const
 
-export const objectives: Handlers<'objectives.list' | 'objectives.set'> = {
-  'objectives.list': async (call) => {
+export const objectives: Handlers<'objectives.show' | 'objectives.set'> = {
+  'objectives.show': async (call) => {
     const ref = refOf(call)
     const detail = found(await call.ports.queries.environment(ref), labelOf(ref))
     return { items: await objectivesOf(call.ports, ref, detail) }

@@ -14,7 +14,7 @@ export async function indicators(session: Session): Promise<undefined> {
   const client = await session.client()
   const service = session.text('service')
   const query = { by, ...(service === undefined ? {} : { service }), ...minutesOf(session) }
-  const { items, minutes, missing } = await client.call('indicators.list', { params: await session.app(), query })
+  const { items, minutes, missing } = await client.call('indicators.show', { params: await session.app(), query })
   const { colours } = session.terminal
   const share = (part: number | null) => (part === null ? '-' : shareText(part, 1))
   await showTable(

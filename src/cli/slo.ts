@@ -20,7 +20,7 @@ type Key = ObjectiveView['objective']
 /** Services and their objectives: what is wanted, what is, and how fast the error budget goes. */
 export async function status(session: Session): Promise<undefined> {
   const client = await session.client()
-  const { items } = await client.call('objectives.list', { params: await session.app() })
+  const { items } = await client.call('objectives.show', { params: await session.app() })
   const service = session.text('service')
   const shown = items.filter((it) => service === undefined || it.service === service)
   const { colours } = session.terminal

@@ -192,10 +192,10 @@ const objective = {
 
 test('slo shows what is wanted, what is, and how fast the budget goes', async () => {
   const availability = { ...objective, objective: 'availability' as const, target: 0.999, actual: 0.99995, met: true, alarm: null }
-  const { out } = await run({ 'objectives.list': () => ({ items: [objective, availability] }) }, 'slo')
+  const { out } = await run({ 'objectives.show': () => ({ items: [objective, availability] }) }, 'slo')
   assert.match(out, /\nweb +latency_p95 +250 ms +412 ms +no +15x +14x +- +fast\n/)
   assert.match(out, /\nweb +availability +99\.9 % +99\.995 % +yes /)
-  assert.match((await run({ 'objectives.list': () => ({ items: [] }) }, 'slo')).out, /weir slo set SERVICE/)
+  assert.match((await run({ 'objectives.show': () => ({ items: [] }) }, 'slo')).out, /weir slo set SERVICE/)
 })
 
 test('objectives are set as the manifest writes them, and taken back; update_metrics is the same', async () => {
@@ -230,7 +230,7 @@ test('indicators and usage are tables of what the server counted', async () => {
     p95Ms: 20,
     p99Ms: 40,
   }
-  const { out, asked } = await run({ 'indicators.list': () => ({ minutes: 5, items: [item], missing: null }) }, 'indicators', '--by', 'route', '-s', 'web')
+  const { out, asked } = await run({ 'indicators.show': () => ({ minutes: 5, items: [item], missing: null }) }, 'indicators', '--by', 'route', '-s', 'web')
   assert.match(out, /^SERVICE +ROUTE +RATE +ERRORS +4XX +P50 +P95 +P99\nweb +\/cart +1\.0\/s +1\.0 % +0 % +4\.0 ms +20 ms +40 ms\n$/)
   assert.deepEqual(asked[0]?.query, { by: 'route', service: 'web' })
   assert.equal((await run({}, 'indicators', '--by', 'colour')).exit, 64)

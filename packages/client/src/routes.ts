@@ -386,7 +386,7 @@ export const ROUTES = {
     retry: 'safe',
     summary: 'Requests, errors and latency per service over the last minutes',
   },
-  'indicators.list': {
+  'indicators.show': {
     method: 'GET',
     path: `${ENV}/indicators`,
     verb: 'app:read',
@@ -402,7 +402,7 @@ export const ROUTES = {
     retry: 'safe',
     summary: 'Processor time and memory of the replicas that run',
   },
-  'objectives.list': {
+  'objectives.show': {
     method: 'GET',
     path: `${ENV}/objectives`,
     verb: 'app:read',

@@ -51,7 +51,7 @@ const objective = z
 const latency = z.number().min(1).max(3_600_000).nullable().optional()
 
 export const objectives = {
-  'indicators.list': {
+  'indicators.show': {
     params: environmentPath,
     query: z.strictObject({
       by: z.enum(['service', 'release', 'route']).default('service'),
@@ -67,7 +67,7 @@ export const objectives = {
   },
   'metrics.show': { response: z.string() },
   'usage.show': { params: environmentPath, response: z.object({ items: z.array(usage) }) },
-  'objectives.list': { params: environmentPath, response: z.object({ items: z.array(objective) }) },
+  'objectives.show': { params: environmentPath, response: z.object({ items: z.array(objective) }) },
   'objectives.set': {
     params: environmentPath.extend({ service: name }),
     body: z
