@@ -2,11 +2,13 @@ import { deploySource } from './frame/deploy-source.ts'
 import { followRelease } from './frame/follow-release.ts'
 import type { Session } from './frame/session.ts'
 import { usage } from './frame/usage.ts'
+import { timeoutMs } from './frame/wait.ts'
 import { plan } from './plan.ts'
 
 /** Makes a release of a folder, a manifest or a repository and shows it going live. */
 export async function deploy(session: Session): Promise<number> {
   if (session.flag('dryRun')) return plan(session)
+  timeoutMs(session) // refused before a server is asked what the app is called
   const source = await deploySource(session)
   if (session.flag('follow') && source.follow === null)
     throw usage('--follow needs a repository and --branch', 'it names what to look at from now on', 'weir deploy URL --branch main --follow')
