@@ -46,7 +46,7 @@ test('what cannot be understood ends with 64, and the nearest thing that exists 
 
 test('words of later versions say so, and stay out of help', async () => {
   const help = (await weir(null, ['--help'])).out
-  for (const word of [...Object.keys(NOT_YET).filter((it) => !it.startsWith('-')), 'tracing --open', 'scaling why']) {
+  for (const word of [...Object.keys(NOT_YET).filter((it) => !it.startsWith('-')), 'dashboard --open', 'scaling why']) {
     const { exit, err } = await weir(null, word.split(' '))
     assert.equal(exit, 64, word)
     assert.match(err, /✗ not yet supported: /)
