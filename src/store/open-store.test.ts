@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { isWeirError, WeirError } from '../errors.ts'
@@ -20,6 +20,9 @@ after(async () => {
   await postgres.stop()
 })
 
+/** Of the newest migration. */
+const SCHEMA = Math.max(...readdirSync(join(import.meta.dirname, 'migrations')).map((file) => Number.parseInt(file, 10)))
+
 const OPTIONS: StoreOptions = { url: null, embedded: () => Promise.reject(new Error('not asked')), sealer: TEST_SEALER, clock: handClock() }
 
 test('the embedded instance is waited for while it comes up, and has the schema then', async () => {
@@ -33,7 +36,7 @@ test('the embedded instance is waited for while it comes up, and has the schema 
     },
   })
   assert.equal(asked, 3)
-  assert.deepEqual(await store.queries.health(), { schema: 1, epoch: 0, holder: null })
+  assert.deepEqual(await store.queries.health(), { schema: SCHEMA, epoch: 0, holder: null })
   const told = new Promise<void>((resolve) => store.onEvents(resolve))
   assert.equal(await store.journal.acquire('a', false), 1)
   await told
@@ -43,7 +46,7 @@ test('the embedded instance is waited for while it comes up, and has the schema 
 test('DATABASE_URL comes first', async () => {
   const { socketDir, user, database } = await postgres.freshDatabase()
   const store = await openStore({ ...OPTIONS, url: `postgres://${user}@localhost/${database}?host=${encodeURIComponent(socketDir)}` })
-  assert.equal((await store.queries.health()).schema, 1)
+  assert.equal((await store.queries.health()).schema, SCHEMA)
   await store.close()
 })
 
@@ -59,7 +62,7 @@ test('a schema of the future is refused at once', async () => {
   const embedded = async () => ({ ...address, passwordFile })
   await (await openStore({ ...OPTIONS, embedded })).close()
   const database = new Database(address)
-  await database.rows('update schema_version set version = 2')
+  await database.rows('update schema_version set version = $1', [SCHEMA + 1])
   await database.close()
   await assert.rejects(openStore({ ...OPTIONS, embedded }), (error: unknown) => isWeirError(error, 'E_STATE'))
 })
