@@ -134,7 +134,7 @@ export class LiveTelemetry implements Telemetry {
       startedAt: this.#startedAt,
       spans: { accepted: window.accepted, inMemory: window.spans },
       lost,
-      storage: this.#store.health().upkeep.problem,
+      storage: this.#store.health().upkeep.problem ?? this.#tail.problem,
       links,
       memoryBytes: process.memoryUsage.rss(),
     }

@@ -61,6 +61,11 @@ test('its trace is one, from the gateway to the database, with the critical path
   assert.match(shown.stdout, /\n\* .* gateway: web GET \/api\/home|\n\* .*web: GET \/api\/home/)
 })
 
+test('what replicas print is found by its words', async () => {
+  const found = async () => (await weir.weir(['logs', '-a', 'playlist', '--grep', 'listens', '-s', 'songs'])).stdout
+  await eventually('the line', async () => /songs.*listens on/.test(await found()), 15_000)
+})
+
 test('checks of health leave no traces', async () => {
   const all = await weir.json<Trace[]>(['traces', '-a', 'playlist', '-n', '200'])
   assert.deepEqual(

@@ -64,6 +64,9 @@ export function layOut(paths: StatePaths, accounts: Accounts | null): void {
     // What is made in the folder belongs to the server's group, which the gateway is no member of and could not give it.
     chownSync(dirname(paths.gatewaySocket), accounts.gateway, accounts.server)
     chmodSync(dirname(paths.gatewaySocket), 0o2711)
+    // Telemetry, which is in the server's group, looks for what replicas print.
+    chownSync(paths.logs, 0, accounts.server)
+    chmodSync(paths.logs, 0o751)
     // The server adds the Node that an app asks for; what is root's there it can neither change nor replace (sticky).
     chownSync(paths.runtimes, 0, accounts.server)
     chmodSync(paths.runtimes, 0o1775)

@@ -48,6 +48,8 @@ export class LogTail {
   #left = 0
   /** Files that were gone before they were read to their end. */
   missed = 0
+  /** Why the last look ended early. */
+  problem: string | null = null
 
   constructor({ folder, sink, now }: { readonly folder: string; readonly sink: LogSink; readonly now: () => number }) {
     this.#folder = folder
@@ -56,8 +58,13 @@ export class LogTail {
   }
 
   start(): void {
-    // what fails (PostgreSQL is away) is tried again by the next look, and told of by the sink's health
-    this.#timer ??= setInterval(() => void this.look().catch(() => {}), EVERY_MS).unref()
+    // what fails (PostgreSQL is away) is tried again by the next look
+    this.#timer ??= setInterval(() => {
+      this.look().then(
+        () => (this.problem = null),
+        (error: Error) => (this.problem = error.message),
+      )
+    }, EVERY_MS).unref()
   }
 
   async stop(): Promise<void> {
@@ -170,8 +177,9 @@ function recordOf(line: string): Record | null {
 function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder)
-  } catch {
-    return []
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
   }
 }
 
