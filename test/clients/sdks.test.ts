@@ -15,32 +15,45 @@ interface Sdk {
   readonly name: string
   readonly folder: string
   /** Without which it is left out. */
-  readonly needs: string
+  readonly needs: readonly string[]
   /** Run one after the other in a copy of the folder. */
   readonly install: readonly Argv[]
   readonly run: Argv
 }
+
+/** To the folder that it is run in, by a name without version. */
+const AGENT = ['-DincludeArtifactIds=opentelemetry-javaagent', '-DoutputDirectory=.', '-Dmdep.stripVersion=true']
 
 /** Each is a server and a client written against the SDK alone; all they know of Weir is the environment that every replica gets. */
 const SDKS: readonly Sdk[] = [
   {
     name: 'JavaScript',
     folder: 'javascript',
-    needs: 'npm',
+    needs: ['npm'],
     install: [['npm', 'install', '--no-audit', '--no-fund', '--ignore-scripts', '--no-package-lock', '--loglevel=error']],
     run: [process.execPath, 'app.mjs'],
   },
   {
     name: 'Python, by opentelemetry-instrument',
     folder: 'python',
-    needs: 'python3',
+    needs: ['python3'],
     install: [
       ['python3', '-m', 'venv', 'venv'],
       ['venv/bin/pip', 'install', '--quiet', '--no-deps', '--no-compile', '--disable-pip-version-check', '-r', 'requirements.txt'],
     ],
     run: ['venv/bin/opentelemetry-instrument', 'venv/bin/python', 'app.py'],
   },
-  { name: 'Go', folder: 'go', needs: 'go', install: [['go', 'build', '-p', '2', '-o', 'clients', '.']], run: ['./clients'] },
+  { name: 'Go', folder: 'go', needs: ['go'], install: [['go', 'build', '-p', '2', '-o', 'clients', '.']], run: ['./clients'] },
+  {
+    name: 'Java, by its agent',
+    folder: 'java',
+    needs: ['java', 'javac', 'mvn'],
+    install: [
+      ['mvn', '--quiet', '--batch-mode', 'dependency:copy-dependencies', ...AGENT],
+      ['javac', 'Reviews.java'],
+    ],
+    run: ['java', '-Xmx128m', '-XX:TieredStopAtLevel=1', '-javaagent:opentelemetry-javaagent.jar', '-cp', '.', 'Reviews'],
+  },
 ]
 const CALLS = 3
 
@@ -58,7 +71,7 @@ describe('SDKs of OpenTelemetry, unmodified', { timeout: 300_000 }, () => {
 
   for (const [index, sdk] of SDKS.entries()) {
     const environment = `e${index + 1}`
-    test(`${sdk.name}: the graph has the call, each trace both of its ends`, { skip: missing(sdk.needs) }, async (t) => {
+    test(`${sdk.name}: the graph has the call, each trace both of its ends`, { skip: missing(...sdk.needs) }, async (t) => {
       const cwd = join(folder, sdk.folder)
       cpSync(join(import.meta.dirname, sdk.folder), cwd, { recursive: true })
       for (const argv of sdk.install) await run(argv, cwd, {}, 240_000)
@@ -72,7 +85,7 @@ describe('SDKs of OpenTelemetry, unmodified', { timeout: 300_000 }, () => {
       })
       t.after(() => server.kill('SIGKILL'))
       await eventually('the server listens', () => listens(port), 30_000)
-      await run([...sdk.run, 'client', `http://127.0.0.1:${port}/reviews`, String(CALLS)], cwd, weir.environmentOf(environment, 'web'), 30_000)
+      await run([...sdk.run, 'client', `http://127.0.0.1:${port}/reviews`, String(CALLS)], cwd, weir.environmentOf(environment, 'web'), 60_000)
 
       const { edges, services } = await eventually('the graph', async () => {
         const graph = await weir.telemetry.graph(environment, { windowMs: 300_000 })
