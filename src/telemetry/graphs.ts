@@ -1,5 +1,5 @@
 import { quantile, sparse } from '../core/model/latency-sketch.ts'
-import { type Analyser, createAnalyser, type GraphSnapshot, ServiceGraph } from '../core/tracegraph/index.ts'
+import { type Analyser, createAnalyser, type GraphSnapshot, ServiceGraph, UNNAMED } from '../core/tracegraph/index.ts'
 import type { GraphView, RequestClass, ServiceEdge, ServiceNode } from './telemetry.ts'
 import type { ClosedTrace } from './window/closed-trace.ts'
 import { STATE } from './window/trace-table.ts'
@@ -45,19 +45,15 @@ export class Graphs {
 
   view(scope: number, windowMs: number, nowMs: number): GraphView {
     const [fromMs, toMs] = [nowMs - windowMs, nowMs + 1]
-    const both = [...(this.has(scope) ? [this.of(scope)] : []), this.#open(scope, nowMs)]
-    const nodes = summed(
-      both.flatMap((graph) => graph.nodes(fromMs, toMs)),
-      (it) => it.service,
-    )
+    const closed = this.has(scope) ? this.of(scope) : null
+    const open = this.#open(scope, nowMs)
+    const nodes = summed([...(closed?.nodes(fromMs, toMs) ?? []), ...open.nodes(fromMs, toMs).filter(({ service }) => service !== UNNAMED)], (it) => it.service)
+    // who answers is not known before the answer's span has come: no call to nobody for the seconds until then
     const edges = summed(
-      both.flatMap((graph) => graph.edges(fromMs, toMs)),
+      [...(closed?.edges(fromMs, toMs) ?? []), ...open.edges(fromMs, toMs).filter(({ callee }) => callee !== UNNAMED)],
       (it) => `${it.caller}\n${it.callee}`,
     )
-    const classes = summed(
-      both.flatMap((graph) => graph.classes(fromMs, toMs)),
-      (it) => `${it.service}\n${it.operation}`,
-    )
+    const classes = summed([...(closed?.classes(fromMs, toMs) ?? []), ...open.classes(fromMs, toMs)], (it) => `${it.service}\n${it.operation}`)
     return {
       at: nowMs,
       windowMs,

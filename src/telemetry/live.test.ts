@@ -160,6 +160,18 @@ test("the gateway's spans and the service's own make one call, and the gateway h
   assert.equal((await it.telemetry.health()).lost['gateway'], 3)
 })
 
+test('a call whose answer has not come yet goes to nobody for a while, not to somebody who is not there', async () => {
+  const at = Date.now() - 10
+  const caller = { trace: trace(6), id: span(1), service: 'web', kind: 3, at, durationMs: 5 }
+  const callee = { trace: trace(6), id: span(2), parent: span(1), service: 'shop', kind: 2, at: at + 1, durationMs: 3 }
+  const calls = async () => (await it.telemetry.graph('e6', { windowMs: 60_000 })).edges.map((edge) => `${edge.caller} ${edge.callee}`)
+  const key = { 'x-weir-key': intakeKey(SECRET, 'e6') }
+  await post(it, '/v1/traces', batchOf([caller]), key)
+  assert.deepEqual(await calls(), [])
+  await post(it, '/v1/traces', batchOf([callee]), key)
+  assert.deepEqual(await calls(), ['web shop'])
+})
+
 test('what a replica says of itself leads into no other environment', async () => {
   const made = { trace: trace(2), id: span(1), service: 'web', kind: 2, at: Date.now() - 10, durationMs: 1, attributes: { 'weir.environment': 'e7' } }
   await post(it, '/v1/traces', batchOf([made]), { 'x-weir-key': intakeKey(SECRET, 'e8') })

@@ -23,6 +23,8 @@ import { type Cell, fade, mergeCell, observe, packCell, unpackCell } from './cel
 import { Registry } from './registry.ts'
 import { KIND, type Names, type SpanColumns } from './spans.ts'
 
+/** Whom a call went to that names nobody, and that nobody answered. */
+export const UNNAMED = 'unknown'
 export const BUCKET_MS = 10_000
 /** So long buckets stay apart; then they go into the past, which fades. */
 const KEEP_MS = 15 * 60_000
@@ -256,7 +258,7 @@ export class ServiceGraph {
       this.#nodes.touch(known, nowMs)
       return known
     }
-    const node = this.#nodes.idOf(this.#names.text(name) || 'unknown', nowMs)
+    const node = this.#nodes.idOf(this.#names.text(name) || UNNAMED, nowMs)
     if (node !== 0) this.#nodeOfName.set(name, node)
     return node
   }
