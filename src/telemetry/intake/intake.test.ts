@@ -7,7 +7,8 @@ import { gzipSync } from 'node:zlib'
 import { keyValues, requestOf, spanId, testWindow, traceId } from '../window/testing.ts'
 import { otlpFromJson } from '../wire/otlp-json.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
-import { Intake, type IntakeOptions } from './intake.ts'
+import { Intake } from './intake.ts'
+import type { ReceptionOptions } from './reception.ts'
 
 const PROTOBUF = { 'content-type': 'application/x-protobuf' }
 const JSON_TYPE = { 'content-type': 'application/json' }
@@ -17,7 +18,7 @@ after(() => Promise.all(closing.map((close) => close())))
 
 const span = (n: number) => ({ trace: traceId(n), id: spanId(n), kind: 'server' as const, service: 'web', operation: 'GET /' })
 
-async function started(options: Partial<IntakeOptions> = {}) {
+async function started(options: Partial<ReceptionOptions> = {}) {
   const test = testWindow()
   const logs: string[] = []
   const points: string[] = []

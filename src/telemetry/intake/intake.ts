@@ -1,42 +1,16 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Claims } from '../window/resources.ts'
-import { claimsOf } from '../window/resources.ts'
-import type { Accepted, Sender, TraceWindow } from '../window/trace-window.ts'
+import type { Server as NetServer } from 'node:net'
+import type { Accepted, Sender } from '../window/trace-window.ts'
 import { exportAnswer, type Format, refusal } from '../wire/answers.ts'
-import { type LogRecord, readLogs } from '../wire/logs.ts'
-import { type MetricPoint, readMetrics } from '../wire/metrics.ts'
-import { MalformedJson, otlpFromJson, type Signal } from '../wire/otlp-json.ts'
-import { MalformedProtobuf, ProtobufReader } from '../wire/protobuf-reader.ts'
-import type { Maker } from '../wire/records.ts'
+import { MalformedJson, otlpFromJson } from '../wire/otlp-json.ts'
 import { otlpFromZipkin } from '../wire/zipkin.ts'
-import { Admission } from './admission.ts'
-import { inflate, MAX_BODY_BYTES, readBody } from './body.ts'
+import { MAX_BODY_BYTES, readBody } from './body.ts'
+import { GrpcFace } from './grpc.ts'
+import { type IntakeCounts, KEY_HEADER, RETRY_AFTER_S, Reception, type ReceptionOptions } from './reception.ts'
 import { Refused } from './refused.ts'
 import { type Target, targetOf } from './target.ts'
 
-export interface IntakeOptions {
-  /** Whose the request is, by its key; null: nobody's, which is answered 401. */
-  senderOf(key: string | null): Sender | null
-  /** Of records of a sender that has to say itself whose they are. */
-  scopeOf?(claims: Claims, trusted: boolean): number | null
-  readonly window: Pick<TraceWindow, 'accept' | 'pressure' | 'shareOf' | 'losses'>
-  onLogs(scope: number, records: readonly LogRecord[]): void
-  onMetrics(scope: number, points: readonly MetricPoint[]): void
-  /** Of what comes after: storage that cannot keep up. */
-  overloaded?(): string | null
-}
-
-export interface IntakeCounts {
-  readonly requests: number
-  readonly bytes: number
-  readonly logs: number
-  readonly points: number
-}
-
-/** So long a refused sender waits, in seconds. */
-const RETRY_AFTER = '1'
 const LINGER_MS = 1000
-const KEY_HEADER = 'x-weir-key'
 const CONTENT_TYPE = { protobuf: 'application/x-protobuf', json: 'application/json' } as const
 
 /**
@@ -48,17 +22,13 @@ const CONTENT_TYPE = { protobuf: 'application/x-protobuf', json: 'application/js
  * intake.server().listen(4318, '127.0.0.1')
  */
 export class Intake {
-  readonly #options: IntakeOptions
-  readonly #admission: Admission
+  readonly #reception: Reception
+  readonly #grpc: GrpcFace
   readonly #servers: Server[] = []
-  #requests = 0
-  #bytes = 0
-  #logs = 0
-  #points = 0
 
-  constructor(options: IntakeOptions) {
-    this.#options = options
-    this.#admission = new Admission(options.window)
+  constructor(options: ReceptionOptions) {
+    this.#reception = new Reception(options)
+    this.#grpc = new GrpcFace(this.#reception)
   }
 
   /** A server that is not listening yet; all of them share counts and limits. */
@@ -71,23 +41,28 @@ export class Intake {
     return server
   }
 
+  /** The same for OTLP/gRPC. */
+  grpcServer(): NetServer {
+    return this.#grpc.server()
+  }
+
   counts(): IntakeCounts {
-    return { requests: this.#requests, bytes: this.#bytes, logs: this.#logs, points: this.#points }
+    return this.#reception.counts()
   }
 
   /** Ends when the requests under way are answered. */
   async close(): Promise<void> {
-    this.#admission.close()
+    this.#reception.close()
     const closed = this.#servers.filter(({ listening }) => listening).map((server) => new Promise((resolve) => server.close(resolve)))
     for (const server of this.#servers) {
       server.closeIdleConnections()
       setTimeout(() => server.closeAllConnections(), LINGER_MS).unref()
     }
-    await Promise.all(closed)
+    await Promise.all([...closed, this.#grpc.close()])
   }
 
   #take(request: IncomingMessage, response: ServerResponse): void {
-    this.#requests++
+    this.#reception.begin()
     const format: Format = contentType(request) === CONTENT_TYPE.json ? 'json' : 'protobuf'
     let sender: Sender | null = null
     try {
@@ -95,8 +70,7 @@ export class Intake {
       if (target === null) throw new Refused('path', 'Known are POST /v1/traces, /v1/metrics, /v1/logs and /api/v2/spans.')
       if (request.method !== 'POST') throw new Refused('method', 'Only POST is known here.')
       const header = request.headers[KEY_HEADER]
-      sender = this.#options.senderOf(typeof header === 'string' ? header : key)
-      if (sender === null) throw new Refused('key', `The key of the environment is missing or wrong: it belongs into the header ${KEY_HEADER}.`)
+      sender = this.#reception.senderOf(typeof header === 'string' ? header : key)
       this.#admit(request, response, sender, target, format)
     } catch (error) {
       this.#refuse(response, format, sender, error)
@@ -108,68 +82,18 @@ export class Intake {
     checkType(request, target)
     const announced = Number(request.headers['content-length'] ?? 0)
     if (announced > MAX_BODY_BYTES) throw new Refused('size', `The body is over ${MAX_BODY_BYTES} bytes.`)
-    const busy = this.#options.overloaded?.() ?? this.#admission.refusal(sender, announced)
-    if (busy !== null) throw new Refused('busy', busy)
-    this.#admission.enter(sender, announced)
+    const leave = this.#reception.admit(sender, announced)
     readBody(request, (body) => {
-      this.#admission.leave(sender, announced)
+      leave()
       if (body === null) return
       try {
         if (body instanceof Refused) throw body
-        this.#bytes += body.length
-        const plain = inflate(body, request.headers['content-encoding']?.trim().toLowerCase() ?? '')
-        this.#answer(response, target, format, target === 'zipkin' ? this.#zipkin(sender, plain) : this.#otlp(sender, target, format, plain))
+        const plain = this.#reception.unpack(body, request.headers['content-encoding']?.trim().toLowerCase() ?? '')
+        this.#answer(response, target, format, this.#reception.take(sender, target === 'zipkin' ? 'traces' : target, otlpOf(target, format, plain)))
       } catch (error) {
         this.#refuse(response, format, sender, error)
       }
     })
-  }
-
-  #zipkin(sender: Sender, body: Uint8Array): Accepted {
-    return this.#traces(sender, otlpFromZipkin(parseJson(body)))
-  }
-
-  #otlp(sender: Sender, signal: Signal, format: Format, body: Uint8Array): Accepted {
-    const request = format === 'json' ? otlpFromJson(signal, parseJson(body)) : body
-    if (signal === 'traces') return this.#traces(sender, request)
-    const reader = new ProtobufReader(request)
-    if (signal === 'logs') {
-      const { records, tooMany } = readLogs(reader, request.length)
-      this.#logs += records.length
-      return this.#share(sender, records, tooMany, (scope, its) => this.#options.onLogs(scope, its))
-    }
-    const { points, tooMany } = readMetrics(reader, request.length)
-    this.#points += points.length
-    return this.#share(sender, points, tooMany, (scope, its) => this.#options.onMetrics(scope, its))
-  }
-
-  #traces(sender: Sender, request: Uint8Array): Accepted {
-    const accepted = this.#options.window.accept(sender, request)
-    if (accepted.malformed) throw new MalformedProtobuf('The body is no OTLP.')
-    return accepted
-  }
-
-  /** Gives the records to the environments that they belong to. */
-  #share<T extends { readonly maker: Maker }>(
-    sender: Sender,
-    records: readonly T[],
-    tooMany: number,
-    tell: (scope: number, its: readonly T[]) => void,
-  ): Accepted {
-    const scopes = new Map<Maker, number | null>()
-    const byScope = Map.groupBy(records, ({ maker }) => {
-      if (typeof sender === 'number') return sender
-      if (!scopes.has(maker)) scopes.set(maker, this.#options.scopeOf?.(claimsOf(maker.attributes), sender === 'trusted') ?? null)
-      return scopes.get(maker) ?? null
-    })
-    let homeless = 0
-    for (const [scope, its] of byScope) {
-      if (scope === null) homeless += its.length
-      else tell(scope, its)
-    }
-    if (homeless > 0) this.#options.window.losses.add(0, 'unknown-scope', homeless)
-    const because = [...(tooMany > 0 ? [`${tooMany} over the limit of a request`] : []), ...(homeless > 0 ? [`${homeless} of no app that is known`] : [])]
-    return { accepted: records.length - homeless, rejected: tooMany + homeless, because: because.join('; ') || null, malformed: false }
   }
 
   #answer(response: ServerResponse, target: Target, format: Format, { rejected, because }: Accepted): void {
@@ -184,14 +108,12 @@ export class Intake {
   }
 
   #refuse(response: ServerResponse, format: Format, sender: Sender | null, error: unknown): void {
-    const counted = error instanceof MalformedProtobuf
-    const refused = error instanceof Refused ? error : asRefused(error)
-    if (refused.countedAs !== null && !counted) this.#options.window.losses.add(typeof sender === 'number' ? sender : 0, refused.countedAs)
+    const refused = this.#reception.refuse(sender, error)
     const body = refusal(format, refused.code, refused.message)
     response.writeHead(refused.status, {
       'content-type': CONTENT_TYPE[format],
       'content-length': body.length,
-      ...(refused.kind === 'busy' ? { 'retry-after': RETRY_AFTER } : {}),
+      ...(refused.kind === 'busy' ? { 'retry-after': String(RETRY_AFTER_S) } : {}),
       ...(refused.kind === 'method' ? { allow: 'POST' } : {}),
     })
     response.end(body)
@@ -207,9 +129,9 @@ function soonDestroy({ req: request }: ServerResponse): void {
   request.once('close', () => clearTimeout(timer))
 }
 
-function asRefused(error: unknown): Refused {
-  if (error instanceof MalformedProtobuf || error instanceof MalformedJson) return new Refused('malformed', error.message)
-  throw error
+function otlpOf(target: Target, format: Format, body: Uint8Array): Uint8Array {
+  if (target === 'zipkin') return otlpFromZipkin(parseJson(body))
+  return format === 'json' ? otlpFromJson(target, parseJson(body)) : body
 }
 
 function parseJson(body: Uint8Array): unknown {

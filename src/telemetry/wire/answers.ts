@@ -30,3 +30,15 @@ export function refusal(format: Format, code: number, message: string): Uint8Arr
   writer.text(2, message)
   return writer.finish()
 }
+
+/** The same for gRPC, with google.rpc.RetryInfo: in how many seconds to try again. */
+export function retryLater(code: number, message: string, seconds: number): Uint8Array {
+  const writer = new ProtobufWriter(128)
+  writer.varint(1, code)
+  writer.text(2, message)
+  writer.message(3, () => {
+    writer.text(1, 'type.googleapis.com/google.rpc.RetryInfo')
+    writer.message(2, () => writer.message(1, () => writer.varint(1, seconds)))
+  })
+  return writer.finish()
+}
