@@ -101,6 +101,9 @@ export function edgeAddress(app: number, block = Number(process.env['WEIR_EDGE_B
   return `127.${block + ((offset >> 16) & 63)}.${(offset >> 8) & 255}.${offset & 255}`
 }
 
+/** UDP, on an environment's `edgeAddress`. */
+export const STATSD_PORT = 8125
+
 /** Public ports for apps without routes: `WEIR_APP_PORTS`, first and last. */
 export function appPorts(env: NodeJS.ProcessEnv = process.env): { readonly first: number; readonly last: number } {
   const [first = 8100, last = 8999] = (env['WEIR_APP_PORTS'] ?? '').split('-').filter(Boolean).map(Number)

@@ -9,6 +9,7 @@ import { environmentOfKey } from './keys.ts'
 import { RecentTraces } from './recent.ts'
 
 import { Senders } from './senders.ts'
+import { Statsd } from './statsd/statsd.ts'
 import type { ConnectTo } from './storage/connection.ts'
 import type { LogExport } from './storage/logs/export/sender.ts'
 import { LogTail } from './storage/logs/log-tail.ts'
@@ -54,6 +55,7 @@ export class LiveTelemetry implements Telemetry {
   readonly #recent: RecentTraces
   readonly #graphs: Graphs
   readonly #senders: Senders
+  readonly #statsd: Statsd
   /** Spans that gateway workers could not keep or bring, by worker. */
   readonly #dropped = new Map<string, number>()
   #environments: readonly NamedEnvironment[] = []
@@ -84,6 +86,7 @@ export class LiveTelemetry implements Telemetry {
       now: Date.now,
       logExport: options.logExport ?? null,
     })
+    this.#statsd = new Statsd((scope, samples) => this.#store.samples(scope, samples))
     this.#tail = new LogTail({ folder: options.logs, sink: this.#store, now: Date.now })
     this.intake = new Intake({
       senderOf: (key) => this.#senderOf(key),
@@ -97,6 +100,7 @@ export class LiveTelemetry implements Telemetry {
   async start(): Promise<void> {
     this.#store.start()
     this.#tail.start()
+    this.#statsd.start()
     this.#ticking = setInterval(() => this.#window.tick(Date.now()), TICK_MS)
     this.#entrance.start()
     this.#saving = setInterval(() => this.#saveGraphs(), SAVE_GRAPHS_MS)
@@ -106,6 +110,7 @@ export class LiveTelemetry implements Telemetry {
   async close(): Promise<void> {
     for (const timer of [this.#ticking, this.#saving, this.#restoring]) if (timer) clearTimeout(timer)
     await Promise.all([this.intake.close(), this.#entrance.close()])
+    this.#statsd.close()
     await this.#tail.stop()
     this.#window.closeAll()
     this.#saveGraphs()
@@ -123,11 +128,11 @@ export class LiveTelemetry implements Telemetry {
 
   async health(): Promise<TelemetryHealth> {
     const window = this.#window.health()
-    const lost: Record<string, number> = {}
+    const lost: Record<string, number> = { ...this.#statsd.lost }
     for (const { cause, count } of window.losses) lost[cause] = (lost[cause] ?? 0) + count
     const dropped = [...this.#dropped.values()].reduce((sum, it) => sum + it, 0)
     if (dropped > 0) lost['gateway'] = dropped
-    const links = this.#entrance.health()
+    const links = [...this.#entrance.health(), ...this.#statsd.health()]
     const notForwarded = links.reduce((sum, it) => sum + (it.lost['not-forwarded'] ?? 0), 0)
     if (notForwarded > 0) lost['not-forwarded'] = notForwarded
     return {
@@ -142,6 +147,7 @@ export class LiveTelemetry implements Telemetry {
 
   async know(environments: readonly NamedEnvironment[]): Promise<void> {
     this.#environments = environments
+    this.#statsd.know(environments)
   }
 
   async graph(environment: string, { windowMs }: { readonly windowMs: number }): Promise<GraphView> {

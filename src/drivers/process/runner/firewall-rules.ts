@@ -1,4 +1,4 @@
-import { edgeAddress } from '../../../config.ts'
+import { edgeAddress, STATSD_PORT } from '../../../config.ts'
 
 export interface FirewallState {
   /** Chain of this installation; `-IN` is added for what comes from outside. */
@@ -31,10 +31,11 @@ const REFUSE_TCP = '-j REJECT --reject-with tcp-reset'
  * | an app    | its own edges                                 | passes |
  * | an app    | PostgreSQL of the apps, when it has a database| passes |
  * | an app    | telemetry intake, broker                      | passes |
+ * | an app    | its own address for StatsD (UDP)              | passes |
  * | an app    | anything else, UDP too                        | refused|
  * | a build   | DNS; what is neither an edge, a replica nor PostgreSQL | passes |
  * | gateway, root | replicas, edges                           | passes |
- * | anybody else | replicas                                   | refused|
+ * | anybody else | replicas, StatsD of an app                 | refused|
  * | outside   | replicas (those that listen on every address) | refused|
  *
  * Any account may listen on any address and port that is free. So an app or a build that sits on an edge, on the port of a replica that
@@ -53,6 +54,9 @@ export function firewallRules(state: FirewallState, family: 4 | 6): string {
     for (const { app, uid, database } of apps) {
       const owner = `-m owner --uid-owner ${uid}`
       lines.push(`${out} -d ${edgeAddress(app)}/32 ${TCP_SYN} ${owner} -j RETURN`)
+      const statsd = `${out} -d ${edgeAddress(app)}/32 -p udp --dport ${STATSD_PORT}`
+      if (telemetry.intake.length > 0) lines.push(`${statsd} ${owner} -j RETURN`)
+      lines.push(`${statsd} ${refuseUdp}`)
       if (database && databasePort !== null) lines.push(`${out} -d 127.0.0.1/32 ${TCP_SYN} --dport ${databasePort} ${owner} -j RETURN`)
       for (const some of lists(telemetry.reachable)) lines.push(`${out} -d 127.0.0.1/32 ${TCP_SYN} -m multiport --dports ${some} ${owner} -j RETURN`)
     }

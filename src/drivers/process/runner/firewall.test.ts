@@ -49,6 +49,21 @@ test('every app reaches the intake and the broker, and nobody but the telemetry 
   assert.ok(!lines.some((line) => line.includes('--sports') && line.includes('9092')), 'the broker is nobody of ours')
 })
 
+test("StatsD of an app is its own account's, where there is telemetry", () => {
+  const statsd = (state: typeof STATE) =>
+    firewallRules(state, 4)
+      .split('\n')
+      .filter((line) => line.includes('--dport 8125'))
+  const two = { ...STATE, apps: [...STATE.apps, { app: 2, uid: 1002, database: false, ports: [] }] }
+  assert.deepEqual(statsd(two), [
+    '-A weir-0 -d 127.64.1.0/32 -p udp --dport 8125 -m owner --uid-owner 1001 -j RETURN',
+    '-A weir-0 -d 127.64.1.0/32 -p udp --dport 8125 -j REJECT --reject-with icmp-port-unreachable',
+    '-A weir-0 -d 127.64.1.1/32 -p udp --dport 8125 -m owner --uid-owner 1002 -j RETURN',
+    '-A weir-0 -d 127.64.1.1/32 -p udp --dport 8125 -j REJECT --reject-with icmp-port-unreachable',
+  ])
+  assert.ok(!statsd({ ...STATE, telemetry: { intake: [], reachable: [] } }).some((line) => line.endsWith('RETURN')))
+})
+
 test('over IPv6 an app reaches nothing but name servers', () => {
   const returns = firewallRules(STATE, 6)
     .split('\n')

@@ -17,6 +17,7 @@ test('a replica is told where telemetry goes, with the key of its environment, a
     'service.namespace=shop,service.instance.id=e1-web-v3-7,service.version=v3,deployment.environment.name=production',
   )
   assert.equal(env['NODE_OPTIONS'], '--require=/var/lib/weir/instrumentation/1/register.cjs')
+  assert.deepEqual([env['STATSD_HOST'], env['STATSD_PORT']], ['127.64.1.0', '8125'])
   assert.equal(env['KAFKAADDRESS'], undefined)
 })
 

@@ -1,3 +1,4 @@
+import { edgeAddress, STATSD_PORT } from '../../../config.ts'
 import { KEY_HEADER } from '../../../telemetry/keys.ts'
 import type { IntakeAddress } from '../../daemons.ts'
 import type { ReplicaSpec } from '../../driver.ts'
@@ -47,6 +48,8 @@ export function telemetryVariables(spec: ReplicaSpec, place: TelemetryPlace, own
     OTEL_SERVICE_NAME: spec.service,
     OTEL_PROPAGATORS: 'tracecontext,baggage',
     OTEL_BSP_SCHEDULE_DELAY: String(BATCH_DELAY_MS),
+    STATSD_HOST: edgeAddress(spec.account.app),
+    STATSD_PORT: String(STATSD_PORT),
     ...(place.kafka === null ? {} : { KAFKAADDRESS: place.kafka }),
     ...own,
     OTEL_RESOURCE_ATTRIBUTES: attributes.join(','),
