@@ -114,6 +114,7 @@ export function appPorts(env: NodeJS.ProcessEnv = process.env): { readonly first
 export interface TelemetryConfig {
   readonly on: boolean
   readonly otlpPort: number | null
+  readonly otlpGrpcPort: number | null
   readonly zipkinPort: number | null
   /** Bootstrap servers, `HOST:PORT` by comma, of the broker that spans may be sent to; told to replicas as `KAFKAADDRESS`. */
   readonly kafka: string | null
@@ -128,6 +129,7 @@ export function telemetryConfig(env: NodeJS.ProcessEnv = process.env): Telemetry
   return {
     on: choice === 'on',
     otlpPort: portOf(env, 'WEIR_OTLP_PORT'),
+    otlpGrpcPort: portOf(env, 'WEIR_OTLP_GRPC_PORT'),
     zipkinPort: portOf(env, 'WEIR_ZIPKIN_PORT'),
     kafka: env['WEIR_KAFKA'] ?? null,
     forward: { zipkin: urlOf(env, 'WEIR_FORWARD_ZIPKIN'), otlp: urlOf(env, 'WEIR_FORWARD_OTLP') },
@@ -163,6 +165,7 @@ const OWN_VARIABLES = [
   'WEIR_GATEWAY_WORKERS',
   'WEIR_TELEMETRY',
   'WEIR_OTLP_PORT',
+  'WEIR_OTLP_GRPC_PORT',
   'WEIR_ZIPKIN_PORT',
   'WEIR_KAFKA',
   'WEIR_LOG_EXPORT',

@@ -49,5 +49,6 @@ export interface StoreConnection {
 /** Loopback ports of the telemetry intake. */
 export interface IntakeAddress {
   readonly otlp: number
+  readonly otlpGrpc: number
   readonly zipkin: number
 }

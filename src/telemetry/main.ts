@@ -3,6 +3,7 @@
  * lost, a second or two; the graph is read back at the next start.
  */
 import { chmodSync, chownSync } from 'node:fs'
+import type { Server } from 'node:net'
 import { setPriority } from 'node:os'
 import { serveRpc } from '../rpc/server.ts'
 import { handlersOf } from './control.ts'
@@ -39,8 +40,8 @@ if (settings.groups !== null) {
 }
 const gateway = await serveGateway(settings.spansSocket, live.gateway, settings.groups?.gateway ?? null)
 for (const [name, port] of Object.entries(settings.ports)) {
-  live.intake
-    .server()
+  const server: Server = name === 'otlpGrpc' ? live.intake.grpcServer() : live.intake.server()
+  server
     .on('error', (error) => leave(1, `${name}: ${error.message}`)) // started again, it tries again
     .listen(port, '127.0.0.1')
 }

@@ -8,7 +8,7 @@ import type { ForwardSettings } from './entrance.ts'
  * account may read.
  */
 export interface TelemetrySettings {
-  readonly ports: { readonly otlp: number; readonly zipkin: number }
+  readonly ports: { readonly otlp: number; readonly otlpGrpc: number; readonly zipkin: number }
   readonly intakeSecretFile: string
   readonly controlSocket: string
   readonly spansSocket: string

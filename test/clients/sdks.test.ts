@@ -19,6 +19,8 @@ interface Sdk {
   /** Run one after the other in a copy of the folder. */
   readonly install: readonly Argv[]
   readonly run: Argv
+  /** What the service sets itself. */
+  readonly own?: Readonly<Record<string, string>>
 }
 
 /** To the folder that it is run in, by a name without version. */
@@ -54,6 +56,14 @@ const SDKS: readonly Sdk[] = [
     ],
     run: ['java', '-Xmx128m', '-XX:TieredStopAtLevel=1', '-javaagent:opentelemetry-javaagent.jar', '-cp', '.', 'Reviews'],
   },
+  {
+    name: 'JavaScript, over gRPC',
+    folder: 'javascript', // as the first left it
+    needs: ['npm'],
+    install: [],
+    run: [process.execPath, 'app.mjs'],
+    own: { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip' },
+  },
 ]
 const CALLS = 3
 
@@ -80,12 +90,12 @@ describe('SDKs of OpenTelemetry, unmodified', { timeout: 300_000 }, () => {
       const [program, ...args] = sdk.run
       const server = spawn(program, [...args, 'server', String(port)], {
         cwd,
-        env: { ...testEnvironment(), ...weir.environmentOf(environment, 'reviews') },
+        env: { ...testEnvironment(), ...weir.environmentOf(environment, 'reviews', sdk.own) },
         stdio: 'ignore',
       })
       t.after(() => server.kill('SIGKILL'))
       await eventually('the server listens', () => listens(port), 30_000)
-      await run([...sdk.run, 'client', `http://127.0.0.1:${port}/reviews`, String(CALLS)], cwd, weir.environmentOf(environment, 'web'), 60_000)
+      await run([...sdk.run, 'client', `http://127.0.0.1:${port}/reviews`, String(CALLS)], cwd, weir.environmentOf(environment, 'web', sdk.own), 60_000)
 
       const { edges, services } = await eventually('the graph', async () => {
         const graph = await weir.telemetry.graph(environment, { windowMs: 300_000 })

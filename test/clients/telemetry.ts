@@ -18,16 +18,16 @@ const SECRET = Buffer.alloc(32, 5)
 
 export interface TelemetryProcess {
   readonly telemetry: Telemetry
-  readonly ports: { readonly otlp: number; readonly zipkin: number }
-  /** What a replica of the service in that environment is started with. */
-  environmentOf(environment: string, service: string): Record<string, string>
+  readonly ports: TelemetrySettings['ports']
+  /** What a replica of the service in that environment is started with, beside variables of its own. */
+  environmentOf(environment: string, service: string, own?: Readonly<Record<string, string>>): Record<string, string>
   stop(): Promise<void>
 }
 
 /** Weir's telemetry process as the runner starts it, with a store that is away: what is recent is in memory. */
 export async function telemetryProcess(more: Partial<Pick<TelemetrySettings, 'kafka' | 'forward'>> = {}): Promise<TelemetryProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-intake-'))
-  const ports = { otlp: await freePort(), zipkin: await freePort() }
+  const ports = { otlp: await freePort(), otlpGrpc: await freePort(), zipkin: await freePort() }
   writeFileSync(join(folder, 'secret'), SECRET.toString('hex'))
   const settings: TelemetrySettings = {
     ports,
@@ -53,12 +53,12 @@ export async function telemetryProcess(more: Partial<Pick<TelemetrySettings, 'ka
   return {
     telemetry,
     ports,
-    environmentOf(environment, service) {
+    environmentOf(environment, service, own = {}) {
       const spec = replicaSpec(`${environment}-${service}-v1-1`, 'sha256:1', {
         service,
         telemetry: { app: 'shop', environment: 'production', instrument: false },
       })
-      return telemetryVariables(spec, { address: ports, key: intakeKey(SECRET, environment), kafka: null, instrumentation: null }, {})
+      return telemetryVariables(spec, { address: ports, key: intakeKey(SECRET, environment), kafka: null, instrumentation: null }, own)
     },
     async stop() {
       rpc.close()

@@ -50,6 +50,7 @@ export async function installation(more: Readonly<Record<string, string>> = {}):
     WEIR_UID_BASE: String(1_900_000_000 + (slot + 1) * 100_000),
     WEIR_EDGE_BLOCK: String(65 + (slot % 60)),
     WEIR_OTLP_PORT: String(await freePort()),
+    WEIR_OTLP_GRPC_PORT: String(await freePort()),
     WEIR_ZIPKIN_PORT: String(await freePort()),
     NO_COLOR: '1',
     ...more,

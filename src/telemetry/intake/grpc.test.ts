@@ -26,7 +26,7 @@ function framed(message: Uint8Array, compressed = 0): Buffer {
 }
 
 interface Answer {
-  readonly http: number | undefined
+  readonly http: number
   readonly status: string | undefined
   readonly text: string
   readonly details: Buffer
@@ -69,7 +69,7 @@ function unary(client: ClientHttp2Session, path: string, pieces: readonly Uint8A
     stream.on('close', () => {
       const last = { ...first, ...trailers }
       resolve({
-        http: first[':status'],
+        http: Number(first[':status']),
         status: last['grpc-status'] as string | undefined,
         text: decodeURIComponent(String(last['grpc-message'] ?? '')),
         details: Buffer.from(String(last['grpc-status-details-bin'] ?? ''), 'base64'),

@@ -10,7 +10,7 @@ import type { Machine } from './machine.ts'
 import type { Ports } from './ports.ts'
 
 /** Where clients look when nobody told them. */
-const USUAL = { otlp: 4318, zipkin: 9411 }
+const USUAL = { otlp: 4318, otlpGrpc: 4317, zipkin: 9411 }
 const SECRET_BYTES = 32
 
 /**
@@ -30,11 +30,10 @@ export class Intake {
 
   private constructor({ paths, accounts }: Machine, ports: Ports, config: TelemetryConfig) {
     const file = join(paths.runner, 'intake.json')
-    const known = readRecord<IntakeAddress>(file)
-    const inUse = known ? new Set<number>() : portsInUse()
+    const known = readRecord<Partial<IntakeAddress>>(file)
     const choose = (name: keyof IntakeAddress, wanted: number | null) =>
-      wanted ?? known?.[name] ?? (inUse.has(USUAL[name]) ? (ports.allocate(1)[0] ?? 0) : USUAL[name])
-    this.address = { otlp: choose('otlp', config.otlpPort), zipkin: choose('zipkin', config.zipkinPort) }
+      wanted ?? known?.[name] ?? (portsInUse().has(USUAL[name]) ? (ports.allocate(1)[0] ?? 0) : USUAL[name])
+    this.address = { otlp: choose('otlp', config.otlpPort), otlpGrpc: choose('otlpGrpc', config.otlpGrpcPort), zipkin: choose('zipkin', config.zipkinPort) }
     ports.keep(Object.values(this.address))
     writeRecord(file, this.address, { durable: true })
     this.kafka = config.kafka

@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import { replicaSpec } from '../testing.ts'
 import { telemetryVariables } from './telemetry-variables.ts'
 
-const place = { address: { otlp: 4318, zipkin: 9411 }, key: 'e1.abc', kafka: null, instrumentation: '/var/lib/weir/instrumentation/1/register.cjs' }
+const place = {
+  address: { otlp: 4318, otlpGrpc: 4317, zipkin: 9411 },
+  key: 'e1.abc',
+  kafka: null,
+  instrumentation: '/var/lib/weir/instrumentation/1/register.cjs',
+}
 const spec = replicaSpec('e1-web-v3-7', 'sha256:1', { origin: 3, telemetry: { app: 'shop', environment: 'production', instrument: true } })
 
 test('a replica is told where telemetry goes, with the key of its environment, and who it is', () => {
@@ -29,6 +34,14 @@ test("a service's own variables win, and what is a list goes on", () => {
   assert.equal(env['NODE_OPTIONS'], '--enable-source-maps --require=/var/lib/weir/instrumentation/1/register.cjs')
   assert.match(env['OTEL_RESOURCE_ATTRIBUTES'] ?? '', /,team=a$/)
   assert.equal(env['KAFKAADDRESS'], '127.0.0.1:9092')
+})
+
+test('a service that wants gRPC is told the port of it, and brings an SDK itself', () => {
+  const env = telemetryVariables(spec, place, { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' })
+  assert.equal(env['OTEL_EXPORTER_OTLP_ENDPOINT'], 'http://127.0.0.1:4317')
+  assert.equal(env['OTEL_EXPORTER_OTLP_PROTOCOL'], 'grpc')
+  assert.equal(env['OTEL_EXPORTER_OTLP_HEADERS'], 'x-weir-key=e1.abc')
+  assert.equal(env['NODE_OPTIONS'], undefined)
 })
 
 test('the key goes to no endpoint of its own', () => {

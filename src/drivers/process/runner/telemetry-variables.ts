@@ -21,6 +21,7 @@ const OWN_TARGET = /^OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?ENDPOINT$/
  * | name                          | with a value of one's own                                                    |
  * |-------------------------------|------------------------------------------------------------------------------|
  * | any OTLP endpoint             | its own alone: the key of this environment goes to no other place              |
+ * | `OTEL_EXPORTER_OTLP_PROTOCOL` | `grpc`: the endpoint is that of gRPC, and Weir's instrumentation, which speaks HTTP, stays out |
  * | `OTEL_RESOURCE_ATTRIBUTES`    | Weir's, then its own, which win                                                |
  * | `NODE_OPTIONS`                | its own, then the instrumentation                                              |
  * | any other                     | its own                                                                        |
@@ -28,6 +29,7 @@ const OWN_TARGET = /^OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?ENDPOINT$/
 export function telemetryVariables(spec: ReplicaSpec, place: TelemetryPlace, own: Readonly<Record<string, string>>): Record<string, string> {
   if (!spec.telemetry) return {}
   const { app, environment, instrument } = spec.telemetry
+  const grpc = own['OTEL_EXPORTER_OTLP_PROTOCOL'] === 'grpc'
   const release = `v${spec.origin}`
   const attributes = [
     `service.namespace=${app}`,
@@ -40,7 +42,7 @@ export function telemetryVariables(spec: ReplicaSpec, place: TelemetryPlace, own
     ...(Object.keys(own).some((name) => OWN_TARGET.test(name))
       ? {}
       : {
-          OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${place.address.otlp}`,
+          OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${grpc ? place.address.otlpGrpc : place.address.otlp}`,
           OTEL_EXPORTER_OTLP_PROTOCOL: 'http/protobuf',
           OTEL_EXPORTER_OTLP_HEADERS: `${KEY_HEADER}=${place.key}`,
         }),
@@ -53,7 +55,7 @@ export function telemetryVariables(spec: ReplicaSpec, place: TelemetryPlace, own
     ...(place.kafka === null ? {} : { KAFKAADDRESS: place.kafka }),
     ...own,
     OTEL_RESOURCE_ATTRIBUTES: attributes.join(','),
-    ...(instrument && place.instrumentation !== null
+    ...(instrument && !grpc && place.instrumentation !== null
       ? { NODE_OPTIONS: [own['NODE_OPTIONS'], `--require=${quoted(place.instrumentation)}`].filter(Boolean).join(' ') }
       : {}),
   }
