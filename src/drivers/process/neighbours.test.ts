@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
+import { createSocket } from 'node:dgram'
 import { chmodSync, chownSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { edgeAddress } from '../../config.ts'
+import { edgeAddress, STATSD_PORT } from '../../config.ts'
 import { replicaSpec, SECRET, TestRunner, until } from './testing.ts'
 
 /** An app that tries, and says how it went: `?connect=HOST:PORT`, `?unix=PATH`, `?read=PATH`, `?list=PATH`, `?kill=PID`, `?uid`. */
@@ -20,6 +21,10 @@ require('node:http').createServer(async (ask, answer) => {
   const [what, value] = decodeURIComponent(ask.url.slice(2)).split('=')
   const how = {
     connect: () => connect({ host: value.slice(0, value.lastIndexOf(':')), port: Number(value.slice(value.lastIndexOf(':') + 1)) }),
+    udp: () => new Promise((done) => {
+      const socket = require('node:dgram').createSocket('udp4')
+      socket.send('from ' + process.getuid(), ${STATSD_PORT}, value, (error) => { done(error ? error.code : 'sent'); socket.close() })
+    }),
     unix: () => connect({ path: value }),
     read: () => attempt(() => fs.readFileSync(value)),
     write: () => attempt(() => fs.writeFileSync(value, 'x')),
@@ -193,6 +198,25 @@ describe('an app of one tenant tries what belongs to another', { skip: root ? fa
 
   test("Weir's own sockets: refused", async () => {
     assert.equal(await ask(`unix=${runner.paths.runnerSocket}`), 'EACCES')
+  })
+
+  test('its address for StatsD: what is sent there does not arrive, while its own passes', async () => {
+    const sockets = [1, 2].map((app) => ({ app, socket: createSocket('udp4') }))
+    const heard: string[] = []
+    for (const { app, socket } of sockets) {
+      socket.on('message', (text) => heard.push(`${app} ${text}`))
+      await new Promise<void>((resolve) => socket.bind(STATSD_PORT, edgeAddress(app), resolve))
+    }
+    try {
+      await ask(`udp=${edgeAddress(1)}`)
+      await ask(`udp=127.0.0.1`)
+      await ask(`udp=${edgeAddress(2)}`)
+      await ask(`udp=${edgeAddress(1)}`, victim.url)
+      await until(() => heard.length >= 2, 'two datagrams')
+      assert.deepEqual(heard.sort(), [`1 from ${runner.accounts?.app(1)}`, `2 from ${runner.accounts?.app(2)}`])
+    } finally {
+      for (const { socket } of sockets) socket.close()
+    }
   })
 
   test('its secret is in nobody else’s sight: not in argv, not in the records', async () => {
