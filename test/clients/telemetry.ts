@@ -24,8 +24,8 @@ export interface TelemetryProcess {
   stop(): Promise<void>
 }
 
-/** Weir's telemetry process as the runner starts it, with a store that is away: what is recent is in memory. */
-export async function telemetryProcess(more: Partial<Pick<TelemetrySettings, 'kafka' | 'forward'>> = {}): Promise<TelemetryProcess> {
+/** Weir's telemetry process as the runner starts it, with a store that is away unless told: what is recent is in memory. */
+export async function telemetryProcess(more: Partial<Pick<TelemetrySettings, 'kafka' | 'forward' | 'store'>> = {}): Promise<TelemetryProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-intake-'))
   const ports = { otlp: await freePort(), otlpGrpc: await freePort(), zipkin: await freePort() }
   writeFileSync(join(folder, 'secret'), SECRET.toString('hex'))
@@ -56,6 +56,7 @@ export async function telemetryProcess(more: Partial<Pick<TelemetrySettings, 'ka
     environmentOf(environment, service, own = {}) {
       const spec = replicaSpec(`${environment}-${service}-v1-1`, 'sha256:1', {
         service,
+        account: { app: Number(environment.slice(1)) },
         telemetry: { app: 'shop', environment: 'production', instrument: false },
       })
       return telemetryVariables(spec, { address: ports, key: intakeKey(SECRET, environment), kafka: null, instrumentation: null }, own)
