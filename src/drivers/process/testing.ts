@@ -47,7 +47,7 @@ export class TestRunner {
       WEIR_HOME: home,
       WEIR_UID_BASE: String(1_910_000_000 + randomInt(4000) * 20_000),
       WEIR_OTLP_PORT: String(30_000 + randomInt(1000)),
-      WEIR_OTLP_GRPC_PORT: String(29_000 + randomInt(1000)),
+      WEIR_OTLP_GRPC_PORT: String(32_000 + randomInt(700)),
       WEIR_ZIPKIN_PORT: String(31_000 + randomInt(1000)),
     }
     this.paths = statePaths(this.#env)
