@@ -50,7 +50,10 @@ async function started(options: Partial<ReceptionOptions> = {}) {
   const { port } = server.address() as AddressInfo
   const client = connectHttp2(`http://127.0.0.1:${port}`)
   client.on('error', () => {})
-  closing.push(() => (client.destroy(), intake.close()))
+  closing.push(() => {
+    client.destroy()
+    return intake.close()
+  })
   const call = (path: string, body: Uint8Array, headers: Record<string, string> = KEY) => unary(client, path, [body], headers)
   return { ...test, intake, client, port, call, logs, points }
 }

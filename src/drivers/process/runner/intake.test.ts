@@ -13,7 +13,10 @@ import { Ports } from './ports.ts'
 test('ports of the intake stay; one that an older build did not have is chosen among those that are free', async (t) => {
   const home = mkdtempSync(join(tmpdir(), 'weir-intake-'))
   const stranger = createServer()
-  t.after(() => (stranger.close(), rmSync(home, { recursive: true, force: true })))
+  t.after(() => {
+    stranger.close()
+    rmSync(home, { recursive: true, force: true })
+  })
   await new Promise<void>((resolve) => stranger.once('error', () => resolve()).listen(4317, '127.0.0.1', resolve)) // or somebody else has it
   const paths = statePaths({ WEIR_HOME: home })
   mkdirSync(paths.runner, { recursive: true })
