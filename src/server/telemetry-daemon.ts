@@ -29,6 +29,7 @@ export function telemetryDaemon({ paths, intake, store, kafka, forward }: Teleme
     spansSocket: paths.spansSocket,
     groups: apart ? { server: process.getgid?.() ?? 0, gateway: owner(dirname(paths.gatewaySocket)) } : null,
     store: store && { socketDir: store.socketDir, port: store.port, database: store.database, ...store.telemetry },
+    journal: paths.telemetry,
     logs: paths.logs,
     kafka,
     forward,

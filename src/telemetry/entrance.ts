@@ -1,4 +1,5 @@
 import { Forwarder } from './forward/forwarder.ts'
+import type { Journal } from './journal/journal.ts'
 import { KafkaIntake } from './kafka/kafka-intake.ts'
 import type { LinkHealth } from './telemetry.ts'
 import type { Losses } from './window/losses.ts'
@@ -19,12 +20,14 @@ export interface EntranceOptions {
 /** The way into the window: for spans that come by HTTP, from the gateway, and out of Kafka. What was taken is forwarded from here. */
 export class Entrance {
   readonly #window: TraceWindow
+  readonly #journal: Journal
   readonly #forwarders: readonly Forwarder[]
   readonly #kafka: KafkaIntake | null
   readonly #brokers: string
 
-  constructor(window: TraceWindow, { kafka, forward, log }: EntranceOptions) {
+  constructor(window: TraceWindow, journal: Journal, { kafka, forward, log }: EntranceOptions) {
     this.#window = window
+    this.#journal = journal
     this.#forwarders = (['zipkin', 'otlp'] as const).flatMap((to) => {
       const url = forward[to]
       return url === null ? [] : [new Forwarder({ to, url, log })]
@@ -34,8 +37,15 @@ export class Entrance {
   }
 
   accept(sender: Sender, request: Uint8Array): Accepted {
-    const answer = this.#window.accept(sender, request)
+    const answer = this.again(sender, request)
     if (answer.accepted > 0) for (const forwarder of this.#forwarders) forwarder.add(request, answer.accepted)
+    return answer
+  }
+
+  /** What a process before this one took in and forwarded. */
+  again(sender: Sender, request: Uint8Array): Accepted {
+    const answer = this.#window.accept(sender, request)
+    if (answer.accepted > 0) this.#journal.request(sender, request)
     return answer
   }
 

@@ -19,8 +19,12 @@ export class Graphs {
   readonly #changed = new Set<number>()
   readonly #analyser: Analyser = createAnalyser()
 
-  constructor(window: TraceWindow) {
+  readonly #isDrawn: (scope: number, row: number) => boolean
+
+  /** `isDrawn`: whether the trace of a row is in the graph although it is open, because a process before this one had drawn it. */
+  constructor(window: TraceWindow, isDrawn: (scope: number, row: number) => boolean) {
     this.#window = window
+    this.#isDrawn = isDrawn
   }
 
   /** A trace that is told of again, because spans came late, counts as it was. */
@@ -106,7 +110,7 @@ export class Graphs {
       const slot = columns.slot[row] as number
       if (columns.scope[row] !== scope || seen.has(slot)) continue
       seen.add(slot)
-      if (traces.state[slot] !== STATE.open || (traces.counted[slot] as number) > 0) continue
+      if (traces.state[slot] !== STATE.open || (traces.counted[slot] as number) > 0 || this.#isDrawn(scope, row)) continue
       const rows = this.#window.rowsOf(slot)
       graph.add(this.#analyser.analyse(columns, rows, rows.length), columns, nowMs)
     }

@@ -27,6 +27,7 @@ async function started(name: string, claims = false) {
     secret: SECRET,
     claims,
     connect: noStore,
+    journal: join(folder, `${name}-journal`),
     logs: '/nowhere',
     kafka: null,
     forward: { zipkin: null, otlp: null },

@@ -5,6 +5,9 @@ import { scopeOf } from './control.ts'
 import { Entrance, type EntranceOptions } from './entrance.ts'
 import { Graphs } from './graphs.ts'
 import { Intake } from './intake/intake.ts'
+import { Journal } from './journal/journal.ts'
+import type { Marks } from './journal/left-journal.ts'
+import { NEW, Recovery } from './journal/recovery.ts'
 import { environmentOfKey } from './keys.ts'
 import { RecentTraces } from './recent.ts'
 
@@ -36,6 +39,8 @@ export interface LiveOptions extends EntranceOptions {
   /** Spans without a key may say themselves whose they are: where there is one tenant. */
   readonly claims: boolean
   readonly connect: ConnectTo
+  /** The folder of what is kept for the process after this one. */
+  readonly journal: string
   /** Where the runner writes what replicas print. */
   readonly logs: string
   /** Where all logs are sent on to. */
@@ -49,6 +54,8 @@ export class LiveTelemetry implements Telemetry {
   readonly #startedAt = Date.now()
   readonly #names = new NameTable()
   readonly #window: TraceWindow
+  readonly #journal: Journal
+  readonly #recovery: Recovery
   readonly #entrance: Entrance
   readonly #store: TelemetryStore
   readonly #tail: LogTail
@@ -76,15 +83,26 @@ export class LiveTelemetry implements Telemetry {
       scopeOf: (claims, trusted) => this.#scopeOf(claims, trusted),
       onClosed: (closed) => this.#closed(closed),
     })
-    this.#entrance = new Entrance(this.#window, options)
+    this.#journal = new Journal({ folder: options.journal, name: randomBytes(8).toString('hex'), now: Date.now, log: options.log })
+    this.#entrance = new Entrance(this.#window, this.#journal, options)
+    this.#recovery = new Recovery({
+      journal: this.#journal,
+      folder: options.journal,
+      now: Date.now,
+      accept: (sender, request) => void this.#entrance.again(sender, request),
+      know: (environments) => {
+        if (this.#environments.length === 0) void this.know(environments)
+      },
+    })
     this.#recent = new RecentTraces(this.#window)
-    this.#graphs = new Graphs(this.#window)
+    this.#graphs = new Graphs(this.#window, (scope, row) => this.#recovery.of(scope, this.#window.columns.trace, 4 * row).drawn)
     this.#store = new TelemetryStore({
       connect: options.connect,
       names: this.#names,
       other: NameTable.OTHER,
       now: Date.now,
       logExport: options.logExport ?? null,
+      journal: this.#journal,
     })
     this.#statsd = new Statsd((scope, samples) => this.#store.samples(scope, samples))
     this.#tail = new LogTail({ folder: options.logs, sink: this.#store, now: Date.now })
@@ -104,7 +122,7 @@ export class LiveTelemetry implements Telemetry {
     this.#ticking = setInterval(() => this.#window.tick(Date.now()), TICK_MS)
     this.#entrance.start()
     this.#saving = setInterval(() => this.#saveGraphs(), SAVE_GRAPHS_MS)
-    void this.#restoreGraphs()
+    void this.#restore()
   }
 
   async close(): Promise<void> {
@@ -115,6 +133,7 @@ export class LiveTelemetry implements Telemetry {
     this.#window.closeAll()
     this.#saveGraphs()
     await Promise.race([this.#store.close(), new Promise((resolve) => setTimeout(resolve, LAST_WRITE_MS))])
+    this.#journal.close()
   }
 
   /** For the gateway's socket. */
@@ -147,6 +166,7 @@ export class LiveTelemetry implements Telemetry {
 
   async know(environments: readonly NamedEnvironment[]): Promise<void> {
     this.#environments = environments
+    this.#journal.know(environments)
     this.#statsd.know(environments)
   }
 
@@ -168,21 +188,36 @@ export class LiveTelemetry implements Telemetry {
 
   #closed(closed: ClosedTrace): void {
     this.#senders.note(closed, Date.now())
-    this.#graphs.add(closed, Date.now())
-    this.#store.traceClosed(closed)
+    const { scope, rows, columns, late } = closed
+    const { counted, drawn } = late ? NEW : this.#recovery.of(scope, columns.trace, 4 * (rows[0] as number))
+    if (!drawn) this.#graphs.add(closed, Date.now())
+    if (!counted) this.#store.traceClosed(closed)
+    this.#journal.closed(scope, columns.trace, 4 * (rows[0] as number))
   }
 
   #saveGraphs(): void {
     if (this.#restored) for (const [scope, snapshot] of this.#graphs.snapshots()) this.#store.saveGraph(scope, snapshot)
   }
 
-  async #restoreGraphs(): Promise<void> {
+  /** What a process before this one had written, and what it had only taken in. */
+  async #restore(): Promise<void> {
     try {
-      this.#graphs.restore(await this.#store.loadGraphs())
+      const [graphs, marks] = [await this.#store.loadGraphs(), await this.#store.loadMarks()]
+      this.#graphs.restore(graphs)
       this.#restored = true
+      void this.#recover(marks)
     } catch {
       // the store is away: `health` says it
-      this.#restoring = setTimeout(() => void this.#restoreGraphs(), RESTORE_EVERY_MS)
+      this.#restoring = setTimeout(() => void this.#restore(), RESTORE_EVERY_MS)
+    }
+  }
+
+  async #recover(marks: ReadonlyMap<string, Marks>): Promise<void> {
+    try {
+      await this.#recovery.run(marks)
+      this.#store.forgetMarks()
+    } catch (error) {
+      this.#options.log(`journal: ${error instanceof Error ? error.message : String(error)}; what a killed process took in is not counted`)
     }
   }
 

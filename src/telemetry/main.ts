@@ -1,6 +1,6 @@
 /**
- * The telemetry process; kept by the runner, started with what `settings.ts` reads. It may be killed at any time: what it had not written is
- * lost, a second or two; the graph is read back at the next start.
+ * The telemetry process; kept by the runner, started with what `settings.ts` reads. It may be killed at any time: what it had taken in is in
+ * its journal, and the graph is read back at the next start.
  */
 import { chmodSync, chownSync } from 'node:fs'
 import type { Server } from 'node:net'
@@ -25,6 +25,7 @@ const live = new LiveTelemetry({
   secret: intakeSecret(settings),
   claims: settings.groups === null,
   connect: connectTo(settings, process.env),
+  journal: settings.journal,
   logs: settings.logs,
   kafka: settings.kafka,
   forward: settings.forward,

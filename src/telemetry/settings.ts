@@ -16,6 +16,8 @@ export interface TelemetrySettings {
   readonly groups: { readonly server: number; readonly gateway: number } | null
   /** The embedded store; null: `DATABASE_URL`. */
   readonly store: { readonly socketDir: string; readonly port: number; readonly user: string; readonly passwordFile: string; readonly database: string } | null
+  /** The folder of what is kept for the process after this one. */
+  readonly journal: string
   /** Where replicas' output is. */
   readonly logs: string
   readonly kafka: string | null

@@ -36,6 +36,7 @@ export async function telemetryProcess(more: Partial<Pick<TelemetrySettings, 'ka
     spansSocket: join(folder, 'spans.sock'),
     groups: null,
     store: { socketDir: folder, port: 1, user: 'nobody', passwordFile: join(folder, 'secret'), database: 'none' },
+    journal: join(folder, 'journal'),
     logs: join(folder, 'logs'),
     kafka: null,
     forward: { zipkin: null, otlp: null },

@@ -116,6 +116,6 @@ export async function markOf(session: Session, name: string): Promise<number> {
   return Number(row?.value ?? 0)
 }
 
-async function setMark(session: Session, name: string, value: number): Promise<void> {
+export async function setMark(session: Session, name: string, value: number): Promise<void> {
   await session.rows('insert into telemetry.marks values ($1, $2) on conflict (name) do update set value = excluded.value', [name, value])
 }

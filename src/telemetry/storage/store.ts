@@ -2,10 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { promisify } from 'node:util'
 import { deflateRaw, inflateRaw } from 'node:zlib'
 import type { Names } from '../../core/tracegraph/spans.ts'
+import type { Marks } from '../journal/left-journal.ts'
 import type { ClosedTrace } from '../window/closed-trace.ts'
-import { markOf, mergeRollups } from './compaction.ts'
+import { markOf, mergeRollups, setMark } from './compaction.ts'
 import type { ConnectTo, Session } from './connection.ts'
-import type { TableShape } from './copy-rows.ts'
+import type { CopyRows, TableShape } from './copy-rows.ts'
+import { forgetMarks, loadMarks, markName } from './journal-marks.ts'
 import type { ExportHealth, LogExport } from './logs/export/sender.ts'
 import { type LogEntry, levelOf } from './logs/log-record.ts'
 import { ROLLUP_COLUMNS, Rollups } from './rollups.ts'
@@ -41,6 +43,8 @@ export interface StoreOptions {
   readonly policy?: StoragePolicy
   /** Where all logs are sent on to. */
   readonly logExport?: LogExport | null
+  /** Whose marks are kept with the counts. */
+  readonly journal?: { readonly name: string; mark(): number } | null
 }
 
 /** A point of an OTLP metric. */
@@ -126,6 +130,9 @@ export class TelemetryStore {
   readonly #sampler: TailSampler
   #usage = new UsageBook()
   readonly #graphs = new Map<number, unknown>()
+  /** The journal's mark when they were saved; the one that is in the counts. */
+  #drawn = 0
+  #marked = 0
   #timer: NodeJS.Timeout | null = null
   #ticking: Promise<void> | null = null
   #seq = 0
@@ -220,6 +227,18 @@ export class TelemetryStore {
   /** Written with the next flush; of several of one scope the last. `snapshot` is JSON. */
   saveGraph(scope: number, snapshot: unknown): void {
     this.#graphs.set(scope, snapshot)
+    this.#drawn = this.#options.journal?.mark() ?? 0
+  }
+
+  /** What of earlier processes' journals is counted. Rejects while PostgreSQL cannot be reached. */
+  loadMarks(): Promise<ReadonlyMap<string, Marks>> {
+    return this.read(loadMarks)
+  }
+
+  /** Their journals are gone. */
+  forgetMarks(): void {
+    const name = this.#options.journal?.name ?? ''
+    this.#queue.also((session) => forgetMarks(session, name))
   }
 
   /** Rejects while PostgreSQL cannot be reached. */
@@ -293,16 +312,27 @@ export class TelemetryStore {
   async #write(): Promise<void> {
     // it may have been away for longer than its partitions reach
     if (!this.#tended || this.#queue.problem !== null) await this.#tend(this.#options.now())
+    await this.#saveGraphs()
     const rows = this.#queue.hasRoom('rollups') ? this.#queue.room('rollups') : null
-    if (rows) this.#rollups.drain(rows)
+    if (rows) this.#drain(rows)
     const usage = this.#usage.take()
     if (usage) this.#queue.also(usage)
-    await this.#saveGraphs()
     await this.#queue.flush()
+  }
+
+  /** The counts, and in the same transaction how much of the journal is in them. */
+  #drain(rows: CopyRows): void {
+    this.#rollups.drain(rows)
+    const { journal } = this.#options
+    const mark = journal?.mark() ?? 0
+    if (!journal || mark === this.#marked) return
+    this.#marked = mark
+    this.#queue.also((session) => setMark(session, markName('counted', journal.name), mark))
   }
 
   async #saveGraphs(): Promise<void> {
     const graphs = [...this.#graphs]
+    const [drawn, { journal }] = [this.#drawn, this.#options]
     this.#graphs.clear()
     for (const [scope, snapshot] of graphs) {
       const bytes = await deflate(JSON.stringify(snapshot), { level: 1 })
@@ -313,6 +343,7 @@ export class TelemetryStore {
         )
       })
     }
+    if (journal && graphs.length > 0) this.#queue.also((session) => setMark(session, markName('drawn', journal.name), drawn))
   }
 
   async #tend(now: number): Promise<void> {
