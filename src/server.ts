@@ -30,6 +30,8 @@ import { fileStores } from './server/file-stores.ts'
 import { keptTelemetry } from './server/kept-telemetry.ts'
 import { tellEnvironments } from './server/known-environments.ts'
 import { log } from './server/log.ts'
+import { askProbe } from './server/probe-request.ts'
+import { startProber } from './server/prober.ts'
 import { ReleaseBuilds } from './server/release-builds.ts'
 import { ReleasePlanner } from './server/release-planner.ts'
 import { openSecrets, repositoryCredentials } from './server/sealed-values.ts'
@@ -133,11 +135,20 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
         eventsChanged: (changed) => store.onEvents(changed),
       })
     : () => {}
+  const stopProber = startProber({
+    clock: systemClock,
+    memory: store.probes,
+    epoch: () => plane.epoch(),
+    eventsChanged: (changed) => store.onEvents(changed),
+    ask: askProbe(config.http, (bytes) => systemRandom.hex(bytes)),
+    failed: (error) => log('failed', { key: 'probes', error: described(error) }),
+  })
   log('listens', { api: `${config.api.host}:${config.api.port}`, http: `${config.http.host}:${config.http.port}` })
 
   return {
     async close() {
       untell()
+      await stopProber()
       await api.close()
       await plane.stop()
       await store.close()

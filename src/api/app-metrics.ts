@@ -9,6 +9,8 @@ import type { ApiPorts } from './ports.ts'
 const FRESH_MS = 10_000
 const BUDGETS_FRESH_MS = 60_000
 const WINDOW_MS = 5 * 60_000
+/** Two of the longest periods that can be declared. */
+const PROBES_WINDOW_MS = 2 * 3_600_000
 /** Beyond these, what is asked for last is left out: a scrape stays below some 100,000 values. */
 const MOST_ENVIRONMENTS = 200
 const MOST_SERVICES = 100
@@ -30,6 +32,8 @@ export const FAMILIES = {
   weir_objective_actual: ['gauge', 'The same over the last hour.'],
   weir_objective_burn_rate: ['gauge', 'How fast the error budget goes; 1 uses it up exactly.'],
   weir_objective_alarm: ['gauge', 'Whether the budget burns too fast in both windows of the pair.'],
+  weir_probe_success: ['gauge', 'Whether the last of these declared requests was answered as expected.'],
+  weir_probe_duration_seconds: ['gauge', 'How long its answer took.'],
   weir_replica_cpu_seconds_total: ['counter', 'Time on processors.'],
   weir_replica_memory_bytes: ['gauge', 'Memory that cannot be dropped.'],
   weir_replica_memory_limit_bytes: ['gauge', 'Memory it may use.'],
@@ -53,16 +57,23 @@ export class AppMetrics {
     const detail = await ports.queries.environment(ref)
     if (!detail) return into
     const about = { app: ref.app, environment: ref.environment }
-    const [observed, usage, rows, budgets] = await Promise.allSettled([
+    const [observed, usage, rows, budgets, probes] = await Promise.allSettled([
       ports.live.observe(detail.id),
       ports.live.usage(detail.id),
       ports.queries.indicators(ref, { windowsMs: [WINDOW_MS], by: 'service', limit: MOST_SERVICES }),
       this.#budgets.get(keyOf(ref), ports.now(), () => objectivesOf(ports, ref, detail)),
+      declaresProbes(detail) ? ports.queries.probes(ref, PROBES_WINDOW_MS) : [],
     ])
     if (detail.current !== null) into.weir_environment_release.push([about, detail.current])
     addReplicas(into, about, detail, observed.status === 'fulfilled' ? observed.value.replicas : null)
     for (const { service, windows } of rows.status === 'fulfilled' ? rows.value : []) if (windows[0]) addIndicators(into, { ...about, service }, windows[0])
     for (const it of budgets.status === 'fulfilled' ? budgets.value : []) addObjective(into, { ...about, service: it.service, objective: it.objective }, it)
+    for (const { service, probe, last } of probes.status === 'fulfilled' ? probes.value : []) {
+      // one that is no longer declared says nothing any more
+      if (!Object.hasOwn(detail.graph?.services[service]?.probes ?? {}, probe)) continue
+      into.weir_probe_success.push([{ ...about, service, probe }, last.ok ? 1 : 0])
+      into.weir_probe_duration_seconds.push([{ ...about, service, probe }, last.durationMs / 1000])
+    }
     for (const it of (usage.status === 'fulfilled' ? usage.value : []).slice(0, MOST_REPLICAS)) {
       const labels = { ...about, service: originOf(it.id)?.service ?? '', replica: it.id }
       into.weir_replica_cpu_seconds_total.push([labels, it.cpuMs / 1000])
@@ -71,6 +82,10 @@ export class AppMetrics {
     }
     return into
   }
+}
+
+function declaresProbes({ graph }: EnvironmentDetail): boolean {
+  return Object.values(graph?.services ?? {}).some((it) => it.probes !== undefined)
 }
 
 function addReplicas(

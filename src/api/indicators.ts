@@ -16,19 +16,15 @@ export const indicators: Handlers<'indicators.show' | 'usage.show'> = {
     const ref = refOf(call)
     const { id } = found(await call.ports.queries.environment(ref), labelOf(ref))
     const windowMs = minutes * 60_000
+    if (by === 'probe') {
+      const probes = (await call.ports.queries.probes(ref, windowMs)).filter((it) => service === undefined || it.service === service)
+      const items = probes.map((it) => shown({ ...it, release: null, route: null, source: 'probes' }, windowMs))
+      return { minutes, items: items.slice(0, limit), missing: null }
+    }
     const counted = await call.ports.queries.indicators(ref, { windowsMs: [windowMs], by, limit: MOST_SERIES })
     const traced = await fromTraces(call, id, new Set(counted.map((it) => it.service))).catch(() => null)
     const rows = [...counted.map((it) => ({ ...it, source: 'gateway' as const, counts: it.windows[0] as Counts })), ...(traced ?? [])]
-    const items = rows
-      .filter((it) => service === undefined || it.service === service)
-      .map(({ service: name, release, route, source, counts }) => ({
-        service: name,
-        release,
-        route,
-        source,
-        requests: counts.requests,
-        ...indicatorsOf(counts, windowMs),
-      }))
+    const items = rows.filter((it) => service === undefined || it.service === service).map((it) => shown({ ...it, probe: null }, windowMs))
     return { minutes, items: items.sort((a, b) => b.requests - a.requests).slice(0, limit), missing: traced === null ? 'traces' : null }
   },
   'usage.show': async (call) => {
@@ -40,6 +36,18 @@ export const indicators: Handlers<'indicators.show' | 'usage.show'> = {
       }),
     }
   },
+}
+
+interface Counted {
+  readonly service: string
+  readonly release: number | null
+  readonly route: string | null
+  readonly probe: string | null
+  readonly source: 'gateway' | 'traces' | 'probes'
+  readonly counts: Counts
+}
+function shown({ service, release, route, probe, source, counts }: Counted, windowMs: number) {
+  return { service, release, route, probe, source, requests: counts.requests, ...indicatorsOf(counts, windowMs) }
 }
 
 /** What comes by other ways than the gateway, as messages off a queue: counted by roll-ups of its spans. */

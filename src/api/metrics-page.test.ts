@@ -30,6 +30,34 @@ test('a tenant’s token gets the numbers of its apps and of nobody else’s; on
   assert.doesNotMatch(own, /production/)
 })
 
+test('a probe that is declared has its newest result there; one that is not any more has none', async () => {
+  const probed = new FakeWorld()
+  const app2 = await apiApp(contextOf(withProbe(probed), testOptions()))
+  const { body } = await app2.inject({
+    url: '/api/v1/metrics',
+    headers: { authorization: `Bearer ${probed.addToken({ tenants: { acme: VERBS_OF.viewer } })}` },
+  })
+  await app2.close()
+  const about = 'app="shop",environment="production",service="web",probe="home"'
+  assert.ok(body.includes(`\nweir_probe_success{${about}} 0\n`), body)
+  assert.ok(body.includes(`\nweir_probe_duration_seconds{${about}} 0.25\n`))
+  assert.doesNotMatch(body, /probe="gone"/)
+  assert.doesNotMatch(await page('/api/v1/metrics', viewer), /weir_probe/)
+})
+
+function withProbe(probed: FakeWorld): ReturnType<FakeWorld['ports']> {
+  probed.addEnvironment(SHOP, { current: 3 })
+  const ports = probed.ports()
+  const environment: typeof ports.queries.environment = async (ref) => {
+    const detail = await ports.queries.environment(ref)
+    const web = detail?.graph?.services['web']
+    if (!detail?.graph || !web) return detail
+    const probes = { home: { path: '/', expect: 200, timeoutMs: 100, everyMs: 60_000 } }
+    return { ...detail, graph: { ...detail.graph, services: { web: { ...web, probes } } } }
+  }
+  return { ...ports, queries: { ...ports.queries, environment } }
+}
+
 test('what objectives say is there as soon as there are any', async () => {
   await world.ports().writes.transaction({ by: 'ann', scope: 'x', idempotency: null }, async (write) => {
     await write.setObjectives({ ...SHOP, environment: 'staging' }, 'web', { latencyP95: 1, availability: 0.9 })

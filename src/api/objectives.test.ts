@@ -60,3 +60,16 @@ test('indicators by service, and what replicas take', async () => {
     items: [{ replica: 'e1-web-v3-7', service: 'web', release: 3, cpuSeconds: 1.5, memoryBytes: 100, cpuLimit: 0.5, memoryLimitBytes: 1000 }],
   })
 })
+
+test('probes are an indicator like the others', async () => {
+  const { body } = await ask<{ items: Record<string, unknown>[] }>('/indicators?by=probe&service=web')
+  assert.deepEqual(
+    body.items.map((it) => [it['service'], it['probe'], it['source'], it['requests'], it['availability']]),
+    [
+      ['web', 'home', 'probes', 5, 0.8],
+      ['web', 'gone', 'probes', 1, 1],
+    ],
+  )
+  assert.deepEqual((await ask<{ items: unknown[] }>('/indicators?by=probe&service=api')).body.items, [])
+  assert.equal((await ask<{ items: Record<string, unknown>[] }>('/indicators')).body.items[0]?.['probe'], null)
+})

@@ -244,6 +244,10 @@ export class FakeWorld {
         const counts = { requests: 100, errors: 1, rejected4xx: 2, latency: [100, 90, 300, 10] }
         return [{ service: 'web', route: null, release: null, windows: windowsMs.map(() => counts) }]
       },
+      probes: async () => [
+        { service: 'web', probe: 'home', counts: { requests: 5, errors: 1, rejected4xx: 0, latency: [100, 5] }, last: { ok: false, durationMs: 250 } },
+        { service: 'web', probe: 'gone', counts: { requests: 1, errors: 0, rejected4xx: 0, latency: [100, 1] }, last: { ok: true, durationMs: 5 } },
+      ],
       tokens: async (tenant, page) => {
         const own = [...this.tokens.values()].filter((it) => Object.hasOwn(it.tenants, tenant))
         const tokens = own.map(({ id, name, account, environment }) => ({

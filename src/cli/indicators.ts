@@ -5,12 +5,12 @@ import { escapeControl } from './output/escape.ts'
 import { showTable } from './output/show-table.ts'
 import { bytesText, latencyText, rateText, shareText } from './output/units.ts'
 
-const BY = ['service', 'release', 'route'] as const
+const BY = ['service', 'release', 'route', 'probe'] as const
 
 /** Requests, errors and latencies, by service or finer, the busiest first. */
 export async function indicators(session: Session): Promise<undefined> {
   const by = BY.find((it) => it === (session.text('by') ?? 'service'))
-  if (by === undefined) throw usage('--by must be service, release or route')
+  if (by === undefined) throw usage('--by must be service, release, route or probe')
   const client = await session.client()
   const service = session.text('service')
   const query = { by, ...(service === undefined ? {} : { service }), ...minutesOf(session) }
@@ -24,6 +24,7 @@ export async function indicators(session: Session): Promise<undefined> {
       { title: 'SERVICE', value: (it) => escapeControl(it.service) },
       ...(by === 'release' ? [{ title: 'RELEASE', value: (it: (typeof items)[number]) => (it.release === null ? '-' : `v${it.release}`) }] : []),
       ...(by === 'route' ? [{ title: 'ROUTE', flexible: true, value: (it: (typeof items)[number]) => escapeControl(it.route ?? '-') }] : []),
+      ...(by === 'probe' ? [{ title: 'PROBE', value: (it: (typeof items)[number]) => escapeControl(it.probe ?? '-') }] : []),
       { title: 'RATE', value: (it) => rateText(it.requests, minutes * 60_000) },
       { title: 'ERRORS', value: (it) => (it.errorShare ? colours.red(share(it.errorShare)) : share(it.errorShare)) },
       { title: '4XX', value: (it) => share(it.rejected4xxShare) },
@@ -33,7 +34,7 @@ export async function indicators(session: Session): Promise<undefined> {
       { title: 'REQUESTS', wide: true, value: (it) => String(Math.round(it.requests)) },
       { title: 'FROM', wide: true, value: (it) => it.source },
     ],
-    `no requests in the last ${minutes} minutes`,
+    by === 'probe' ? `no probe was made in the last ${minutes} minutes (declare them in weir.yaml: probes)` : `no requests in the last ${minutes} minutes`,
   )
   if (missing !== null) session.note(`${colours.yellow('!')} counts from traces are missing: only what the gateway carried is shown (weir doctor)`)
 }

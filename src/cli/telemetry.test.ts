@@ -220,6 +220,7 @@ test('indicators and usage are tables of what the server counted', async () => {
     service: 'web',
     release: null,
     route: '/cart',
+    probe: null,
     source: 'gateway',
     requests: 300,
     throughput: 1,
@@ -233,6 +234,9 @@ test('indicators and usage are tables of what the server counted', async () => {
   const { out, asked } = await run({ 'indicators.show': () => ({ minutes: 5, items: [item], missing: null }) }, 'indicators', '--by', 'route', '-s', 'web')
   assert.match(out, /^SERVICE +ROUTE +RATE +ERRORS +4XX +P50 +P95 +P99\nweb +\/cart +1\.0\/s +1\.0 % +0 % +4\.0 ms +20 ms +40 ms\n$/)
   assert.deepEqual(asked[0]?.query, { by: 'route', service: 'web' })
+  const probed = { ...item, route: null, probe: 'home', source: 'probes' }
+  const probes = await run({ 'indicators.show': () => ({ minutes: 5, items: [probed], missing: null }) }, 'indicators', '--by', 'probe')
+  assert.match(probes.out, /^SERVICE +PROBE +RATE .*\nweb +home +1\.0\/s/)
   assert.equal((await run({}, 'indicators', '--by', 'colour')).exit, 64)
   const replica = { replica: 'e1-web-v3-7', service: 'web', release: 3, cpuSeconds: 1.5, memoryBytes: 2 ** 26, cpuLimit: 0.5, memoryLimitBytes: 2 ** 27 }
   assert.match((await run({ 'usage.show': () => ({ items: [replica] }) }, 'usage')).out, /\ne1-web-v3-7 +64 MiB +50 % +1\.5 s +0\.5\n/)

@@ -24,6 +24,7 @@ export function collect(database: Database, epoch: Epoch, policy: RetentionPolic
     await query.rows(`delete from rollouts where ended_at < now() - $1 * interval '1 ms'`, [policy.eventsMs])
     await query.rows(`delete from commands where consumed_at < now() - $1 * interval '1 ms'`, [policy.eventsMs])
     await query.rows(`delete from counters where stored_at < now() - $1 * interval '1 ms'`, [policy.countersMs])
+    await query.rows(`delete from probe_results where at < now() - $1 * interval '1 ms'`, [policy.countersMs])
     await query.rows(`delete from counter_blocks where stored_at < now() - $1 * interval '1 ms'`, [policy.countersMs])
     await query.rows(`delete from idempotency where created_at < now() - $1 * interval '1 ms'`, [IDEMPOTENCY_MS])
     await query.rows(`delete from tokens where expires_at < now() - interval '30 days' or revoked_at < now() - interval '30 days'`)

@@ -9,6 +9,7 @@ import { changes, event, graphOf, handClock } from './journal-contract.ts'
 import { PostgresIdentity } from './postgres-identity.ts'
 import { PostgresQueries } from './postgres-queries.ts'
 import { PostgresWrites } from './postgres-writes.ts'
+import { PostgresProbes } from './probes.ts'
 import type { Queries } from './queries.ts'
 import { SealedValues } from './sealed.ts'
 import { startTestPostgres, TEST_SEALER, type TestPostgres, writerFor } from './testing.ts'
@@ -99,6 +100,8 @@ async function seed() {
     latency: [3, 5],
   } as const
   await journal.commitCounters(epoch, [{ incarnation: 'w', sequence: 1, from: 0, to: 1, rows: [row, { ...row, route: '/a', latency: [3, 1, 4, 4] }] }])
+  const probed = { environment: made.environment, service: 'web', probe: 'home', ok: true, durationMs: 5, cause: null }
+  await new PostgresProbes(database).commit(epoch, [probed], new Map())
   return made
 }
 
@@ -126,6 +129,7 @@ const QUERIES: {
   credentials: (queries, ref) => queries.credentials(ref.tenant, PAGE),
   traffic: (queries, ref) => queries.traffic(ref, 60_000),
   indicators: (queries, ref) => queries.indicators(ref, { windowsMs: [60_000], by: 'route', limit: 10 }),
+  probes: (queries, ref) => queries.probes(ref, 60_000),
   tokens: (queries, ref) => queries.tokens(ref.tenant, PAGE),
   members: (queries, ref) => queries.members(ref.tenant, PAGE),
 }

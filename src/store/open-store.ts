@@ -14,6 +14,7 @@ import { PostgresIdentity } from './postgres-identity.ts'
 import { PostgresQueries } from './postgres-queries.ts'
 import { PostgresTelemetry } from './postgres-telemetry.ts'
 import { PostgresWrites, PUBLIC_PORTS } from './postgres-writes.ts'
+import { PostgresProbes } from './probes.ts'
 import { SealedValues } from './sealed.ts'
 
 /** Where the embedded instance answers, as the runner tells it once it runs. */
@@ -44,6 +45,7 @@ export interface Store {
   readonly writes: PostgresWrites
   readonly identity: PostgresIdentity
   readonly sealed: SealedValues
+  readonly probes: PostgresProbes
   /** The newest epoch, whoever leads with it. */
   epoch(): Promise<Epoch>
   /** Calls back when an event may have been stored: a hint. Returns the way to stop. */
@@ -81,6 +83,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     writes: new PostgresWrites(database, options.sealer, options.publicPorts ?? PUBLIC_PORTS),
     identity: new PostgresIdentity(database),
     sealed: new SealedValues(database, options.sealer),
+    probes: new PostgresProbes(database),
     epoch: async () => (await new PostgresLeaseTable(database).look()).epoch,
     onEvents: (changed) => hints.subscribe((key) => key === 'events' && changed()),
     close: async () => {

@@ -1,4 +1,5 @@
 import type { Database } from './database.ts'
+import { readProbes } from './probes.ts'
 import type { EnvironmentRef, EventFilter, IndicatorsRequest, PageRequest, Queries } from './queries.ts'
 import { readAccounts, readConfiguration, readCredentials, readFollows, readMembers, readTenants, readTokens } from './read-administration.ts'
 import { readApps, readEnvironment, readEnvironments } from './read-environments.ts'
@@ -81,6 +82,9 @@ export class PostgresQueries implements Queries {
   }
   indicators(ref: EnvironmentRef, request: IndicatorsRequest) {
     return readIndicators(this.#database, ref, request)
+  }
+  probes(ref: EnvironmentRef, windowMs: number) {
+    return readProbes(this.#database, ref, windowMs)
   }
   tokens(tenant: string, page: PageRequest) {
     return readTokens(this.#database, tenant, page)

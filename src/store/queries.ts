@@ -46,6 +46,8 @@ export interface Queries {
   traffic(ref: EnvironmentRef, sinceMs: number): Promise<readonly TrafficRow[]>
   /** Requests to services in one or several times that end now, the busiest first: from the gateway's counters, all hops of a service together. */
   indicators(ref: EnvironmentRef, request: IndicatorsRequest): Promise<readonly IndicatorRow[]>
+  /** Requests that Weir made by itself in a time that ends now, by probe. */
+  probes(ref: EnvironmentRef, windowMs: number): Promise<readonly ProbeRow[]>
 
   tokens(tenant: string, page: PageRequest): Promise<Page<TokenDetail>>
   members(tenant: string, page: PageRequest): Promise<Page<MemberDetail>>
@@ -285,4 +287,11 @@ export interface IndicatorRow {
   readonly release: number | null
   /** In the order they were asked for. */
   readonly windows: readonly Counts[]
+}
+
+export interface ProbeRow {
+  readonly service: string
+  readonly probe: string
+  readonly counts: Counts
+  readonly last: { readonly ok: boolean; readonly durationMs: number }
 }

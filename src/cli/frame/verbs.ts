@@ -217,7 +217,7 @@ export const VERBS: readonly Verb[] = [
     path: 'indicators',
     about: 'requests, errors and latencies, by service or finer, the busiest first',
     group: 'Look',
-    options: [['--by <what>', 'service, release or route'], MINUTES],
+    options: [['--by <what>', 'service, release, route or probe'], MINUTES],
     load: async () => (await import('../indicators.ts')).indicators,
   },
   {

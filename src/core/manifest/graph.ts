@@ -1,4 +1,5 @@
 import type { AppGraph, Job, Resource, Service } from '../model/app-graph.ts'
+import { wayTo } from '../model/probe-way.ts'
 import { Check } from './check.ts'
 import { nameRefusal, variableRefusal } from './leaves.ts'
 import { nearest } from './nearest.ts'
@@ -41,6 +42,7 @@ export function graphOf(tree: Tree, app: string, format: AppGraph['format'], pre
   cyclesIn(services, check)
   duplicateRoutes(services, check)
   const graph: AppGraph = { app, format, services: byName(services), resources, jobs, entry: entryOf(services, preferredEntry) }
+  unreachableProbes(graph, check)
   if (services.length > 0 && !services.some((service) => Object.keys(service.ports).length > 0))
     notes.push({
       ...keyPlaceOf(tree, ['services']),
@@ -56,6 +58,7 @@ function namesOf(document: ManifestDocument, check: Check): void {
   for (const part of ['services', 'resources', 'jobs', 'environments'] as const)
     for (const name of Object.keys(document[part] ?? {})) check.name([part, name], nameRefusal(name))
   for (const [name, service] of Object.entries(document.services ?? {})) {
+    for (const probe of Object.keys(service.probes ?? {})) check.name(['services', name, 'probes', probe], nameRefusal(probe))
     for (const port of Object.keys(service.ports ?? {})) check.name(['services', name, 'ports', port], nameRefusal(port))
     for (const variable of Object.keys(service.environment ?? {}))
       check.name(['services', name, 'environment', variable], variableRefusal(variable), 'E_MANIFEST')
@@ -214,6 +217,19 @@ function entryOf(services: readonly Service[], preferred: string | null): AppGra
     serving.find((service) => service.name === 'web') ??
     (serving.length === 1 ? serving[0] : uncalled.length === 1 ? uncalled[0] : undefined)
   return chosen ? { service: chosen.name, port: firstPort(chosen)! } : null
+}
+
+function unreachableProbes(graph: AppGraph, check: Check): void {
+  for (const service of Object.values(graph.services)) {
+    if (check.broken(['services', service.name, 'routes']) || check.broken(['services', service.name, 'ports'])) continue
+    for (const [name, probe] of Object.entries(service.probes ?? {}))
+      if (wayTo(graph, service, probe) === null)
+        check.problem(
+          ['services', service.name, 'probes', name, 'http'],
+          `no request from outside gets to \`${service.name}\` by ${probe.path}`,
+          'probe a service with an http route that covers the path, or the one that the app’s own port leads to',
+        )
+  }
 }
 
 function firstPort(service: Service): string | null {

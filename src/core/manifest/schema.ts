@@ -80,6 +80,13 @@ const slo = z.strictObject({
   throughput: about(leaf.rate, 'Requests it must be able to serve.'),
 })
 
+const probe = z.strictObject({
+  http: leaf.requestPath.meta({ description: 'Path that is asked by GET, through the route or port by which users come.' }),
+  expect: about(z.int().min(100).max(599), 'Status that it must be answered with.', 200),
+  timeout: about(leaf.duration(50, MINUTE), 'How long the whole answer may take.', '5s'),
+  every: about(leaf.duration(10 * SECOND, HOUR), 'Time between two requests.', '1m'),
+})
+
 const replicas = z.int().min(0).max(1000)
 const scale = z.strictObject({
   min: about(replicas, 'Replicas at least.', 1),
@@ -168,6 +175,7 @@ const serviceSchema = z
     stop: about(stop, 'How it is stopped.'),
     volumes: about(z.array(mount), 'Volumes it keeps files in.'),
     slo: about(slo, 'Quality goals.'),
+    probes: about(z.record(leaf.anyName, probe), 'Requests that Weir makes to see whether users are served, by name.'),
     scale: about(scale, 'How many replicas. `min` run until the autoscaler is there.'),
     scaler: about(z.enum(['auto', 'manual', 'external']), 'Who changes the number of replicas.', 'auto'),
     telemetry: about(

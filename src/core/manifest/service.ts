@@ -1,4 +1,4 @@
-import type { ArtifactSource, CanaryStep, Healthcheck, HealthProbe, Port, PreStart, ReleasePolicy, Route, Service, Split } from '../model/app-graph.ts'
+import type { ArtifactSource, CanaryStep, Healthcheck, HealthProbe, Port, PreStart, Probe, ReleasePolicy, Route, Service, Split } from '../model/app-graph.ts'
 import type { Check } from './check.ts'
 import { nearest } from './nearest.ts'
 import type { ServiceDocument } from './schema.ts'
@@ -14,8 +14,11 @@ export const DEFAULTS = {
   preStartTimeoutMs: 10 * MINUTE_MS,
   jobTimeoutMs: 60 * MINUTE_MS,
   steps: [{ weight: 5 }, { weight: 25 }, { weight: 50 }],
+  probe: { expect: 200, timeoutMs: 5000, everyMs: MINUTE_MS },
   maxReplicas: 10,
 } as const
+
+const MOST_PROBES = 20
 
 /** What one service's own lines say; `dependsOn`, `calls` and `uses` need the whole app and are added in graph.ts. */
 export type OwnService = Omit<Service, 'dependsOn' | 'calls' | 'uses'>
@@ -45,6 +48,7 @@ export function serviceOf(name: string, document: ServiceDocument, check: Check)
     ...(document.telemetry === undefined ? {} : { telemetry: document.telemetry }),
     release: releaseOf(document.release ?? {}, volumes.length > 0, [...path, 'release'], check),
     objectives: objectivesOf(document.slo ?? {}),
+    ...(document.probes === undefined ? {} : { probes: probesOf(document.probes, [...path, 'probes'], check) }),
   }
 }
 
@@ -238,4 +242,15 @@ function objectivesOf(document: NonNullable<ServiceDocument['slo']>): Service['o
     ...(availability === undefined ? {} : { availability }),
     ...(throughput === undefined ? {} : { throughput }),
   }
+}
+
+/** That a request can get there needs the whole app: graph.ts. */
+function probesOf(documents: NonNullable<ServiceDocument['probes']>, path: Path, check: Check): Record<string, Probe> {
+  if (Object.keys(documents).length > MOST_PROBES) check.problem(path, `more than ${MOST_PROBES} probes of one service`, 'keep those that users would miss')
+  const probes = Object.entries(documents).map(([name, document]): [string, Probe] => {
+    const { timeoutMs, everyMs } = { timeoutMs: document.timeout ?? DEFAULTS.probe.timeoutMs, everyMs: document.every ?? DEFAULTS.probe.everyMs }
+    if (timeoutMs > everyMs) check.problem([...path, name, 'timeout'], '`timeout` is longer than `every`', 'an answer must be there before the next request')
+    return [name, { path: document.http, expect: document.expect ?? DEFAULTS.probe.expect, timeoutMs, everyMs }]
+  })
+  return Object.fromEntries(probes)
 }

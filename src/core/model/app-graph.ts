@@ -43,8 +43,18 @@ export interface Service {
    */
   readonly telemetry?: 'auto' | 'environment' | 'off'
   readonly release: ReleasePolicy
+  /** Requests that Weir makes of it, by name. Not there where none was declared. */
+  readonly probes?: Readonly<Record<string, Probe>>
   /** Quality goals as declared, kept for later readers; latencies in milliseconds, availability 0…1, throughput in requests a second. */
   readonly objectives: Readonly<Partial<Record<'latencyP50' | 'latencyP95' | 'latencyP99' | 'availability' | 'throughput', number>>>
+}
+
+/** A request that comes from Weir again and again, the way that others come. */
+export interface Probe {
+  readonly path: string
+  readonly expect: number
+  readonly timeoutMs: number
+  readonly everyMs: number
 }
 
 /** What a service is made from. `image` is refused where no containers run. */

@@ -8,7 +8,8 @@ const indicator = z
     service: z.string(),
     release: z.int().nullable().meta({ description: 'null: all of them.' }),
     route: z.string().nullable().meta({ description: 'null: all of them.' }),
-    source: z.enum(['gateway', 'traces']).meta({ description: 'traces: of a service that takes its work from elsewhere than the gateway.' }),
+    probe: z.string().nullable().meta({ description: 'The declared request that was made; null: what others asked is counted.' }),
+    source: z.enum(['gateway', 'traces', 'probes']).meta({ description: 'traces: of a service that takes its work from elsewhere than the gateway.' }),
     requests: z.number(),
     throughput: z.number().meta({ description: 'Requests a second.' }),
     errorShare: share,
@@ -54,7 +55,7 @@ export const objectives = {
   'indicators.show': {
     params: environmentPath,
     query: z.strictObject({
-      by: z.enum(['service', 'release', 'route']).default('service'),
+      by: z.enum(['service', 'release', 'route', 'probe']).default('service'),
       minutes: number(1, 360).default(5),
       service: name.optional(),
       limit: number(1, MAX_LIMIT).default(100),
