@@ -13,7 +13,7 @@ const manifest = (probe: string) => `version: 1
 app: probed
 services:
   web:
-    build: .
+    build: app
     command: [node, server.js]
     routes: [{ host: probed.localhost }]
     probes: { home: { http: ${probe}, every: 10s } }
@@ -30,7 +30,7 @@ async function until<T>(look: () => Promise<T | null | undefined | false>): Prom
 test('a declared probe is asked through the gateway, counted, and told of when it turns; changing it restarts nothing', async () => {
   const up = await weir.weir(['up', '--no-deploy'])
   assert.equal(up.code, 0, up.stderr)
-  const files = { 'server.js': SERVER, 'package.json': '{"name":"probed","version":"1.0.0"}' }
+  const files = { 'app/server.js': SERVER, 'app/package.json': '{"name":"probed","version":"1.0.0"}' }
   const deploy = async (probe: string) => {
     const cwd = weir.write('probed', { ...files, 'weir.yaml': manifest(probe) })
     const { code, stdout, stderr } = await weir.weir(['deploy'], { cwd })
