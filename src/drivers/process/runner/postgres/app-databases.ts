@@ -23,6 +23,7 @@ export class AppDatabases {
   readonly #port: number
   readonly #portFile: string
   #instance: PostgresInstance | null = null
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(machine: Machine, daemons: DaemonSet, ports: Ports) {
     this.#machine = machine
@@ -46,8 +47,7 @@ export class AppDatabases {
     }
     const name = databaseName(spec.environment, spec.name)
     const password = this.#password(spec.environment, spec.name)
-    const instance = await this.#running()
-    await instance.withClient('postgres', async (client) => {
+    await this.#inTurn(async (client) => {
       const role = client.escapeIdentifier(name)
       const known = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [name])
       const may = `LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE CONNECTION LIMIT ${CONNECTIONS.each} PASSWORD ${client.escapeLiteral(password)}`
@@ -61,8 +61,7 @@ export class AppDatabases {
   async remove(environment: string, resource: string, withData: boolean): Promise<void> {
     if (!existsSync(this.#file(environment, resource))) return
     const name = databaseName(environment, resource)
-    const instance = await this.#running()
-    await instance.withClient('postgres', async (client) => {
+    await this.#inTurn(async (client) => {
       const role = client.escapeIdentifier(name)
       const known = await client.query('SELECT 1 FROM pg_roles WHERE rolname = $1', [name])
       if (known.rowCount) await client.query(`ALTER ROLE ${role} NOLOGIN`)
@@ -79,6 +78,13 @@ export class AppDatabases {
     const password = this.#password(environment, resource)
     const port = String(this.#port)
     return { url: `postgres://${name}:${password}@127.0.0.1:${port}/${name}`, host: '127.0.0.1', port, user: name, password, database: name }
+  }
+
+  /** One after the other: PostgreSQL refuses rights that two change at once ("tuple concurrently updated"). */
+  #inTurn(work: (client: Client) => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(async () => (await this.#running()).withClient('postgres', work))
+    this.#turn = turn.catch(() => {})
+    return turn
   }
 
   async #running(): Promise<PostgresInstance> {
