@@ -63,7 +63,7 @@ const CASES: Readonly<Record<string, readonly [text: string | Uint8Array, ...lin
   ],
   'an unknown key with a near one': [
     web('replicas: 3\n    scael: { min: 3 }'),
-    '6:5 unknown key `replicas` (known here: build, image, command, routes, ports, depends_on, healthcheck, environment, secrets, resources, stop, volumes, slo, scale, scaler, telemetry, pre_start, release)',
+    '6:5 unknown key `replicas` (known here: build, image, command, routes, ports, depends_on, healthcheck, environment, secrets, resources, stop, volumes, slo, probes, scale, scaler, telemetry, pre_start, release)',
     '7:5 unknown key `scael` (did you mean `scale`?)',
   ],
   'an unknown key in a list': [web('routes: [{ hst: a.example.com }]'), '6:16 unknown key `hst` (did you mean `host`?)'],

@@ -97,7 +97,9 @@ export class LogTail {
     const path = join(this.#folder, `${source}.jsonl`)
     const present = statSync(path, { throwIfNoEntry: false })
     if (!present) return
-    const cursor = cursors.get(source)
+    const known = cursors.get(source)
+    // Shorter than what was read of it: another file, which was given the number of one that is gone.
+    const cursor = known?.inode === present.ino && known.position > present.size ? { inode: 0, position: 0 } : known
     if (cursor?.inode === present.ino && cursor.position >= present.size) return
     for (const file of this.#unread(path, present.ino, cursor)) {
       const from = file.inode === cursor?.inode ? cursor.position : 0
