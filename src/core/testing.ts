@@ -115,12 +115,14 @@ export class TinyWorld {
     return decision
   }
 
-  /** Passes until nothing more happens by itself; waits are not waited for. */
+  /** Passes as long as one is called for: by an effect, which is told about, or by the pass before. Waits are not waited for. */
   settle(): this {
     for (let i = 0; i < 60; i++) {
+      const { operations, wakeInMs } = this.pass()
+      if (operations.length > 0 || wakeInMs === 0) continue
       const before = canonical(this.state)
-      const decision = this.pass()
-      if (decision.operations.length === 0 && canonical(this.state) === before) return this
+      if (this.pass().operations.length > 0 || canonical(this.state) !== before) throw new Error('there was something left to do and nobody to wake it')
+      return this
     }
     throw new Error(`does not settle: ${JSON.stringify(this.decisions.at(-1)?.operations)}`)
   }

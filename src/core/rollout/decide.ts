@@ -125,7 +125,7 @@ export function decide(input: DecideInput): Decision {
   const operations = [...resources(state, releases, seen), ...tasks.operations, ...table.operations, ...replicas.operations]
   // What was due has been decided just now; a moment that has passed is none to wait for (a rollout paused beyond its deadline).
   const wakes = [wakeAt, replicas.wakeAt].flatMap((it) => (it === null || it <= now ? [] : [it - now])).concat(jobs.inMs === null ? [] : [jobs.inMs])
-  const switching = state.rollout?.phase.name === 'switching' && table.operations.length === 0
+  const again = began.length > 0 || isOvertaken(input.state, state, table.operations.length === 0)
   return {
     state,
     operations,
@@ -135,9 +135,28 @@ export function decide(input: DecideInput): Decision {
     ended,
     refused,
     dropped,
-    wakeInMs: switching || began.length > 0 ? 0 : wakes.length > 0 ? Math.min(...wakes) : null,
+    wakeInMs: again ? 0 : wakes.length > 0 ? Math.min(...wakes) : null,
     gone: gone && !seen.traffic.hasTable && seen.resources.size === 0,
   }
+}
+
+/**
+ * Something that was read in this pass has changed later in it, and nothing outside changes any more that would wake the next one:
+ *
+ * | changed                                              | had been read by          |
+ * |------------------------------------------------------|---------------------------|
+ * | a replica's record is gone                           | the rollout, going back   |
+ * | a task has ended, or its record is gone              | the rollout               |
+ * | a replica retired, or a rollout switches, and every  | the replicas; the rollout |
+ * | worker has the table that says so already            |                           |
+ */
+function isOvertaken(before: EnvironmentState, after: EnvironmentState, isTableOut: boolean): boolean {
+  if (isTableOut && after.rollout?.phase.name === 'switching') return true
+  for (const [id, { retired }] of Object.entries(before.replicas)) {
+    const record = after.replicas[id]
+    if (!record || (isTableOut && record.retired && !retired)) return true
+  }
+  return Object.entries(before.tasks).some(([id, { outcome }]) => outcome !== after.tasks[id]?.outcome)
 }
 
 function isTableKnown(state: EnvironmentState, seen: Seen): boolean {

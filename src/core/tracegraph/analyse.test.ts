@@ -169,11 +169,18 @@ test('whatever comes in, times are finite and not negative, and critical times a
         for (const value of [exclusiveUs[p], criticalUs[p], dragUs[p]]) assert.ok(Number.isFinite(value) && (value as number) >= 0, `${value}`)
         if (critical[p] === 1) onPath += criticalUs[p] as number
       }
-      assert.ok(calls.count <= spans.length)
+      assert.ok(calls.count <= 2 * spans.length)
+      for (let call = 0; call < calls.count; call++) assert.ok((calls.caller[call] as number) >= 0 && (calls.client[call] ?? 0) < spans.length)
       if (root >= 0) assert.ok(Math.abs(onPath - ((endUs[root] as number) - (startUs[root] as number))) < 1)
     }),
     { numRuns: 1000 },
   )
+})
+
+test('spans that are both called and call on, each in a service of its own, all count', () => {
+  const inner = Array.from({ length: 2000 }, (_, at) => span(`b${at + 16}`, 'a1', `s${at}`, 'client', at, 1, { failed: true }))
+  const found = analyse([span('a1', null, 'web', 'client', 0, 2000), ...inner])
+  assert.equal(found.calls.length, 4000)
 })
 
 for (const [shape, parentOf] of [

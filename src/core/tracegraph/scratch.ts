@@ -40,13 +40,14 @@ export interface Scratch {
   /** The part of a critical span's time that its caller waited for. */
   readonly windowStartUs: Float64Array
   readonly windowEndUs: Float64Array
+  /** A span is at most one call's callee and makes at most one that nobody answered: twice the capacity. */
   readonly callClient: Int32Array
   readonly callCaller: Int32Array
   readonly callCallee: Int32Array
   readonly callGapUs: Float64Array
   readonly callRetry: Uint8Array
   readonly work: Int32Array
-  /** A hash table's slots; always a power of two, at least twice the capacity. */
+  /** A hash table's slots; always a power of two, at least twice as many as there can be calls. */
   readonly slots: Int32Array
 }
 
@@ -55,7 +56,8 @@ export function createScratch(capacity: number): Scratch {
   const bytes = () => new Uint8Array(capacity)
   const doubles = () => new Float64Array(capacity)
   let slots = 16
-  while (slots < capacity * 2) slots *= 2
+  const calls = capacity * 2
+  while (slots < calls * 2) slots *= 2
   return {
     capacity,
     service: new Uint32Array(capacity),
@@ -83,11 +85,11 @@ export function createScratch(capacity: number): Scratch {
     dragUs: doubles(),
     windowStartUs: doubles(),
     windowEndUs: doubles(),
-    callClient: ints(),
-    callCaller: ints(),
-    callCallee: ints(),
-    callGapUs: doubles(),
-    callRetry: bytes(),
+    callClient: ints(calls),
+    callCaller: ints(calls),
+    callCallee: ints(calls),
+    callGapUs: new Float64Array(calls),
+    callRetry: new Uint8Array(calls),
     work: ints(),
     slots: ints(slots),
   }
