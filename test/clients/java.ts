@@ -8,6 +8,24 @@ import { testEnvironment } from './tools.ts'
 
 const FOLDER = join(import.meta.dirname, 'java')
 
+let trust: Promise<Record<string, string>> | null = null
+
+/** What Maven is started with. Where a bundle of certificates is named (a proxy of the company's own), Java is told of it in its own way. */
+export function mavenEnvironment(): Promise<Record<string, string>> {
+  trust ??= trustOf(process.env['SSL_CERT_FILE'])
+  return trust
+}
+
+async function trustOf(bundle: string | undefined): Promise<Record<string, string>> {
+  if (bundle === undefined) return testEnvironment()
+  const folder = mkdtempSync(join(tmpdir(), 'weir-trust-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  const store = join(folder, 'trust.p12')
+  await runJava([], 'TrustStore.java', [bundle, store])
+  const options = [process.env['MAVEN_OPTS'] ?? '', `-Djavax.net.ssl.trustStore=${store}`, '-Djavax.net.ssl.trustStorePassword=changeit']
+  return { ...testEnvironment(), MAVEN_OPTS: options.join(' ').trim() }
+}
+
 /** The jars of java/pom.xml, fetched by Maven as it is set up on this machine; it keeps them. */
 export async function jars(): Promise<readonly string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'weir-jars-'))
@@ -16,7 +34,7 @@ export async function jars(): Promise<readonly string[]> {
     const { code, stdout, stderr } = await runCommand({
       argv: ['mvn', '--quiet', '--batch-mode', '--file', join(FOLDER, 'pom.xml'), 'dependency:build-classpath', `-Dmdep.outputFile=${file}`],
       cwd: folder,
-      env: testEnvironment(),
+      env: await mavenEnvironment(),
       timeoutMs: 180_000,
     })
     if (code !== 0) throw new Error(`mvn ended with ${code}\n${stdout}\n${stderr}`)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { runCommand } from '../../src/spawn.ts'
 import { eventually, freePort } from '../e2e/installation.ts'
+import { mavenEnvironment } from './java.ts'
 import { listens, type TelemetryProcess, telemetryProcess } from './telemetry.ts'
 import { missing, testEnvironment } from './tools.ts'
 
@@ -84,7 +85,7 @@ describe('SDKs of OpenTelemetry, unmodified', { timeout: 300_000 }, () => {
     test(`${sdk.name}: the graph has the call, each trace both of its ends`, { skip: missing(...sdk.needs) }, async (t) => {
       const cwd = join(folder, sdk.folder)
       cpSync(join(import.meta.dirname, sdk.folder), cwd, { recursive: true })
-      for (const argv of sdk.install) await run(argv, cwd, {}, 240_000)
+      for (const argv of sdk.install) await run(argv, cwd, argv[0] === 'mvn' ? await mavenEnvironment() : {}, 240_000)
 
       const port = await freePort()
       const [program, ...args] = sdk.run
