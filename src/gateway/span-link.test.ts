@@ -4,7 +4,9 @@ import { createServer, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
+import { ORACLE } from '../telemetry/wire/testing-otlp.ts'
 import type { Group, Place } from './directory.ts'
+import { SpanBatch } from './span-batch.ts'
 import { SpanLink } from './span-link.ts'
 import { GatewaySpans } from './spans.ts'
 import { route, table } from './testing.ts'
@@ -14,7 +16,7 @@ let folder = ''
 let server: Server | null = null
 let link: SpanLink
 let spans: GatewaySpans
-const batches: { worker: string; version: string; dropped: number; batch: { resourceSpans: unknown[] } }[] = []
+const batches: { worker: string; version: string; dropped: number; makers: number }[] = []
 let answer = { version: 'a', senders: ['e1/web/v1'] }
 const group: Group = { origin: 1, cause: null, targets: [] }
 const place: Place = {
@@ -32,8 +34,9 @@ const request = () => {
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'weir-link-'))
   batches.length = 0
-  spans = new GatewaySpans(Date.now)
-  link = new SpanLink(spans, join(folder, 'spans.sock'), 'w1')
+  const batch = new SpanBatch()
+  spans = new GatewaySpans(Date.now, (span) => batch.add(span))
+  link = new SpanLink(spans, batch, join(folder, 'spans.sock'), 'w1')
 })
 afterEach(async () => {
   await link.close()
@@ -47,7 +50,9 @@ async function listen(status = 200): Promise<void> {
     const chunks: Buffer[] = []
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk))
     incoming.on('end', () => {
-      batches.push(JSON.parse(Buffer.concat(chunks).toString()))
+      const { 'x-weir-worker': worker, 'x-weir-senders': version, 'x-weir-dropped': dropped } = incoming.headers
+      const { resourceSpans } = ORACLE.traces.decode(Buffer.concat(chunks)) as object as { resourceSpans: unknown[] }
+      batches.push({ worker: String(worker), version: String(version), dropped: Number(dropped), makers: resourceSpans.length })
       response.writeHead(status).end(JSON.stringify(answer))
     })
   })
@@ -59,7 +64,7 @@ test('spans are brought in one batch, and the answer tells who makes its own', a
   await listen()
   assert.notEqual(request().server, '')
   await link.flush()
-  assert.deepEqual([batches.length, batches[0]?.worker, batches[0]?.batch.resourceSpans.length], [1, 'w1', 2])
+  assert.deepEqual([batches.length, batches[0]?.worker, batches[0]?.makers], [1, 'w1', 2])
   assert.equal(request().server, '', 'web makes spans of its own')
   answer = { version: 'a', senders: [] }
   await link.flush()

@@ -1,5 +1,5 @@
 import { request } from 'node:http'
-import { spanBatch } from './span-batch.ts'
+import type { SpanBatch } from './span-batch.ts'
 import type { GatewaySpans } from './spans.ts'
 
 const EVERY_MS = 500
@@ -16,6 +16,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024
 export class SpanLink {
   lost = 0
   readonly #spans: GatewaySpans
+  readonly #batch: SpanBatch
   readonly #path: string
   readonly #worker: string
   readonly #timer: NodeJS.Timeout
@@ -25,8 +26,9 @@ export class SpanLink {
   /** Of the list of senders that we have. */
   #version = ''
 
-  constructor(spans: GatewaySpans, path: string, worker: string) {
+  constructor(spans: GatewaySpans, batch: SpanBatch, path: string, worker: string) {
     this.#spans = spans
+    this.#batch = batch
     this.#worker = worker
     this.#path = path
     this.#timer = setInterval(() => void this.flush(), EVERY_MS)
@@ -36,20 +38,18 @@ export class SpanLink {
   /** Brings what waits now. */
   async flush(): Promise<void> {
     if (this.#busy) return
-    const spans = this.#spans.take()
     const now = performance.now()
-    if (spans.length === 0 && (now > this.#askUntil || now < this.#askedAt + ASK_EVERY_MS)) return
-    if (spans.length > 0) this.#askUntil = now + ASK_FOR_MS
+    if (this.#batch.waiting === 0 && (now > this.#askUntil || now < this.#askedAt + ASK_EVERY_MS)) return
+    const { spans, body } = this.#batch.take()
+    if (spans > 0) this.#askUntil = now + ASK_FOR_MS
     this.#askedAt = now
     this.#busy = true
     try {
-      const { version, senders } = await this.#post(
-        JSON.stringify({ worker: this.#worker, version: this.#version, dropped: this.#spans.dropped + this.lost, batch: spanBatch(spans) }),
-      )
+      const { version, senders } = await this.#post(body)
       this.#spans.heard(version === this.#version ? null : senders)
       this.#version = version
     } catch {
-      this.lost += spans.length
+      this.lost += spans
     } finally {
       this.#busy = false
     }
@@ -60,9 +60,15 @@ export class SpanLink {
     await this.flush()
   }
 
-  #post(body: string): Promise<{ version: string; senders: string[] }> {
+  #post(body: Buffer): Promise<{ version: string; senders: string[] }> {
     return new Promise((resolve, reject) => {
-      const headers = { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }
+      const headers = {
+        'content-type': 'application/x-protobuf',
+        'content-length': body.length,
+        'x-weir-worker': this.#worker,
+        'x-weir-senders': this.#version,
+        'x-weir-dropped': this.#batch.dropped + this.lost,
+      }
       const sent = request({ socketPath: this.#path, path: '/spans', method: 'POST', headers, agent: false, timeout: WITHIN_MS }, (response) => {
         const chunks: Buffer[] = []
         let size = 0

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Listener } from '../core/model/routing.ts'
 import type { Group, Place } from './directory.ts'
-import { spanBatch } from './span-batch.ts'
-import { GatewaySpans, type Hop, type WaitingSpan } from './spans.ts'
+import { type EndedSpan, GatewaySpans, type Hop } from './spans.ts'
 import { route, table } from './testing.ts'
 import { gatewaySpanId, NO_TRACE, type TraceHeaders } from './trace-context.ts'
 
@@ -40,9 +39,13 @@ interface Asked {
   readonly replica?: string | null
   readonly local?: boolean
 }
-function carried({ listener, headers, sends, status = 200, replica = 'e1-api-v2-1', local = false }: Asked): { hop: Hop; spans: WaitingSpan[] } {
+function carried({ listener, headers, sends, status = 200, replica = 'e1-api-v2-1', local = false }: Asked): { hop: Hop; spans: EndedSpan[] } {
   let now = 1000
-  const spans = new GatewaySpans(() => now)
+  const ended: EndedSpan[] = []
+  const spans = new GatewaySpans(
+    () => now,
+    (span) => ended.push(span),
+  )
   const place = placeOf(listener)
   const end = (hop: Hop, by: string | null, answered: number) =>
     spans.end({ hop, place, origin: 2, method: 'GET', path: '/cart/7', status: answered, aborted: false, broken: false, replica: by })
@@ -51,14 +54,14 @@ function carried({ listener, headers, sends, status = 200, replica = 'e1-api-v2-
     end(spans.begin(place, group, NO_TRACE, false), 'e1-api-v2-1', 200)
     now += 11_000
     spans.heard([])
-    spans.take()
+    ended.length = 0
   }
   const hop = spans.begin(place, group, headers, local)
   now += 5
   end(hop, replica, status)
-  return { hop, spans: spans.take() }
+  return { hop, spans: ended }
 }
-const shapes = (spans: readonly WaitingSpan[]) => spans.map(({ service, kind, name }) => `${service} ${kind}: ${name}`)
+const shapes = (spans: readonly EndedSpan[]) => spans.map(({ service, kind, name }) => `${service} ${kind}: ${name}`)
 /** Which span the callee is told to be a child of. */
 const told = (hop: Hop, headers: TraceHeaders) => (hop.headers?.traceparent ?? headers.traceparent ?? '').slice(36, 52)
 
@@ -107,7 +110,10 @@ test('while it is unknown whether the callee sends spans, ours is an internal on
 
 test('a release that nobody could reach yet has not been silent, and neither has one while nothing was heard at all', () => {
   let now = 0
-  const spans = new GatewaySpans(() => now)
+  const spans = new GatewaySpans(
+    () => now,
+    () => {},
+  )
   const place = placeOf(ENTRY)
   const ask = (replica: string | null) => {
     const hop = spans.begin(place, group, NO_TRACE, false)
@@ -140,7 +146,11 @@ test('a trace that is not sampled makes no spans, and everybody behind hears of 
 
 test('of more requests than are traced, the threshold goes with those that are', () => {
   let now = 0
-  const spans = new GatewaySpans(() => now, 100)
+  const spans = new GatewaySpans(
+    () => now,
+    () => {},
+    100,
+  )
   const place = placeOf(ENTRY)
   const hops: Hop[] = []
   for (let n = 0; n < 5000; n++) {
@@ -154,58 +164,3 @@ test('of more requests than are traced, the threshold goes with those that are',
     String(late[0]?.headers?.tracestate),
   )
 })
-
-test('spans that nobody takes are dropped and counted', () => {
-  const spans = new GatewaySpans(() => 1, 1_000_000)
-  const place = placeOf(ENTRY)
-  for (let n = 0; n < 10_000; n++)
-    spans.end({
-      hop: spans.begin(place, group, NO_TRACE, false),
-      place,
-      origin: 2,
-      method: 'GET',
-      path: '/',
-      status: 200,
-      aborted: false,
-      broken: false,
-      replica: 'r',
-    })
-  assert.equal(spans.take().length + spans.dropped, 20_000)
-  assert.ok(spans.dropped > 0)
-})
-
-test('a batch has one resource for each maker, with its environment', () => {
-  const { spans } = carried({ listener: ENTRY, headers: NO_TRACE, sends: 'none', replica: 'e1-web-v2-9', status: 500 })
-  assert.deepEqual(JSON.parse(JSON.stringify(spanBatch(spans))), {
-    resourceSpans: [
-      {
-        resource: { attributes: [attribute('weir.environment', 'e1'), attribute('service.name', 'gateway')] },
-        scopeSpans: [{ spans: [{ ...common(0), kind: 3, attributes: [...http, attribute('peer.service', 'web')] }] }],
-      },
-      {
-        resource: {
-          attributes: [
-            attribute('weir.environment', 'e1'),
-            attribute('service.name', 'web'),
-            attribute('service.version', 'v2'),
-            attribute('service.instance.id', 'e1-web-v2-9'),
-          ],
-        },
-        scopeSpans: [{ spans: [{ ...common(1), parentSpanId: spans[0]?.id, kind: 2, attributes: http }] }],
-      },
-    ],
-  })
-  function common(at: number) {
-    const it = spans[at] as WaitingSpan
-    return {
-      traceId: it.trace,
-      spanId: it.id,
-      name: it.name,
-      startTimeUnixNano: '12000000000',
-      endTimeUnixNano: '12005000000',
-      status: { code: 2 },
-    }
-  }
-})
-const attribute = (key: string, value: string) => ({ key, value: { stringValue: value } })
-const http = [attribute('http.request.method', 'GET'), attribute('http.route', '/cart/:id'), { key: 'http.response.status_code', value: { intValue: 500 } }]

@@ -6,8 +6,6 @@ import { TraceSampler } from './trace-sampler.ts'
 
 /** Traces that one worker begins in a second before it samples. */
 const TRACES_PER_SECOND = 500
-/** Spans that wait to be sent; what does not fit is dropped and counted. */
-const MAX_WAITING = 8192
 /** A release of which nothing was heard so long after its first answer is taken for one that sends no spans: they take some seconds to be known. */
 const BARE_AFTER_MS = 10_000
 const MAX_RELEASES = 10_000
@@ -63,7 +61,7 @@ export interface HopEnd {
   readonly replica: string | null
 }
 
-export interface WaitingSpan {
+export interface EndedSpan {
   readonly environment: string
   readonly service: string
   /** 0: the gateway itself. */
@@ -100,19 +98,19 @@ export interface WaitingSpan {
  * callee's span is ours in any case.
  */
 export class GatewaySpans {
-  dropped = 0
   readonly #now: () => number
+  readonly #ended: (span: EndedSpan) => void
   readonly #sampler: TraceSampler
   readonly #routes = new Map<string, RouteBook>()
   readonly #byGroup = new WeakMap<Group, Served>()
   readonly #served = new Map<string, Served>()
   #senders: ReadonlySet<string> = new Set()
   #heardAt = Number.NEGATIVE_INFINITY
-  #waiting: WaitingSpan[] = []
 
-  /** `now`: milliseconds since 1970, with fractions. */
-  constructor(now: () => number, tracesPerSecond = TRACES_PER_SECOND) {
+  /** `now`: milliseconds since 1970, with fractions. `ended` gets each span when it is complete. */
+  constructor(now: () => number, ended: (span: EndedSpan) => void, tracesPerSecond = TRACES_PER_SECOND) {
     this.#now = now
+    this.#ended = ended
     this.#sampler = new TraceSampler(tracesPerSecond, now)
   }
 
@@ -170,24 +168,12 @@ export class GatewaySpans {
     }
     if (hop.client !== '') {
       const name = listener.kind === 'edge' ? `${method} ${route}` : `${service} ${method} ${route}`
-      this.#add({ ...same, service: caller, origin: callerOrigin, replica: null, id: hop.client, parent: hop.parent, kind: 'client', name, peer: service })
+      this.#ended({ ...same, service: caller, origin: callerOrigin, replica: null, id: hop.client, parent: hop.parent, kind: 'client', name, peer: service })
     }
     if (server !== '') {
       const parent = hop.client === '' ? hop.parent : hop.client
-      this.#add({ ...same, service, origin, replica, id: server, parent, kind: own ? 'server' : hop.serverKind, name: `${method} ${route}`, peer: null })
+      this.#ended({ ...same, service, origin, replica, id: server, parent, kind: own ? 'server' : hop.serverKind, name: `${method} ${route}`, peer: null })
     }
-  }
-
-  /** What waits, to be sent. */
-  take(): WaitingSpan[] {
-    const taken = this.#waiting
-    this.#waiting = []
-    return taken
-  }
-
-  #add(span: WaitingSpan): void {
-    if (this.#waiting.length >= MAX_WAITING) this.dropped++
-    else this.#waiting.push(span)
   }
 
   #sends({ key, anyKey, since }: Served): Sends {

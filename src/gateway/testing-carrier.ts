@@ -20,7 +20,7 @@ export async function startCarrier(limits: Partial<CarrierLimits> = {}, trusted:
     random: Math.random,
     wall: Date.now,
     onIdle: () => {},
-    spans: new GatewaySpans(Date.now),
+    spans: new GatewaySpans(Date.now, () => {}),
   })
   await new Promise<void>((resolve) => carrier.open('public', { host: '127.0.0.1', port }, resolve))
   return { carrier, port }

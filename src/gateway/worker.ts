@@ -9,6 +9,7 @@ import type { CounterBlock, TableVersion } from '../core/model/routing.ts'
 import { Carrier, DEFAULT_LIMITS } from './carrier.ts'
 import { type FromWorker, ParentLink, type SocketChange, type SocketMessage, type ToWorker } from './control.ts'
 import { TrustedProxies } from './forwarded.ts'
+import { SpanBatch } from './span-batch.ts'
 import { SpanLink } from './span-link.ts'
 import { GatewaySpans } from './spans.ts'
 
@@ -32,8 +33,14 @@ const open = new Map<number, string>()
 let lastInflight = ''
 let leaving = false
 
-const spans = telemetryConfig(environment).on ? new GatewaySpans(() => performance.timeOrigin + performance.now()) : null
-const spanLink = spans && new SpanLink(spans, statePaths(environment).spansSocket, incarnation)
+const batch = new SpanBatch()
+const spans = telemetryConfig(environment).on
+  ? new GatewaySpans(
+      () => performance.timeOrigin + performance.now(),
+      (span) => batch.add(span),
+    )
+  : null
+const spanLink = spans && new SpanLink(spans, batch, statePaths(environment).spansSocket, incarnation)
 
 const carrier = new Carrier({
   incarnation,

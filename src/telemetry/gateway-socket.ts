@@ -1,8 +1,7 @@
-import { chmodSync, chownSync, rmSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { Senders } from './senders.ts'
 import type { Accepted, Sender } from './window/trace-window.ts'
-import { otlpFromJson } from './wire/otlp-json.ts'
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024
 
@@ -17,7 +16,6 @@ export function serveGateway(
     readonly senders: Senders
     readonly dropped: (worker: string, count: number) => void
   },
-  group: number | null,
 ): Promise<Server> {
   rmSync(path, { force: true })
   const server = createServer((request, response) => {
@@ -31,8 +29,8 @@ export function serveGateway(
     request.on('error', () => {}) // the worker is gone
     request.on('end', () => {
       try {
-        const { worker, version, dropped, batch } = JSON.parse(Buffer.concat(chunks).toString()) as Delivery
-        parts.accept('trusted', otlpFromJson('traces', batch))
+        const { worker, version, dropped } = deliveryOf(request)
+        if (parts.accept('trusted', Buffer.concat(chunks)).malformed) throw new Error('The body is no OTLP.')
         parts.dropped(worker, dropped)
         const answer = version === parts.senders.version ? { version, senders: [] } : parts.senders.list()
         response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer))
@@ -44,13 +42,13 @@ export function serveGateway(
   return new Promise((resolve, reject) => {
     server.once('error', reject)
     server.listen(path, () => {
-      chmodSync(path, 0o660)
-      if (group !== null) chownSync(path, -1, group)
+      chmodSync(path, 0o660) // the folder gives it its group
       resolve(server)
     })
   })
 }
 
+/** What comes beside the spans, in headers. */
 interface Delivery {
   /** Which worker: its counts grow. */
   readonly worker: string
@@ -58,5 +56,8 @@ interface Delivery {
   readonly version: string
   /** Spans that it could not keep or bring, since its start. */
   readonly dropped: number
-  readonly batch: unknown
+}
+
+function deliveryOf({ headers }: IncomingMessage): Delivery {
+  return { worker: String(headers['x-weir-worker']), version: String(headers['x-weir-senders'] ?? ''), dropped: Number(headers['x-weir-dropped'] ?? 0) }
 }

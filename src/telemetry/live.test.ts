@@ -15,6 +15,7 @@ import { handlersOf } from './control.ts'
 import { serveGateway } from './gateway-socket.ts'
 import { intakeKey } from './keys.ts'
 import { LiveTelemetry } from './live.ts'
+import { otlpFromJson } from './wire/otlp-json.ts'
 
 const SECRET = Buffer.alloc(32, 7)
 const noStore = async () => Promise.reject(new Error('no store here'))
@@ -36,7 +37,7 @@ async function started(name: string, claims = false) {
   await live.start()
   const [control, spans] = [join(folder, `${name}.sock`), join(folder, `${name}-spans.sock`)]
   const rpc = await serveRpc(control, handlersOf(live), null)
-  const gateway = await serveGateway(spans, live.gateway, null)
+  const gateway = await serveGateway(spans, live.gateway)
   const server = live.intake.server().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const client = new RpcClient(control)
@@ -99,7 +100,7 @@ function spansOf({ id, at, durationMs, caller, callee, failed }: Delivered): Mad
   ]
 }
 
-function post(to: { port: number } | { socketPath: string }, path: string, body: unknown, headers: Record<string, string> = {}) {
+function post(to: { port: number } | { socketPath: string }, path: string, body: unknown, headers: Record<string, string | number> = {}) {
   return new Promise<{ status: number; body: string }>((resolve, reject) => {
     const sent = request({ ...to, path, method: 'POST', agent: false, headers: { 'content-type': 'application/json', ...headers } }, (answer) => {
       const chunks: Buffer[] = []
@@ -107,7 +108,7 @@ function post(to: { port: number } | { socketPath: string }, path: string, body:
       answer.on('end', () => resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() }))
     })
     sent.on('error', reject)
-    sent.end(JSON.stringify(body))
+    sent.end(body instanceof Uint8Array ? body : JSON.stringify(body))
   })
 }
 
@@ -129,7 +130,8 @@ before(async () => {
 after(() => it.close())
 const trace = (n: number) => n.toString(16).padStart(32, '0')
 const span = (n: number) => n.toString(16).padStart(16, '0')
-const gatewayBatch = (batch: unknown, version = '') => post({ socketPath: it.spans }, '/spans', { worker: 'w1', version, dropped: 3, batch })
+const gatewayBatch = (batch: unknown, version = '') =>
+  post({ socketPath: it.spans }, '/spans', otlpFromJson('traces', batch), { 'x-weir-worker': 'w1', 'x-weir-senders': version, 'x-weir-dropped': 3 })
 
 test("the gateway's spans and the service's own make one call, and the gateway hears who sends spans of its own", async () => {
   const at = Date.now() - 100
