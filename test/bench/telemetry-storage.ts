@@ -7,6 +7,7 @@ import { RpcClient } from '../../src/rpc/client.ts'
 import { Database } from '../../src/store/database.ts'
 import { TelemetryClient } from '../../src/telemetry/client.ts'
 import { intakeKey } from '../../src/telemetry/keys.ts'
+import { spansGone } from '../../src/telemetry/window/losses.ts'
 import type { Installation } from '../e2e/installation.ts'
 import { HELLO, withHello } from './deployed.ts'
 import type { Figure, Goal } from './goal.ts'
@@ -90,8 +91,7 @@ async function stored(weir: Installation): Promise<{ counted: number; traces: nu
 async function accepted(weir: Installation): Promise<{ spans: number; lost: number }> {
   const rpc = new RpcClient(join(weir.env['WEIR_HOME'] ?? '', 'run/telemetry/control.sock'))
   const health = await new TelemetryClient(rpc).health().finally(() => rpc.close())
-  const { 'refused-busy': _refused, 'raw-gone': _raw, 'odd-time': _odd, ...lost } = health.lost
-  return { spans: health.spans.accepted, lost: Object.values(lost).reduce((sum, count) => sum + count, 0) }
+  return { spans: health.spans.accepted, lost: spansGone(health.lost) }
 }
 
 function watchApi(weir: Installation): { stop(): Promise<number[]> } {

@@ -53,3 +53,15 @@ export class Losses {
     return [...this.#counts].flatMap(([scope, counts]) => Object.entries(counts).map(([cause, count]) => ({ scope, cause: cause as Cause, count })))
   }
 }
+
+/** With these the span is in its trace all the same, or its sender still has it. */
+const NOT_GONE: ReadonlySet<string> = new Set<Cause>(['refused-key', 'refused-size', 'refused-busy', 'raw-gone', 'odd-time'])
+
+/**
+ * How many spans are in no trace and never will be.
+ *
+ * @example spansGone({ 'window-full': 3, 'raw-gone': 500 }) // 3
+ */
+export function spansGone(lost: Readonly<Record<string, number>>): number {
+  return Object.entries(lost).reduce((sum, [cause, count]) => (NOT_GONE.has(cause) ? sum : sum + count), 0)
+}

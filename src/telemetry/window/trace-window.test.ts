@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { spansGone } from './losses.ts'
 import { EPOCH_MS, requestOf, spanId, type TestSpan, testWindow, traceId } from './testing.ts'
 import { LONGEST_MS, QUIET_MS } from './trace-window.ts'
 
@@ -114,6 +115,7 @@ describe('TraceWindow', () => {
     assert.equal(spans, 256)
     assert.ok(pressure > 0.9)
     assert.equal(window.losses.of(7, 'window-full'), 1000 - 256)
+    assert.equal(spansGone({ 'window-full': 1000 - 256, 'refused-busy': 5 }), 1000 - 256)
     pass(3000)
     assert.equal(
       told.reduce((sum, { operations }) => sum + operations.length, 0),
@@ -141,6 +143,8 @@ describe('TraceWindow', () => {
     assert.ok((last?.raw[0]?.length ?? 0) > 40)
     const gone = told.reduce((sum, { raw }) => sum + raw.filter((it) => it === null).length, 0)
     assert.equal(window.losses.of(7, 'raw-gone'), gone)
+    assert.equal(told.flatMap(({ raw }) => raw).length, window.health().accepted, 'each is in its trace')
+    assert.equal(spansGone(Object.fromEntries(window.losses.list().map(({ cause, count }) => [cause, count]))), 0, 'so none is gone')
   })
 
   it('makes one name of paths that differ in an id, and `other` of names without end', () => {
