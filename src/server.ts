@@ -46,7 +46,7 @@ import { systemClock, systemRandom } from './system-world.ts'
 import { TelemetryClient } from './telemetry/client.ts'
 
 const TENANT = 'default'
-const RETENTION: RetentionPolicy = { releases: 20, eventsMs: 90 * 86_400_000, countersMs: 7 * 86_400_000 }
+const RETENTION: RetentionPolicy = { releases: 20, eventsMs: 90 * 86_400_000, countersMs: 7 * 86_400_000, evidence: 20 }
 const RUNNER_WITHIN_MS = 20_000
 
 /**

@@ -18,7 +18,7 @@ test('what is left of an environment that is gone is withdrawn once, and then le
     withdrawn.push(version)
     return withdraw(environment, version)
   }
-  await gateway.publish({ environment: 'e9', version: { epoch: 0, n: 4 }, label: 'gone', listeners: [], services: {}, split: null })
+  await gateway.publish({ environment: 'e9', version: { epoch: 0, n: 4 }, label: 'gone', listeners: [], services: {}, split: null, trial: null, shadow: null })
   await clock.run(1_000)
   const ports = {
     journal: new SimulatedJournal(new SimulatedStore(), clock),

@@ -64,6 +64,7 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
       origins: Object.entries(decision.origins).map(([release, origins]) => ({ release: Number(release), origins })),
       promoted: decision.ended.filter((it) => it.outcome === 'promoted').map((it) => it.rollout.target),
       rollouts: rolloutSummaries(record.state, decision),
+      trials: [],
       operations: intents,
       events: eventsOf(record, decision, seen),
       removed: decision.gone,
@@ -150,6 +151,7 @@ async function recordOutcomes(
     origins: [],
     promoted: [],
     rollouts: [],
+    trials: [],
     operations: rows,
     events: [],
     removed: false,
@@ -175,6 +177,7 @@ function rolloutSummaries(before: EnvironmentState, decision: Decision): readonl
     weight: 0,
     outcome: null,
     because: null,
+    look: null,
   })
   for (const it of decision.state.waiting) if (!before.waiting.some(({ id }) => id === it.id)) summaries.set(it.id, waits(it))
   for (const it of decision.dropped)
@@ -189,13 +192,13 @@ function rolloutSummaries(before: EnvironmentState, decision: Decision): readonl
     const { phase } = rollout
     const because = phase.name === 'held' || phase.name === 'restoring' ? phase.because : null
     const weight = phase.name === 'splitting' ? phase.weight : phase.name === 'switching' ? 100 : 0
-    summaries.set(rollout.id, { ...headOf(rollout), phase: rollout.paused ? 'paused' : phase.name, weight, outcome: null, because })
+    summaries.set(rollout.id, { ...headOf(rollout), phase: rollout.paused ? 'paused' : phase.name, weight, outcome: null, because, look: null })
   }
   for (const { rollout, outcome, because } of decision.ended) {
-    summaries.set(rollout.id, { ...headOf(rollout), phase: 'ended', weight: outcome === 'promoted' ? 100 : 0, outcome, because })
+    summaries.set(rollout.id, { ...headOf(rollout), phase: 'ended', weight: outcome === 'promoted' ? 100 : 0, outcome, because, look: null })
   }
   for (const { id, kind, target, base, by, because } of decision.refused) {
-    summaries.set(id, { id, kind, target, base, by, strategy: 'rolling', phase: 'ended', weight: 0, outcome: 'failed', because })
+    summaries.set(id, { id, kind, target, base, by, strategy: 'rolling', phase: 'ended', weight: 0, outcome: 'failed', because, look: null })
   }
   return [...summaries.values()]
 }

@@ -1,3 +1,6 @@
+import type { Analysis } from '../core/canary/analysis.ts'
+import type { EvidenceBlock, SideEvidence } from '../core/canary/evidence.ts'
+import type { Verdict } from '../core/canary/verdict.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Artifact, Configuration, Release, SourceRef } from '../core/model/release.ts'
@@ -8,6 +11,8 @@ import type { Because, Command, EnvironmentState } from '../core/rollout/state.t
 export const LEASE_MS = 5_000
 /** How often the holder renews. */
 export const RENEW_MS = 1_000
+/** Blocks of evidence that are read at once. */
+export const EVIDENCE_AT_ONCE = 500
 
 /**
  * The narrow face of the store: what controllers need to remember, and nothing to search by. PostgreSQL implements it, and so does the
@@ -47,8 +52,12 @@ export interface Journal {
   /** Remembers what was seen and, when `commit` is new for (repository, ref), makes one release of it: in one transaction, at most one. */
   commitFollowed(epoch: Epoch, branch: FollowedBranch, seen: { readonly commit: string } | { readonly problem: string }): Promise<ReleaseKey | null>
 
-  /** Blocks already stored are skipped. */
+  /** Blocks already stored are skipped. The evidence that a block holds is stored with it, so it counts once too; of an environment that is gone, none. */
   commitCounters(epoch: Epoch, blocks: readonly CounterBlock[]): Promise<void>
+  /** Evidence of a rollout or a trial after a cursor (0: from the first), in the order in which it was stored; EVIDENCE_AT_ONCE at most, fewer: that is all. */
+  loadEvidence(environment: string, rollout: string, after: number): Promise<readonly StoredEvidence[]>
+  /** How long requests of an environment took in the time that ends now, by route and by the release that answered. */
+  loadLatencies(environment: string, withinMs: number): Promise<readonly RouteLatency[]>
   /** What retention may forget; returns what the file stores must keep. */
   collect(epoch: Epoch, policy: RetentionPolicy): Promise<Kept>
 
@@ -75,6 +84,8 @@ export interface EnvironmentRecord {
   readonly releases: Readonly<Record<number, StoredRelease>>
   /** Of the newest counter rows of the entry; null unless a rollout may begin: a deploy is pending, or one waits. */
   readonly answers: EntryAnswers | null
+  /** How much slow requests of one replica come together here, by the newest trials; 1: they do not, or nothing was tried. */
+  readonly designEffect: number
 }
 
 /** Something that is tried again, and why. */
@@ -102,6 +113,7 @@ export interface EnvironmentChanges {
   readonly origins: readonly { readonly release: number; readonly origins: Readonly<Record<string, number>> }[]
   readonly promoted: readonly number[]
   readonly rollouts: readonly RolloutSummary[]
+  readonly trials: readonly TrialSummary[]
   readonly operations: readonly OperationRow[]
   readonly events: readonly NewEvent[]
   /** The environment is gone: its row may be forgotten, the name be used again. */
@@ -121,6 +133,53 @@ export interface RolloutSummary {
   /** null while it runs. */
   readonly outcome: 'promoted' | 'failed' | 'aborted' | 'superseded' | null
   readonly because: Because | null
+  /** The newest look at it; null: it is not judged, or nothing is new: what was stored before stays. */
+  readonly look: Look | null
+}
+
+/** What a judge said, and all that it said it from, beside the stored evidence up to `cursor`: the same again gives the same verdict. */
+export interface Look {
+  readonly verdict: Verdict
+  readonly rules: Rules
+  readonly cursor: number
+  readonly side: SideEvidence
+  /** Store time. */
+  readonly at: number
+}
+
+/** By what a rollout is judged, from its first request to its last. */
+export interface Rules {
+  readonly analysis: Analysis
+  readonly unit: 'request' | 'client'
+  readonly designEffect: number
+}
+
+/** A silent trial of the judge on a promoted release against itself: whatever it finds is a false alarm. */
+export interface TrialSummary {
+  readonly id: string
+  readonly release: number
+  readonly requests: number
+  /** The most evidence of any test; natural logarithm. */
+  readonly maxLogE: number
+  /** The judge would have rolled back. */
+  readonly alarm: boolean
+  readonly designEffect: number
+  readonly ended: boolean
+}
+
+export interface StoredEvidence {
+  /** Grows with each; the cursor of whoever has read so far. */
+  readonly seq: number
+  readonly block: EvidenceBlock
+}
+
+export interface RouteLatency {
+  readonly service: string
+  readonly origin: number
+  readonly route: string
+  readonly requests: number
+  /** Sparse sketch, see core/model/latency-sketch.ts. */
+  readonly latency: readonly number[]
 }
 
 /** Intent and outcome of one effect, for the history and for finding what a crash left open. */
@@ -204,6 +263,8 @@ export interface RetentionPolicy {
   readonly releases: number
   readonly eventsMs: number
   readonly countersMs: number
+  /** Rollouts and trials per environment, the newest, whose evidence is kept. */
+  readonly evidence: number
 }
 export interface Kept {
   readonly slugs: ReadonlySet<string>

@@ -25,6 +25,7 @@ export function collect(database: Database, epoch: Epoch, policy: RetentionPolic
     await query.rows(`delete from commands where consumed_at < now() - $1 * interval '1 ms'`, [policy.eventsMs])
     await query.rows(`delete from counters where stored_at < now() - $1 * interval '1 ms'`, [policy.countersMs])
     await query.rows(`delete from probe_results where at < now() - $1 * interval '1 ms'`, [policy.countersMs])
+    await query.rows(EVIDENCE, [policy.evidence])
     await query.rows(`delete from counter_blocks where stored_at < now() - $1 * interval '1 ms'`, [policy.countersMs])
     await query.rows(`delete from idempotency where created_at < now() - $1 * interval '1 ms'`, [IDEMPOTENCY_MS])
     await query.rows(`delete from tokens where expires_at < now() - interval '30 days' or revoked_at < now() - interval '30 days'`)
@@ -54,6 +55,13 @@ const SECRETS = `
 delete from secrets s
 where s.version < (select max(n.version) from secrets n where n.environment = s.environment and n.name = s.name)
   and not exists (select from releases r where r.environment = s.environment and r.configuration -> 'secrets' ->> s.name = s.version::text)`
+
+/** All but that of the newest rollouts and trials of each environment: the one that runs is among them. */
+const EVIDENCE = `
+delete from evidence v using (
+  select environment, rollout, row_number() over (partition by environment order by max(seq) desc) as newest from evidence group by environment, rollout
+) k
+where k.newest > $1 and k.environment = v.environment and k.rollout = v.rollout`
 
 /** Claims of releases that are gone. */
 const ROUTES = `

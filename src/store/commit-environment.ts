@@ -56,11 +56,19 @@ with held as materialized (
   from saved, json_to_recordset($16::json) as x(release int, origins json, promoted boolean)
   where r.environment = saved.id and r.number = x.release
 ), rolled as (
-  insert into rollouts (environment, id, kind, target, base, by, strategy, phase, weight, outcome, because, ended_at)
-  select saved.id, x.id, x.kind, x.target, x.base, x.by, x.strategy, x.phase, x.weight, x.outcome, x.because, case when x.outcome is not null then now() end
-  from saved, json_to_recordset($17::json) as x(id text, kind text, target int, base int, by text, strategy text, phase text, weight int, outcome text, because json)
+  insert into rollouts (environment, id, kind, target, base, by, strategy, phase, weight, outcome, because, look, ended_at)
+  select saved.id, x.id, x.kind, x.target, x.base, x.by, x.strategy, x.phase, x.weight, x.outcome, x.because, x.look, case when x.outcome is not null then now() end
+  from saved, json_to_recordset($17::json)
+    as x(id text, kind text, target int, base int, by text, strategy text, phase text, weight int, outcome text, because json, look json)
   on conflict (environment, id) do update set phase = excluded.phase, weight = excluded.weight, outcome = excluded.outcome, because = excluded.because,
-    ended_at = coalesce(rollouts.ended_at, excluded.ended_at)
+    look = coalesce(excluded.look, rollouts.look), ended_at = coalesce(rollouts.ended_at, excluded.ended_at)
+), tried as (
+  insert into trials (environment, id, release, requests, max_log_e, alarm, design_effect, ended_at)
+  select saved.id, x.id, x.release, x.requests, x."maxLogE", x.alarm, x."designEffect", case when x.ended then now() end
+  from saved, json_to_recordset($20::json)
+    as x(id text, release int, requests bigint, "maxLogE" float8, alarm boolean, "designEffect" float8, ended boolean)
+  on conflict (environment, id) do update set requests = excluded.requests, max_log_e = excluded.max_log_e, alarm = excluded.alarm,
+    design_effect = excluded.design_effect, ended_at = coalesce(trials.ended_at, excluded.ended_at)
 ), operated as (
   insert into operations (environment, id, kind, target, outcome, cause, ended_at)
   select saved.id, x.id, x.kind, x.target, x.outcome, x.cause, case when x.outcome <> 'intended' then now() end
@@ -100,6 +108,7 @@ function parameters(epoch: Epoch, id: string, changes: EnvironmentChanges, now: 
     storable(lastOfEach(changes.rollouts)),
     storable(lastOfEach(changes.operations)),
     storable(changes.events),
+    storable(lastOfEach(changes.trials)),
   ]
 }
 

@@ -1,6 +1,7 @@
 import type { Epoch } from '../core/model/epoch.ts'
 import type { CounterBlock } from '../core/model/routing.ts'
 import type { Database } from './database.ts'
+import { storeEvidence } from './evidence.ts'
 import { storable } from './json.ts'
 import { holdEpoch } from './lease-table.ts'
 
@@ -17,9 +18,9 @@ export async function commitCounters(database: Database, epoch: Epoch, blocks: r
       [storable(names)],
     )
     const unseen = new Set(fresh.map(nameOf))
-    const rows = blocks.flatMap((block) =>
-      unseen.delete(nameOf(block)) ? block.rows.map((row) => ({ ...row, from: block.from, to: block.to, epoch: row.version.epoch, n: row.version.n })) : [],
-    )
+    const counted = blocks.filter((block) => unseen.delete(nameOf(block)))
+    await storeEvidence(query, counted)
+    const rows = counted.flatMap((block) => block.rows.map((row) => ({ ...row, from: block.from, to: block.to, epoch: row.version.epoch, n: row.version.n })))
     if (rows.length === 0) return
     await query.rows(
       `insert into counters (environment, from_ms, to_ms, version_epoch, version_n, hop, track, service, origin, route, requests, errors, rejected4xx, aborted, html, latency)

@@ -77,6 +77,7 @@ async function seed() {
     weight: 0,
     outcome: null,
     because: null,
+    look: null,
   } as const
   const operation = { id: 'o1', kind: 'start', target: 'web', outcome: 'intended', cause: null } as const
   await journal.commitEnvironment(
@@ -99,7 +100,9 @@ async function seed() {
     aborted: 0,
     latency: [3, 5],
   } as const
-  await journal.commitCounters(epoch, [{ incarnation: 'w', sequence: 1, from: 0, to: 1, rows: [row, { ...row, route: '/a', latency: [3, 1, 4, 4] }] }])
+  await journal.commitCounters(epoch, [
+    { incarnation: 'w', sequence: 1, from: 0, to: 1, rows: [row, { ...row, route: '/a', latency: [3, 1, 4, 4] }], evidence: [] },
+  ])
   const probed = { environment: made.environment, service: 'web', probe: 'home', ok: true, durationMs: 5, cause: null }
   await new PostgresProbes(database).commit(epoch, [probed], new Map())
   return made

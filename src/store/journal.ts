@@ -9,6 +9,8 @@ import type {
   ReleaseKey,
   ReleaseRecord,
   RetentionPolicy,
+  RouteLatency,
+  StoredEvidence,
   Trouble,
 } from '../controllers/journal.ts'
 import type { Epoch } from '../core/model/epoch.ts'
@@ -18,6 +20,7 @@ import { collect } from './collect.ts'
 import { commitEnvironment } from './commit-environment.ts'
 import { commitCounters } from './counters.ts'
 import type { Database } from './database.ts'
+import { loadEvidence, loadLatencies } from './evidence.ts'
 import { commitFollowed, followedBranches } from './follows.ts'
 import type { Hints } from './hints.ts'
 import { Lease } from './lease.ts'
@@ -91,6 +94,12 @@ export class PostgresJournal implements Journal {
 
   commitCounters(epoch: Epoch, blocks: readonly CounterBlock[]): Promise<void> {
     return commitCounters(this.#database, epoch, blocks)
+  }
+  loadEvidence(environment: string, rollout: string, after: number): Promise<readonly StoredEvidence[]> {
+    return loadEvidence(this.#database, environment, rollout, after)
+  }
+  loadLatencies(environment: string, withinMs: number): Promise<readonly RouteLatency[]> {
+    return loadLatencies(this.#database, environment, withinMs)
   }
   collect(epoch: Epoch, policy: RetentionPolicy): Promise<Kept> {
     return collect(this.#database, epoch, policy)

@@ -5,6 +5,8 @@ import type { Query } from './database.ts'
 
 /** How many promoted releases a rollback to "the one before" gets to choose from. */
 const ROLLBACK_CHOICE = 5
+/** The newest trials that say how much slow requests come together: the worst of them counts. */
+export const TRIALS_THAT_COUNT = 5
 /** Newest rows of the entry that tell what it answers: seconds of a busy app, days of a quiet one. */
 const ANSWER_ROWS = 1_000
 
@@ -24,6 +26,7 @@ export async function loadEnvironment(query: Query, id: string): Promise<Environ
     commands: row.commands ?? [],
     releases: Object.fromEntries((row.releases ?? []).map((release) => [release.number, release])),
     answers: row.answers,
+    designEffect: row.designEffect ?? 1,
   }
 }
 
@@ -38,6 +41,7 @@ interface Row {
   readonly commands: readonly StoredCommand[] | null
   readonly releases: readonly StoredRelease[] | null
   readonly answers: EntryAnswers | null
+  readonly designEffect: number | null
 }
 
 /** SQL that makes the JSON object of a `StoredRelease` out of the row `r`. */
@@ -63,5 +67,8 @@ select e.number, e.tenant, e.app, e.name, e.port, e.state, e.trouble,
   case when exists (select from pending p where p.command ->> 'kind' = 'deploy') or json_array_length(e.state -> 'waiting') > 0 then (
     select json_build_object('total', coalesce(sum(c.requests - c.aborted), 0), 'html', coalesce(sum(c.html), 0))
     from (select requests, aborted, html from counters where environment = $1 and hop = 'entry' order by stored_at desc limit ${ANSWER_ROWS}) c
-  ) end as answers
+  ) end as answers,
+  (select max(t.design_effect) from (
+    select design_effect from trials where environment = $1 and ended_at is not null order by seq desc limit ${TRIALS_THAT_COUNT}
+  ) t) as "designEffect"
 from environments e where e.id = $1 and e.removed_at is null`

@@ -61,6 +61,6 @@ test('environments are read with what is declared, without those that declare no
 
 test('what is older than counters are kept is forgotten', async () => {
   await database.rows(`update probe_results set at = now() - interval '8 days' where ok`)
-  await collect(database, epoch, { releases: 20, eventsMs: 90 * DAY, countersMs: 7 * DAY })
+  await collect(database, epoch, { releases: 20, eventsMs: 90 * DAY, countersMs: 7 * DAY, evidence: 20 })
   assert.deepEqual(await database.rows('select ok from probe_results'), [{ ok: false }])
 })

@@ -7,6 +7,8 @@ import type {
   ReleaseKey,
   ReleaseRecord,
   RolloutSummary,
+  StoredEvidence,
+  TrialSummary,
   Trouble,
 } from '../controllers/journal.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
@@ -52,6 +54,9 @@ export class SimulatedStore {
   readonly rows = new Map<string, EnvironmentRow>()
   readonly blocks = new Set<string>()
   readonly counters: CounterRow[] = []
+  /** JSON of EvidenceBlocks, in order. */
+  readonly evidence: { readonly environment: string; readonly rollout: string; readonly seq: StoredEvidence['seq']; readonly block: string }[] = []
+  evidenceSeq = 0
   readonly listeners = new Set<(key: string) => void>()
   #environments = 0
   #commands = 0
@@ -237,6 +242,7 @@ export interface EnvironmentRow {
   }[]
   readonly releases: Map<number, ReleaseRow>
   readonly rollouts: Map<string, RolloutSummary>
+  readonly trials: Map<string, TrialSummary>
   readonly operations: Map<string, OperationRow>
   follows: FollowedBranch[]
   routes: { readonly host: string | null; readonly path: string }[]
@@ -277,6 +283,7 @@ function emptyRow(number: number, ref: EnvironmentRef): EnvironmentRow {
     commands: [],
     releases: new Map(),
     rollouts: new Map(),
+    trials: new Map(),
     operations: new Map(),
     follows: [],
     routes: [],

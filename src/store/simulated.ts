@@ -1,17 +1,21 @@
-import type {
-  EnvironmentChanges,
-  EnvironmentRecord,
-  FollowedBranch,
-  Journal,
-  Kept,
-  NewEvent,
-  ReleaseChanges,
-  ReleaseKey,
-  ReleaseRecord,
-  RetentionPolicy,
-  Trouble,
+import {
+  type EnvironmentChanges,
+  type EnvironmentRecord,
+  EVIDENCE_AT_ONCE,
+  type FollowedBranch,
+  type Journal,
+  type Kept,
+  type NewEvent,
+  type ReleaseChanges,
+  type ReleaseKey,
+  type ReleaseRecord,
+  type RetentionPolicy,
+  type RouteLatency,
+  type StoredEvidence,
+  type Trouble,
 } from '../controllers/journal.ts'
 import type { Epoch } from '../core/model/epoch.ts'
+import { mergeSketches } from '../core/model/latency-sketch.ts'
 import type { Release } from '../core/model/release.ts'
 import type { CounterBlock, CounterRow, EntryAnswers } from '../core/model/routing.ts'
 import type { Clock } from '../core/model/world.ts'
@@ -19,6 +23,7 @@ import type { Command, EnvironmentState } from '../core/rollout/state.ts'
 import { WeirError } from '../errors.ts'
 import { storable } from './json.ts'
 import { Lease, type LeaseRow, type LeaseTable, staleEpoch } from './lease.ts'
+import { TRIALS_THAT_COUNT } from './load-environment.ts'
 import { type EnvironmentRow, type ReleaseDocument, type ReleaseRow, type SimulatedStore, type StoreCall, sameEnvironment } from './simulated-store.ts'
 import { releaseOfCommand, releasesNamed } from './summary.ts'
 
@@ -77,6 +82,7 @@ export class SimulatedJournal implements Journal {
         commands,
         releases,
         answers: this.#answers(id, state, commands),
+        designEffect: designEffectOf(row),
       }
     })
   }
@@ -99,7 +105,11 @@ export class SimulatedJournal implements Journal {
         const stored = present.releases.get(release)
         if (stored) stored.promoted = ++present.promotions
       }
-      for (const rollout of changes.rollouts) present.rollouts.set(rollout.id, rollout)
+      for (const rollout of changes.rollouts) {
+        const look = rollout.look ?? present.rollouts.get(rollout.id)?.look ?? null
+        present.rollouts.set(rollout.id, { ...rollout, look })
+      }
+      for (const trial of changes.trials) present.trials.set(trial.id, trial)
       for (const operation of changes.operations) present.operations.set(operation.id, operation)
       this.#store.append(id, changes.events)
       const now = this.now()
@@ -187,12 +197,41 @@ export class SimulatedJournal implements Journal {
 
   commitCounters(epoch: Epoch, blocks: readonly CounterBlock[]): Promise<void> {
     return this.#commit('commitCounters', epoch, () => {
-      for (const { incarnation, sequence, rows } of blocks) {
+      for (const { incarnation, sequence, rows, evidence } of blocks) {
         const name = `${incarnation} ${sequence}`
         if (this.#store.blocks.has(name)) continue
         this.#store.blocks.add(name)
         this.#store.counters.push(...rows)
+        for (const { environment, ...block } of evidence) {
+          const row = this.#store.rows.get(environment)
+          if (!row || row.removed) continue
+          this.#store.evidence.push({ environment, rollout: block.rollout, seq: ++this.#store.evidenceSeq, block: storable(block) })
+        }
       }
+    })
+  }
+
+  loadEvidence(environment: string, rollout: string, after: number): Promise<readonly StoredEvidence[]> {
+    return this.#call('loadEvidence', () => {
+      const rows = this.#store.evidence.filter((it) => it.environment === environment && it.rollout === rollout && it.seq > after)
+      return rows.slice(0, EVIDENCE_AT_ONCE).map(({ seq, block }) => ({ seq, block: JSON.parse(block) as StoredEvidence['block'] }))
+    })
+  }
+
+  /** Without times: everything that was ever counted. */
+  loadLatencies(environment: string): Promise<readonly RouteLatency[]> {
+    return this.#call('loadLatencies', () => {
+      const groups = Map.groupBy(
+        this.#store.counters.filter((row) => row.environment === environment),
+        ({ service, origin, route }) => `${service} ${origin} ${route}`,
+      )
+      return [...groups.values()].flatMap((rows) => {
+        const [first] = rows
+        const requests = rows.reduce((sum, row) => sum + row.requests - row.aborted, 0)
+        return first
+          ? [{ service: first.service, origin: first.origin, route: first.route, requests, latency: mergeSketches(rows.map((row) => row.latency)) }]
+          : []
+      })
     })
   }
 
@@ -205,6 +244,7 @@ export class SimulatedJournal implements Journal {
           policy.releases,
           wanted.flatMap((it) => (it?.row === row ? [it.number] : [])),
         )
+      collectEvidence(this.#store.evidence, policy.evidence)
       const rows = [...this.#store.rows.values()]
       const documents = rows.flatMap((row) =>
         [...row.releases.values()].map((release) => ({ tenant: row.ref.tenant, ...(JSON.parse(release.document) as ReleaseDocument) })),
@@ -343,6 +383,22 @@ function collectReleases(row: EnvironmentRow, keep: number, inUse: readonly numb
     const finished = status === 'ready' || status === 'failed'
     if (row.removed || (finished && !newest.has(number) && !promotedLast.has(number) && !named.has(number))) row.releases.delete(number)
   }
+}
+
+/** See collect.ts: the same rule. */
+function collectEvidence(evidence: SimulatedStore['evidence'], keep: number): void {
+  const newestFirst = evidence.toReversed().map(({ environment, rollout }) => ({ environment, rollout }))
+  const kept = new Set<string>()
+  for (const [environment, rows] of Map.groupBy(newestFirst, (it) => it.environment)) {
+    for (const rollout of [...new Set(rows.map((it) => it.rollout))].slice(0, keep)) kept.add(`${environment} ${rollout}`)
+  }
+  evidence.splice(0, evidence.length, ...evidence.filter((it) => kept.has(`${it.environment} ${it.rollout}`)))
+}
+
+/** See load-environment.ts: the same rule. */
+function designEffectOf(row: EnvironmentRow): number {
+  const ended = [...row.trials.values()].filter((trial) => trial.ended).slice(-TRIALS_THAT_COUNT)
+  return Math.max(1, ...ended.map((trial) => trial.designEffect))
 }
 
 /** See follows.ts: the same rule. */

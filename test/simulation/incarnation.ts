@@ -63,7 +63,7 @@ export function incarnate({ name, world, force, dieAt, failed }: IncarnationOpti
       holder: name,
       force,
       edgeAddress: (environment) => edgeAddress(Number(environment.slice(1)), 64),
-      retention: { releases: 50, eventsMs: 1e9, countersMs: 1e9 },
+      retention: { releases: 50, eventsMs: 1e9, countersMs: 1e9, evidence: 50 },
       fileStores: [],
       failed: (_key, error) => failed(error),
       led: () => {},
