@@ -129,7 +129,7 @@ describe('the request path', () => {
     publish(
       'split.test',
       { web: service(group(1, { so: old.port }), { canary: group(2, { sn: fresh.port }) }) },
-      { split: { rollout: 'r', weight: 50, by: { kind: 'request' } } },
+      { split: { rollout: 'r', weight: 50, by: { kind: 'request' }, judge: null } },
     )
     rows()
     const tracks = { stable: 0, canary: 0 }
@@ -150,7 +150,7 @@ describe('the request path', () => {
   test('a browser keeps its side by its cookie, and a growing weight keeps it in', async () => {
     const any = await target((_request, response) => response.end())
     const services = { web: service(group(1, { co: any.port }), { canary: group(2, { cn: any.port }) }) }
-    const split = (weight: number) => publish('client.test', services, { split: { rollout: 'r9', weight, by: { kind: 'client' } } })
+    const split = (weight: number) => publish('client.test', services, { split: { rollout: 'r9', weight, by: { kind: 'client' }, judge: null } })
     split(30)
     const members: string[] = []
     for (let i = 0; i < 40; i++) {
@@ -179,7 +179,7 @@ describe('the request path', () => {
           ++version,
           [{ kind: 'edge', id: 'e-web-1-api', address: '127.0.0.1', listen, caller: 'web', origin: 1, service: 'api', port: 'http', protocol: 'http', track }],
           { api: service(group(1, { eo: old.port }), { canary: group(2, { en: fresh.port }) }) },
-          { split: { rollout: 'r', weight, by: { kind: 'request' } } },
+          { split: { rollout: 'r', weight, by: { kind: 'request' }, judge: null } },
         ),
       )
     }
@@ -236,7 +236,7 @@ describe('the request path', () => {
           },
         ],
         { web: service(group(1, { cw: web.port })), api: service(group(1, { ca1: api.port }), { canary: group(2, { ca2: api.port }) }) },
-        { split: { rollout: 'r', weight: 50, by: { kind: 'request' } } },
+        { split: { rollout: 'r', weight: 50, by: { kind: 'request' }, judge: null } },
       ),
     )
     await new Promise<void>((resolve) => it.carrier.open(`127.0.0.1:${listen}`, { host: '127.0.0.1', port: listen }, resolve))

@@ -5,7 +5,7 @@ import { forwardedFrom, TrustedProxies } from './forwarded.ts'
 import { type RequestHead, readHead } from './request-head.ts'
 
 const head = (...raw: string[]) => readHead('GET', '/', ['host', 'a.test', ...raw]) as RequestHead
-const split = (rollout: string) => ({ rollout, weight: 10, by: { kind: 'client' } }) as const
+const split = (rollout: string) => ({ rollout, weight: 10, by: { kind: 'client' }, judge: null }) as const
 
 test('a client is its cookie, else its Authorization, else its address', () => {
   const cookie = '0123456789abcdef'

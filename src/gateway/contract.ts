@@ -46,6 +46,8 @@ export function gatewayContract(name: string, start: () => Promise<GatewayUnderT
         },
       },
       split,
+      trial: null,
+      shadow: null,
     })
     const acknowledged = (environment: string, version: RoutingTable['version']) =>
       under.eventually(async () => {

@@ -11,7 +11,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-const block = (incarnation: string, sequence: number, to = sequence * 1000) => ({ incarnation, sequence, from: to - 1000, to, rows: [] })
+const block = (incarnation: string, sequence: number, to = sequence * 1000) => ({ incarnation, sequence, from: to - 1000, to, rows: [], evidence: [] })
 
 test('blocks come oldest first, survive a restart, and go when acknowledged', () => {
   const spool = new CounterSpool(folder)

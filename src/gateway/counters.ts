@@ -86,7 +86,7 @@ export class Counters {
       latency: sparse(latency),
     }))
     this.#rows = new Map()
-    return { incarnation: this.#incarnation, sequence: ++this.#sequence, from, to, rows }
+    return { incarnation: this.#incarnation, sequence: ++this.#sequence, from, to, rows, evidence: [] }
   }
 
   #row(outcome: Outcome): OpenRow {

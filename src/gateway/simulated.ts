@@ -196,7 +196,7 @@ export class SimulatedGateway implements Gateway {
   #closeBlock(worker: SimulatedWorker): void {
     if (worker.open.length === 0) return
     const now = this.#clock.wall()
-    const block = { incarnation: worker.incarnation, sequence: ++worker.sequence, from: now, to: now, rows: worker.open }
+    const block = { incarnation: worker.incarnation, sequence: ++worker.sequence, from: now, to: now, rows: worker.open, evidence: [] }
     worker.open = []
     this.#blocks.set(nameOf(block), block)
   }

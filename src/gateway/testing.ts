@@ -31,7 +31,7 @@ export function table(
   services: Readonly<Record<string, ServiceTargets>>,
   more: Partial<RoutingTable> = {},
 ): RoutingTable {
-  return { environment, version: { epoch: 1, n }, label: `${environment}/production`, listeners, services, split: null, ...more }
+  return { environment, version: { epoch: 1, n }, label: `${environment}/production`, listeners, services, split: null, trial: null, shadow: null, ...more }
 }
 
 export interface Target {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { decideTrack, type Hop, type TrackDecision } from './track.ts'
 
-const split = (weight: number) => ({ rollout: 'r', weight, by: { kind: 'request' } }) as const
+const split = (weight: number) => ({ rollout: 'r', weight, by: { kind: 'request' }, judge: null }) as const
 const hop = (it: Partial<Hop>): Hop => ({ track: 'entry', split: split(50), baggage: null, position: () => 40, ...it })
 const decision = (serve: TrackDecision['serve'], counted: TrackDecision['counted'], write: TrackDecision['write']): TrackDecision => ({ serve, counted, write })
 

@@ -37,6 +37,7 @@ export interface TrackDecision {
  */
 export function decideTrack(hop: Hop): TrackDecision {
   if (hop.track === 'canary') return assigned('canary')
+  if (hop.track === 'shadow') return { serve: 'canary', counted: 'unknown', write: null }
   if (hop.split === null) return { serve: 'stable', counted: 'stable', write: null }
   switch (hop.track) {
     case 'entry':

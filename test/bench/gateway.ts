@@ -83,7 +83,7 @@ async function measureGateway({ rounds, seconds }: { rounds: number; seconds: nu
 
 /** With everything on: a split, so that tracks and baggage are written, and counters. */
 async function weir(gateway: Processes, origin: number): Promise<Subject> {
-  const split = { rollout: 'bench', weight: 10, by: { kind: 'request' } } as const
+  const split = { rollout: 'bench', weight: 10, by: { kind: 'request' }, judge: null } as const
   await gateway.publish(table('bench', 1, [route(null)], { web: service(group(1, { a: origin }), { canary: group(2, { b: origin }) }) }, { split }))
   const pids = workersOf(gateway)
   for (const pid of pids) await run('taskset', '-acp', PROXY_CORE, String(pid))

@@ -1,3 +1,5 @@
+import type { CountedEvidence, LatencyThresholds } from './evidence.ts'
+
 /**
  * What one environment wants of the gateway. Pure data: made by core/plan, sent by controllers/apply, executed by every gateway worker.
  * `version` = (epoch, n): a worker never goes back, and a route change is done when every worker has acknowledged it.
@@ -11,6 +13,10 @@ export interface RoutingTable {
   readonly services: Readonly<Record<string, ServiceTargets>>
   /** null: everything is stable. */
   readonly split: TrafficSplit | null
+  /** A split on paper: everything is served by stable, and counted as if it were not. Not beside a split that is judged. */
+  readonly trial: Trial | null
+  /** Requests that are copied to the replicas of a release that nobody is served by. */
+  readonly shadow: Shadow | null
 }
 
 export interface TableVersion {
@@ -52,8 +58,9 @@ export type Listener =
        * | changed by the rollout, started by it    | `canary`: always its own track, no header needed    |
        * | anything else while a rollout runs       | `baggage`: what `baggage: weir-track=…` says, else stable |
        * | the one route-less service was changed   | `split`: as baggage, and without baggage by request |
+       * | started by a release that is shadowed    | `shadow`: safe methods to its own track, the others nowhere |
        */
-      readonly track: 'stable' | 'canary' | 'baggage' | 'split'
+      readonly track: 'stable' | 'canary' | 'baggage' | 'split' | 'shadow'
     }
 
 export interface ServiceTargets {
@@ -86,6 +93,41 @@ export interface TrafficSplit {
     | { readonly kind: 'client' }
     | { readonly kind: 'header'; readonly name: string }
     | { readonly kind: 'cookie'; readonly name: string }
+  /** null: nothing is counted for a verdict. */
+  readonly judge: Judging | null
+}
+
+/** What requests are counted for, beside the counters. */
+export interface Judging {
+  /** Grows by one with every change of weight. A request counts for the stage of the table that it was routed by. */
+  readonly stage: number
+  /** What is randomised. `client` also where a header or a cookie is what the split goes by: its value is the client, and who has none is not counted. */
+  readonly unit: 'request' | 'client'
+  readonly thresholds: LatencyThresholds
+}
+
+/** Requests or clients are chosen as a split would, `weight` percent of them as the canary side, and told from the others only in the evidence, as stage 0. */
+export interface Trial {
+  /** Rollout id of its evidence, and salt of the choice: `aa-7`. */
+  readonly id: string
+  readonly weight: number
+  readonly unit: 'request' | 'client'
+  readonly thresholds: LatencyThresholds
+}
+
+/**
+ * Copies are sent when the original has been answered; their answers are compared and thrown away. Evidence of it, as stage 0, has the
+ * copied pairs only: `stable` is the original, `canary` the copy.
+ */
+export interface Shadow {
+  readonly rollout: string
+  /** Percent of the requests at the entry that are copied, 0…100. */
+  readonly share: number
+  /** Methods that are copied, in capitals: `GET`, `HEAD` and `OPTIONS`, and what was allowed by name. */
+  readonly methods: readonly string[]
+  /** Compare bodies too. */
+  readonly diff: boolean
+  readonly thresholds: LatencyThresholds
 }
 
 /** What the gateway reports about one environment. */
@@ -117,6 +159,8 @@ export interface CounterBlock {
   readonly from: number
   readonly to: number
   readonly rows: readonly CounterRow[]
+  /** Of what is judged, a block for each stage; empty where nothing is. Stored with the rows, so it counts once too. */
+  readonly evidence: readonly CountedEvidence[]
 }
 export interface CounterRow {
   readonly environment: string

@@ -72,6 +72,8 @@ function tableContent(place: Place, state: EnvironmentState, releases: Releases,
     listeners: [...(current ? entries(place, current) : []), ...edges(place, state, releases, canary, services)],
     services,
     split: state.rollout && canary && current ? splitOf(state.rollout) : null,
+    trial: null,
+    shadow: null,
   }
 }
 
@@ -168,9 +170,9 @@ function splitOf(rollout: Rollout): TrafficSplit {
   switch (by.by) {
     case 'request':
     case 'client':
-      return { rollout: rollout.id, weight, by: { kind: by.by } }
+      return { rollout: rollout.id, weight, by: { kind: by.by }, judge: null }
     case 'header':
     case 'cookie':
-      return { rollout: rollout.id, weight, by: { kind: by.by, name: by.name } }
+      return { rollout: rollout.id, weight, by: { kind: by.by, name: by.name }, judge: null }
   }
 }
