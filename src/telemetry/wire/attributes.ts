@@ -8,53 +8,73 @@ export type Attributes = Record<string, AttributeValue>
 
 /** Attributes of one thing that are kept; the rest is skipped. */
 export const MAX_ATTRIBUTES = 256
+/** Values of all attributes of one request together, those in lists too: each takes a hundred bytes and more once it is read. */
+export const MAX_VALUES = 500_000
 /** Lists in lists: deeper ones become null. */
 const MAX_DEPTH = 8
 
+/** How many values may still be read, of whatever has this room in common. */
+export interface Room {
+  left: number
+}
+
 /**
- * Reads one KeyValue from `reader.at` to `end` into `attributes`.
+ * Reads one KeyValue after the other into attributes that the caller gets at the end.
  *
- * @example while (reader.at < end) if (reader.tag(end) === lengthDelimited(9)) readAttribute(reader, reader.length(end), attributes)
+ * @example
+ * const attributes = new AttributeReader({ left: MAX_VALUES })
+ * while (reader.at < end) if (reader.tag(end) === lengthDelimited(9)) attributes.read(reader, reader.length(end))
+ * attributes.all // { 'http.route': '/users/:id' }
  */
-export function readAttribute(reader: ProtobufReader, end: number, attributes: Attributes): void {
-  addAttribute(reader, end, attributes, Object.keys(attributes).length, 0)
+export class AttributeReader {
+  readonly all: Attributes = emptyAttributes()
+  readonly #room: Room
+  #count = 0
+
+  constructor(room: Room) {
+    this.#room = room
+  }
+
+  read(reader: ProtobufReader, end: number): void {
+    addAttribute(reader, end, this.all, this.#count++, 0, this.#room)
+  }
 }
 
 /** All attributes of a message (a Resource, a Span, …) in which they have the number `field`. */
 export function readAttributes(reader: ProtobufReader, end: number, field: number): Attributes {
-  const attributes = emptyAttributes()
-  let count = 0
+  const attributes = new AttributeReader({ left: MAX_VALUES })
   while (reader.at < end) {
     const tag = reader.tag(end)
-    if (tag === lengthDelimited(field)) addAttribute(reader, reader.length(end), attributes, count++, 0)
+    if (tag === lengthDelimited(field)) attributes.read(reader, reader.length(end))
     else reader.skip(tag, end)
   }
-  return attributes
+  return attributes.all
 }
 
 /** Without a prototype: a key may be `__proto__`. */
-export function emptyAttributes(): Attributes {
+function emptyAttributes(): Attributes {
   return Object.create(null) as Attributes
 }
 
-function addAttribute(reader: ProtobufReader, end: number, attributes: Attributes, count: number, depth: number): void {
-  if (count >= MAX_ATTRIBUTES) {
+function addAttribute(reader: ProtobufReader, end: number, attributes: Attributes, count: number, depth: number, room: Room): void {
+  if (count >= MAX_ATTRIBUTES || room.left <= 0) {
     reader.at = end
     return
   }
+  room.left--
   let key = ''
   let value: AttributeValue = null
   while (reader.at < end) {
     const tag = reader.tag(end)
     if (tag === lengthDelimited(KEY_VALUE.key)) key = reader.text(reader.length(end))
-    else if (tag === lengthDelimited(KEY_VALUE.value)) value = readValue(reader, reader.length(end), depth)
+    else if (tag === lengthDelimited(KEY_VALUE.value)) value = readValue(reader, reader.length(end), room, depth)
     else reader.skip(tag, end)
   }
   attributes[key] = value
 }
 
 /** Reads an AnyValue. */
-export function readValue(reader: ProtobufReader, end: number, depth = 0): AttributeValue {
+export function readValue(reader: ProtobufReader, end: number, room: Room, depth = 0): AttributeValue {
   let value: AttributeValue = null
   while (reader.at < end) {
     const tag = reader.tag(end)
@@ -63,29 +83,30 @@ export function readValue(reader: ProtobufReader, end: number, depth = 0): Attri
     else if (tag === varintField(ANY_VALUE.int)) value = reader.signedVarint(end)
     else if (tag === fixed64Field(ANY_VALUE.double)) value = reader.double(end)
     else if (tag === lengthDelimited(ANY_VALUE.bytes)) value = readBase64(reader, reader.length(end))
-    else if (tag === lengthDelimited(ANY_VALUE.array) && depth < MAX_DEPTH) value = readArray(reader, reader.length(end), depth + 1)
-    else if (tag === lengthDelimited(ANY_VALUE.list) && depth < MAX_DEPTH) value = readList(reader, reader.length(end), depth + 1)
+    else if (tag === lengthDelimited(ANY_VALUE.array) && depth < MAX_DEPTH) value = readArray(reader, reader.length(end), room, depth + 1)
+    else if (tag === lengthDelimited(ANY_VALUE.list) && depth < MAX_DEPTH) value = readList(reader, reader.length(end), room, depth + 1)
     else reader.skip(tag, end)
   }
   return value
 }
 
-function readArray(reader: ProtobufReader, end: number, depth: number): AttributeValue[] {
+function readArray(reader: ProtobufReader, end: number, room: Room, depth: number): AttributeValue[] {
   const values: AttributeValue[] = []
   while (reader.at < end) {
     const tag = reader.tag(end)
-    if (tag === lengthDelimited(VALUES.values) && values.length < MAX_ATTRIBUTES) values.push(readValue(reader, reader.length(end), depth))
-    else reader.skip(tag, end)
+    if (tag === lengthDelimited(VALUES.values) && values.length < MAX_ATTRIBUTES && room.left-- > 0) {
+      values.push(readValue(reader, reader.length(end), room, depth))
+    } else reader.skip(tag, end)
   }
   return values
 }
 
-function readList(reader: ProtobufReader, end: number, depth: number): Attributes {
+function readList(reader: ProtobufReader, end: number, room: Room, depth: number): Attributes {
   const list = emptyAttributes()
   let count = 0
   while (reader.at < end) {
     const tag = reader.tag(end)
-    if (tag === lengthDelimited(VALUES.values)) addAttribute(reader, reader.length(end), list, count++, depth)
+    if (tag === lengthDelimited(VALUES.values)) addAttribute(reader, reader.length(end), list, count++, depth, room)
     else reader.skip(tag, end)
   }
   return list

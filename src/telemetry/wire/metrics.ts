@@ -1,7 +1,7 @@
-import { type Attributes, emptyAttributes, readAttribute } from './attributes.ts'
+import { AttributeReader, type Attributes, MAX_VALUES, type Room } from './attributes.ts'
 import { FIELD, fixed64Field, lengthDelimited, varintField } from './otlp.ts'
 import type { ProtobufReader } from './protobuf-reader.ts'
-import { eachRecord, type Maker } from './records.ts'
+import { eachRecord, MAX_RECORDS, type Maker } from './records.ts'
 
 const { metric: METRIC, data: DATA, number: NUMBER, histogram: HISTOGRAM } = FIELD
 const NS_PER_MS = 1e6
@@ -36,24 +36,31 @@ export type MetricPoint = {
 
 const CUMULATIVE = 2
 
+/** What was read of a request so far. */
+interface Reading {
+  readonly points: MetricPoint[]
+  readonly room: Room
+  tooMany: number
+}
+
 /**
- * Reads an ExportMetricsServiceRequest from `reader.at` to `end`.
+ * Reads an ExportMetricsServiceRequest from `reader.at` to `end`; `tooMany` are points that would be over the limits of a request.
  *
  * @example readMetrics(new ProtobufReader(request), request.length).points[0].name // 'http.server.request.duration'
  * @throws MalformedProtobuf
  */
 export function readMetrics(reader: ProtobufReader, end: number): { points: MetricPoint[]; tooMany: number } {
-  const points: MetricPoint[] = []
+  const reading: Reading = { points: [], room: { left: MAX_VALUES }, tooMany: 0 }
   let maker: Maker
-  const tooMany = eachRecord(
+  eachRecord(
     reader,
     end,
     (its) => {
       maker = its
     },
-    (itemEnd) => readMetric(reader, itemEnd, maker, points),
+    (itemEnd) => readMetric(reader, itemEnd, maker, reading),
   )
-  return { points, tooMany }
+  return reading
 }
 
 interface Places {
@@ -64,7 +71,7 @@ interface Places {
   to: number
 }
 
-function readMetric(reader: ProtobufReader, end: number, maker: Maker, points: MetricPoint[]): void {
+function readMetric(reader: ProtobufReader, end: number, maker: Maker, reading: Reading): void {
   const places: Places = { name: '', unit: '', kind: null, from: 0, to: 0 }
   while (reader.at < end) {
     const tag = reader.tag(end)
@@ -77,6 +84,7 @@ function readMetric(reader: ProtobufReader, end: number, maker: Maker, points: M
   }
   if (places.kind === null) return
   const { name, unit, kind } = places
+  const { points, room } = reading
   const { cumulative, monotonic } = readTemporality(reader, places)
   reader.at = places.from
   while (reader.at < places.to) {
@@ -86,9 +94,12 @@ function readMetric(reader: ProtobufReader, end: number, maker: Maker, points: M
       continue
     }
     const pointEnd = reader.length(places.to)
-    if (kind === 'histogram') points.push({ ...readHistogram(reader, pointEnd), maker, name, unit, kind, cumulative })
+    if (points.length >= MAX_RECORDS || room.left <= 0) {
+      reading.tooMany++
+      reader.at = pointEnd
+    } else if (kind === 'histogram') points.push({ ...readHistogram(reader, pointEnd, room), maker, name, unit, kind, cumulative })
     else {
-      const point = readNumber(reader, pointEnd)
+      const point = readNumber(reader, pointEnd, room)
       points.push(kind === 'gauge' ? { ...point, maker, name, unit, kind } : { ...point, maker, name, unit, kind, cumulative, monotonic })
     }
   }
@@ -115,8 +126,8 @@ function readTemporality(reader: ProtobufReader, { from, to }: Places): { cumula
   return { cumulative: temporality === CUMULATIVE, monotonic }
 }
 
-function readNumber(reader: ProtobufReader, end: number) {
-  const attributes = emptyAttributes()
+function readNumber(reader: ProtobufReader, end: number, room: Room) {
+  const attributes = new AttributeReader(room)
   let startNs = 0
   let atNs = 0
   let value = 0
@@ -126,14 +137,14 @@ function readNumber(reader: ProtobufReader, end: number) {
     else if (tag === fixed64Field(NUMBER.time)) atNs = reader.fixed64(end)
     else if (tag === fixed64Field(NUMBER.double)) value = reader.double(end)
     else if (tag === fixed64Field(NUMBER.int)) value = reader.sfixed64(end)
-    else if (tag === lengthDelimited(NUMBER.attributes)) readAttribute(reader, reader.length(end), attributes)
+    else if (tag === lengthDelimited(NUMBER.attributes)) attributes.read(reader, reader.length(end))
     else reader.skip(tag, end)
   }
-  return { attributes, startMs: startNs / NS_PER_MS, atMs: atNs / NS_PER_MS, value }
+  return { attributes: attributes.all, startMs: startNs / NS_PER_MS, atMs: atNs / NS_PER_MS, value }
 }
 
-function readHistogram(reader: ProtobufReader, end: number) {
-  const attributes = emptyAttributes()
+function readHistogram(reader: ProtobufReader, end: number, room: Room) {
+  const attributes = new AttributeReader(room)
   const counts: number[] = []
   const bounds: number[] = []
   let startNs = 0
@@ -154,10 +165,10 @@ function readHistogram(reader: ProtobufReader, end: number) {
     else if (tag === fixed64Field(HISTOGRAM.bounds)) push(bounds, reader.double(end))
     else if (tag === lengthDelimited(HISTOGRAM.bucketCounts)) readPacked(reader, reader.length(end), (packEnd) => push(counts, reader.fixed64(packEnd)))
     else if (tag === lengthDelimited(HISTOGRAM.bounds)) readPacked(reader, reader.length(end), (packEnd) => push(bounds, reader.double(packEnd)))
-    else if (tag === lengthDelimited(HISTOGRAM.attributes)) readAttribute(reader, reader.length(end), attributes)
+    else if (tag === lengthDelimited(HISTOGRAM.attributes)) attributes.read(reader, reader.length(end))
     else reader.skip(tag, end)
   }
-  return { attributes, startMs: startNs / NS_PER_MS, atMs: atNs / NS_PER_MS, count, sum, min, max, bounds, counts }
+  return { attributes: attributes.all, startMs: startNs / NS_PER_MS, atMs: atNs / NS_PER_MS, count, sum, min, max, bounds, counts }
 }
 
 function readPacked(reader: ProtobufReader, end: number, read: (end: number) => void): void {

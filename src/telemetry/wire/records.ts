@@ -1,10 +1,10 @@
-import { type Attributes, emptyAttributes, readAttributes } from './attributes.ts'
+import { type Attributes, readAttributes } from './attributes.ts'
 import { FIELD, lengthDelimited } from './otlp.ts'
 import type { ProtobufReader } from './protobuf-reader.ts'
 
 const { request: REQUEST, perResource: PER_RESOURCE, perScope: PER_SCOPE } = FIELD
 
-/** Records of one request that are read; the rest is rejected. */
+/** Log records, or points of metrics, of one request that are read; the rest is rejected. */
 export const MAX_RECORDS = 100_000
 
 /** What all records of a resource share. */
@@ -16,19 +16,15 @@ export interface Maker {
   readonly attributes: Attributes
 }
 
-/**
- * Goes over the log records or metrics of an export request: `begin` is told of each resource, `item` reads one message up to `end`.
- * Returns how many there were too many.
- */
-export function eachRecord(reader: ProtobufReader, end: number, begin: (maker: Maker) => void, item: (end: number) => void): number {
-  let count = 0
+/** Goes over the log records or metrics of an export request: `begin` is told of each resource, `item` reads one message up to `end`. */
+export function eachRecord(reader: ProtobufReader, end: number, begin: (maker: Maker) => void, item: (end: number) => void): void {
   const perScope = (scopeEnd: number) => {
     while (reader.at < scopeEnd) {
       const tag = reader.tag(scopeEnd)
       if (tag !== lengthDelimited(PER_SCOPE.items)) reader.skip(tag, scopeEnd)
       else {
         const itemEnd = reader.length(scopeEnd)
-        if (++count <= MAX_RECORDS) item(itemEnd)
+        item(itemEnd)
         reader.at = itemEnd
       }
     }
@@ -49,12 +45,11 @@ export function eachRecord(reader: ProtobufReader, end: number, begin: (maker: M
       else reader.skip(inner, resourceEnd)
     }
   }
-  return Math.max(0, count - MAX_RECORDS)
 }
 
 /** The resource may stand behind what it made. */
 function readResource(reader: ProtobufReader, end: number): Attributes {
-  let attributes = emptyAttributes()
+  let attributes: Attributes = {}
   while (reader.at < end) {
     const tag = reader.tag(end)
     if (tag === lengthDelimited(PER_RESOURCE.resource)) attributes = readAttributes(reader, reader.length(end), FIELD.resource.attributes)
