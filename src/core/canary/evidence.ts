@@ -9,12 +9,28 @@ export interface EvidenceBlock {
   /** The worker's clock, in milliseconds: for display and for rates, never for order. */
   readonly fromMs: number
   readonly toMs: number
-  /** Wanted share of the canary, 0 to 1, in the table by which these requests were routed: what the measured share is held against, and nothing else. */
-  readonly weight: number
+  /** Wanted share of the canary, 0 to 1, in the table by which these requests were routed: what the measured share is held against, and nothing else. Absent: not held against anything. */
+  readonly weight?: number
   readonly rows: readonly EvidenceRow[]
   readonly replicas: readonly ReplicaRow[]
   /** Only where clients are what is split; else empty. */
   readonly clients: readonly ClientRow[]
+  /** Only of a shadow release: what became of the copies. The rows are then of the copied pairs: `stable` the original, `canary` the copy. */
+  readonly copies?: readonly CopyRow[]
+}
+
+export interface CopyRow {
+  readonly service: string
+  readonly route: string
+  /** Copies whose answer was compared with the original's. */
+  readonly compared: number
+  /** Of those, answered with another status. */
+  readonly status: number
+  /** Bodies that were compared as well, where that is wanted and both were short enough; of those, another body. */
+  readonly bodies: number
+  readonly body: number
+  /** Not sent: too many under way, or the request or its answer too long. */
+  readonly dropped: number
 }
 
 /** `canary`: the side whose badness would be found; in an A/A, a group of the stable side chosen as the canary's would be. */
@@ -25,12 +41,12 @@ export interface EvidenceRow {
   readonly service: string
   readonly route: string
   readonly side: Side
-  /** Sent to this side, whatever became of them. */
-  readonly routed: number
+  /** Sent to this side, whatever became of them. Absent: a side that never answers is not found by it. */
+  readonly routed?: number
   /** Answers, less those whose client went away first. */
   readonly requests: number
-  /** Ended without an answer because the client went away; in no other count but `routed`. */
-  readonly abandoned: number
+  /** Ended without an answer because the client went away; in no other count but `routed`. Absent: none. */
+  readonly abandoned?: number
   readonly errors: number
   readonly rejected4xx: number
   /** Requests whose latency counts: there are frozen thresholds, and the replica has left its first requests behind. */
@@ -56,7 +72,7 @@ export interface ClientRow {
   readonly client: string
   readonly side: Side
   readonly requests: number
-  readonly abandoned: number
+  readonly abandoned?: number
   readonly errors: number
   readonly rejected4xx: number
   readonly timed: number
@@ -76,7 +92,7 @@ export interface SideEvidence {
   /** Times that processes of a side ended by themselves (exit, signal, out of memory) since the rollout began. */
   readonly deaths: readonly { readonly service: string; readonly replica: string; readonly side: Side; readonly count: number; readonly cause: string }[]
   /** Services whose every canary replica is gone or unready while requests are routed to it. */
-  readonly gone: readonly string[]
+  readonly gone?: readonly string[]
   /** Error signatures by side since the rollout began, in order of first sight on the canary; counted in what is split: requests, or distinct clients. */
   readonly signatures: readonly { readonly signature: string; readonly service: string; readonly canary: number; readonly stable: number }[]
   /** One figure a replica: memory in bytes, processor time in seconds a second. */
