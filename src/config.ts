@@ -25,6 +25,10 @@ export interface StatePaths {
   readonly telemetry: string
   /** What keys of the telemetry intake are made with, 32 bytes. */
   readonly intakeSecret: string
+  /** The operator's, for places that telemetry is sent to or read from; mode 0600. */
+  readonly telemetryCredentials: string
+  /** Address of a store that is not Weir's own, for the telemetry process alone. */
+  readonly telemetryStore: string
   /** Code that instruments Node services, where they may read it. */
   readonly instrumentation: string
   readonly slugs: string
@@ -52,7 +56,7 @@ export function statePaths(env: NodeJS.ProcessEnv = process.env): StatePaths {
     runnerSocket: join(run, 'runner.sock'),
     gatewaySocket: join(run, 'gateway/control.sock'),
     telemetrySocket: join(run, 'telemetry/control.sock'),
-    spansSocket: join(run, 'telemetry/spans.sock'),
+    spansSocket: join(run, 'spans/spans.sock'),
     storeSocketDir: join(run, 'pg'),
     storeData: join(home, 'pg/store'),
     appsData: join(home, 'pg/apps'),
@@ -60,6 +64,8 @@ export function statePaths(env: NodeJS.ProcessEnv = process.env): StatePaths {
     gateway: join(home, 'gateway'),
     telemetry: join(home, 'telemetry'),
     intakeSecret: join(home, 'intake.secret'),
+    telemetryCredentials: join(home, 'telemetry.credentials'),
+    telemetryStore: join(home, 'telemetry.store'),
     instrumentation: join(home, 'instrumentation'),
     slugs: join(home, 'slugs'),
     mirrors: join(home, 'mirrors'),
@@ -83,13 +89,15 @@ export interface Accounts {
   readonly build: number
   readonly postgres: number
   readonly telemetry: number
+  /** A group alone: server and telemetry, for what both need (logs, the store's socket) and for nothing that one of them must not have. */
+  readonly readers: number
   /** uid of app number n. */
   app(n: number): number
 }
 export function accounts(env: NodeJS.ProcessEnv = process.env): Accounts | null {
   if (process.getuid?.() !== 0) return null
   const base = Number(env['WEIR_UID_BASE'] ?? 1_900_000_000)
-  return { server: base + 1, gateway: base + 2, build: base + 3, postgres: base + 4, telemetry: base + 5, app: (n) => base + 1000 + n }
+  return { server: base + 1, gateway: base + 2, build: base + 3, postgres: base + 4, telemetry: base + 5, readers: base + 6, app: (n) => base + 1000 + n }
 }
 
 /**
@@ -120,6 +128,8 @@ export interface TelemetryConfig {
   readonly kafka: string | null
   /** Where copies of all spans are sent: a Zipkin, an OTLP/HTTP endpoint. */
   readonly forward: { readonly zipkin: string | null; readonly otlp: string | null }
+  /** Where all logs are sent on to: `file:/…`, `otlp+http://…`, `elasticsearch+http://…`. */
+  readonly logExport: string | null
 }
 
 export function telemetryConfig(env: NodeJS.ProcessEnv = process.env): TelemetryConfig {
@@ -131,16 +141,30 @@ export function telemetryConfig(env: NodeJS.ProcessEnv = process.env): Telemetry
     otlpPort: portOf(env, 'WEIR_OTLP_PORT'),
     otlpGrpcPort: portOf(env, 'WEIR_OTLP_GRPC_PORT'),
     zipkinPort: portOf(env, 'WEIR_ZIPKIN_PORT'),
-    kafka: env['WEIR_KAFKA'] ?? null,
+    kafka: openTextOf(env, 'WEIR_KAFKA'),
     forward: { zipkin: urlOf(env, 'WEIR_FORWARD_ZIPKIN'), otlp: urlOf(env, 'WEIR_FORWARD_OTLP') },
+    logExport: openTextOf(env, 'WEIR_LOG_EXPORT'),
   }
 }
 
 function urlOf(env: NodeJS.ProcessEnv, name: string): string | null {
-  const text = env[name]
-  if (text === undefined) return null
+  const text = openTextOf(env, name)
+  if (text === null) return null
   if (!/^https?:\/\//.test(text) || !URL.canParse(text))
     throw new WeirError('E_USAGE', { message: `${name} is not an address`, cause: `"${text}"`, next: `${name}=http://127.0.0.1:9412` })
+  return text
+}
+
+/** A variable can be read in unit files, in records and in `/proc`: a password in it is refused, and not repeated. */
+function openTextOf(env: NodeJS.ProcessEnv, name: string): string | null {
+  const text = env[name]
+  if (text === undefined || text === '') return null
+  if (text.includes('@') && !text.startsWith('file:'))
+    throw new WeirError('E_USAGE', {
+      message: `${name} is for an address without user and password`,
+      cause: 'variables of processes are no place for secrets',
+      next: 'put them into telemetry.credentials in the state folder',
+    })
   return text
 }
 

@@ -65,7 +65,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
   const store = await openStore({ url: config.databaseUrl, embedded: () => daemons.ensureStore(), sealer, clock: systemClock, publicPorts: appPorts() })
   await ensureTenant(store.writes)
   await daemons.ensure(gatewayDaemon(paths), await store.epoch())
-  await ensureTelemetry(daemons, paths, config.databaseUrl === null, await store.epoch())
+  await ensureTelemetry(daemons, paths, config.databaseUrl, await store.epoch())
 
   const runner = new RpcClient(paths.runnerSocket)
   const gatewayRpc = new RpcClient(paths.gatewaySocket)
@@ -185,13 +185,12 @@ async function ensureTenant(writes: Writes): Promise<void> {
 }
 
 /** Nothing waits for it: a Weir whose telemetry does not start delivers all the same, and says that it knows nothing. */
-async function ensureTelemetry(daemons: RunnerDaemons, paths: StatePaths, embedded: boolean, epoch: Epoch): Promise<void> {
+async function ensureTelemetry(daemons: RunnerDaemons, paths: StatePaths, databaseUrl: string | null, epoch: Epoch): Promise<void> {
   try {
-    const intake = await daemons.intake()
+    const intake = await daemons.intake(databaseUrl)
     if (intake === null) return await daemons.stop('telemetry', epoch)
-    const store = embedded ? await daemons.ensureStore() : null
-    const { kafka, forward } = telemetryConfig()
-    await daemons.ensure(telemetryDaemon({ paths, intake, store, kafka, forward }), epoch)
+    const store = databaseUrl === null ? await daemons.ensureStore() : null
+    await daemons.ensure(telemetryDaemon({ paths, intake, store, config: telemetryConfig() }), epoch)
   } catch (error) {
     log('telemetry was not started', { error: described(error) })
   }

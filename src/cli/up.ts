@@ -1,4 +1,4 @@
-import { type StatePaths, statePaths } from '../config.ts'
+import { type StatePaths, statePaths, telemetryConfig } from '../config.ts'
 import { WeirError } from '../errors.ts'
 import { ownBuild } from '../own-build.ts'
 import { deploy } from './deploy.ts'
@@ -43,6 +43,7 @@ export async function up(session: Session): Promise<number> {
  */
 async function replaceOthers(session: Session, paths: StatePaths): Promise<NodeJS.ProcessEnv> {
   const { env } = session.terminal
+  telemetryConfig(env) // what makes no sense in it is refused before anything is started
   const there = await running(paths)
   if (there === null) return env
   const another = ofAnotherBuild(there)

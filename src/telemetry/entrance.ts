@@ -1,3 +1,4 @@
+import type { CredentialsFile } from './credentials.ts'
 import { Forwarder } from './forward/forwarder.ts'
 import type { Journal } from './journal/journal.ts'
 import { KafkaIntake } from './kafka/kafka-intake.ts'
@@ -14,6 +15,8 @@ export interface ForwardSettings {
 export interface EntranceOptions {
   readonly kafka: string | null
   readonly forward: ForwardSettings
+  /** None: nobody wants to see any. */
+  readonly credentials?: CredentialsFile
   readonly log: (line: string) => void
 }
 
@@ -25,15 +28,16 @@ export class Entrance {
   readonly #kafka: KafkaIntake | null
   readonly #brokers: string
 
-  constructor(window: TraceWindow, journal: Journal, { kafka, forward, log }: EntranceOptions) {
+  constructor(window: TraceWindow, journal: Journal, { kafka, forward, credentials, log }: EntranceOptions) {
     this.#window = window
     this.#journal = journal
     this.#forwarders = (['zipkin', 'otlp'] as const).flatMap((to) => {
       const url = forward[to]
-      return url === null ? [] : [new Forwarder({ to, url, log })]
+      return url === null ? [] : [new Forwarder({ to, url, log, headers: () => credentials?.headersOf(`forward-${to}`) ?? {} })]
     })
     this.#brokers = kafka ?? ''
-    this.#kafka = kafka === null ? null : new KafkaIntake({ brokers: kafka, window: this, log })
+    this.#kafka =
+      kafka === null ? null : new KafkaIntake({ brokers: kafka, window: this, log, ...(credentials ? { credentials: () => credentials.kafka() } : {}) })
   }
 
   accept(sender: Sender, request: Uint8Array): Accepted {

@@ -2,11 +2,12 @@
  * The telemetry process; kept by the runner, started with what `settings.ts` reads. It may be killed at any time: what it had taken in is in
  * its journal, and the graph is read back at the next start.
  */
-import { chmodSync, chownSync } from 'node:fs'
+import { chmodSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { setPriority } from 'node:os'
 import { serveRpc } from '../rpc/server.ts'
 import { handlersOf } from './control.ts'
+import { CredentialsFile } from './credentials.ts'
 import { serveGateway } from './gateway-socket.ts'
 import { LiveTelemetry } from './live.ts'
 import { connectTo, intakeSecret, readSettings } from './settings.ts'
@@ -21,25 +22,24 @@ setPriority(NICENESS)
 const log = (line: string) => process.stderr.write(`telemetry: ${line}\n`)
 process.stderr.on('error', () => {}) // whoever read it is gone
 
+const credentials = new CredentialsFile(settings.credentialsFile)
 const live = new LiveTelemetry({
   secret: intakeSecret(settings),
-  claims: settings.groups === null,
-  connect: connectTo(settings, process.env),
+  claims: !settings.apart,
+  connect: connectTo(settings),
   journal: settings.journal,
   logs: settings.logs,
   kafka: settings.kafka,
   forward: settings.forward,
-  logExport: logExport(process.env['WEIR_LOG_EXPORT']),
+  credentials,
+  logExport: logExport(settings.logExport),
   log,
 })
 await live.start()
 
 const rpc = await serveRpc(settings.controlSocket, handlersOf(live), null)
-if (settings.groups !== null) {
-  chownSync(settings.controlSocket, -1, settings.groups.server)
-  chmodSync(settings.controlSocket, 0o660)
-}
-const gateway = await serveGateway(settings.spansSocket, live.gateway, settings.groups?.gateway ?? null)
+chmodSync(settings.controlSocket, 0o660)
+const gateway = await serveGateway(settings.spansSocket, live.gateway)
 for (const [name, port] of Object.entries(settings.ports)) {
   const server: Server = name === 'otlpGrpc' ? live.intake.grpcServer() : live.intake.server()
   server
@@ -60,9 +60,9 @@ function leave(code: number, why?: string): void {
 }
 
 /** An address that makes no sense is told of; all else works. */
-function logExport(address: string | undefined): LogSender | null {
+function logExport(address: string | null): LogSender | null {
   try {
-    return address === undefined || address === '' ? null : new LogSender(receiverAt(address))
+    return address === null ? null : new LogSender(receiverAt(address, () => credentials.headersOf('log-export')))
   } catch (error) {
     log(`WEIR_LOG_EXPORT: ${error instanceof Error ? error.message : String(error)}`)
     return null

@@ -12,16 +12,27 @@ export interface TelemetrySettings {
   readonly intakeSecretFile: string
   readonly controlSocket: string
   readonly spansSocket: string
-  /** Groups that may connect, where the processes have accounts of their own. */
-  readonly groups: { readonly server: number; readonly gateway: number } | null
-  /** The embedded store; null: `DATABASE_URL`. */
-  readonly store: { readonly socketDir: string; readonly port: number; readonly user: string; readonly passwordFile: string; readonly database: string } | null
+  /** The processes have accounts of their own, and the sockets' folders give each socket its group. */
+  readonly apart: boolean
+  /** Weir's own, or a file with the address of another one. */
+  readonly store: EmbeddedStore | { readonly urlFile: string }
   /** The folder of what is kept for the process after this one. */
   readonly journal: string
   /** Where replicas' output is. */
   readonly logs: string
   readonly kafka: string | null
   readonly forward: ForwardSettings
+  readonly logExport: string | null
+  /** See `CredentialsFile`; it need not be there. */
+  readonly credentialsFile: string
+}
+
+interface EmbeddedStore {
+  readonly socketDir: string
+  readonly port: number
+  readonly user: string
+  readonly passwordFile: string
+  readonly database: string
 }
 
 export function readSettings(env: NodeJS.ProcessEnv): TelemetrySettings {
@@ -35,8 +46,8 @@ export function intakeSecret({ intakeSecretFile }: TelemetrySettings): Uint8Arra
 }
 
 /** Read again for each connection: the password may have changed meanwhile. */
-export function connectTo({ store }: TelemetrySettings, env: NodeJS.ProcessEnv): () => Promise<pg.ClientConfig> {
-  if (store === null) return async () => ({ connectionString: env['DATABASE_URL'] })
+export function connectTo({ store }: TelemetrySettings): () => Promise<pg.ClientConfig> {
+  if ('urlFile' in store) return async () => ({ connectionString: (await readFile(store.urlFile, 'utf8')).trim() })
   const { socketDir: host, port, user, database, passwordFile } = store
   return async () => ({ host, port, user, database, password: (await readFile(passwordFile, 'utf8')).trim() })
 }

@@ -34,12 +34,14 @@ export async function telemetryProcess(more: Partial<Pick<TelemetrySettings, 'ka
     intakeSecretFile: join(folder, 'secret'),
     controlSocket: join(folder, 'control.sock'),
     spansSocket: join(folder, 'spans.sock'),
-    groups: null,
+    apart: false,
     store: { socketDir: folder, port: 1, user: 'nobody', passwordFile: join(folder, 'secret'), database: 'none' },
     journal: join(folder, 'journal'),
     logs: join(folder, 'logs'),
     kafka: null,
     forward: { zipkin: null, otlp: null },
+    logExport: null,
+    credentialsFile: join(folder, 'credentials'),
     ...more,
   }
   const child = spawn(process.execPath, [MAIN], {

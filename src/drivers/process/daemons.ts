@@ -37,9 +37,12 @@ export class RunnerDaemons implements Daemons {
     }
   }
 
-  /** Where the telemetry intake is to listen; null: telemetry is turned off. */
-  async intake(): Promise<IntakeAddress | null> {
-    return (await this.#runner.call('intake', {})) as IntakeAddress | null
+  /**
+   * Where the telemetry intake is to listen; null: telemetry is turned off. `databaseUrl`: of a store that is not Weir's own, which the runner
+   * leaves where the telemetry process alone can read it.
+   */
+  async intake(databaseUrl: string | null): Promise<IntakeAddress | null> {
+    return (await this.#runner.call('intake', { databaseUrl })) as IntakeAddress | null
   }
 
   /** Ends everything that the runner keeps, and the runner; data stays. Returns when the runner has gone. */

@@ -117,7 +117,7 @@ describe('an app of one tenant tries what belongs to another', { skip: root ? fa
   })
 
   test('the telemetry intake: reached by everybody, with a key that is good for one environment; and nobody else answers there', async () => {
-    const { otlp } = (await runner.daemons.intake()) ?? { otlp: 0 }
+    const { otlp } = (await runner.daemons.intake(null)) ?? { otlp: 0 }
     const { env } = JSON.parse(await ask('id')) as { env: Record<string, string> }
     assert.equal(env['OTEL_EXPORTER_OTLP_ENDPOINT'], `http://127.0.0.1:${otlp}`)
     assert.match(env['OTEL_EXPORTER_OTLP_HEADERS'] ?? '', /^x-weir-key=n2\.[0-9a-f]{64}$/)

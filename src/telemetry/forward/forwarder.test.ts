@@ -64,6 +64,34 @@ test('what cannot be taken now is tried again; what is refused is counted as los
   assert.equal(log.length, 3)
 })
 
+test('it shows what the other side wants to see, as it is by now; an answer that repeats it is told without it', async (t) => {
+  const seen: (string | undefined)[] = []
+  const server = createServer((request, response) => {
+    seen.push(request.headers.authorization)
+    response.writeHead(seen.length < 3 ? 503 : 200).end(`no room for ${request.headers.authorization}`)
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => (server.closeAllConnections(), server.close()))
+  const log: string[] = []
+  let tokens = ['swordfish-1', null, 'swordfish-2', 'swordfish-3']
+  const forwarder = new Forwarder({
+    to: 'otlp',
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    log: (line) => log.push(line),
+    retryMs,
+    headers: () => {
+      const [token] = tokens
+      tokens = tokens.slice(1)
+      if (token === null) throw new Error('credentials can be read by others')
+      return { authorization: `Bearer ${token}` }
+    },
+  })
+  forwarder.add(request(1), 1)
+  await until(() => forwarder.health().spans === 1)
+  assert.deepEqual(seen, ['Bearer swordfish-1', 'Bearer swordfish-2', 'Bearer swordfish-3'])
+  assert.deepEqual([log.length, log.some((line) => line.includes('swordfish')), log.some((line) => line.includes('read by others'))], [3, false, true])
+})
+
 test('while nobody is there, memory stays bounded, the oldest go and each loss is counted; then the newest arrive', async (t) => {
   const away = new Forwarder({ to: 'zipkin', url: 'http://127.0.0.1:9', log: () => {}, retryMs, maxBytes: 1000 })
   for (let n = 1; n <= 1000; n++) away.add(request(n), 1)

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { post } from './post.ts'
+import type { Headers } from '../credentials.ts'
+import { type Delivered, post } from './post.ts'
 import { zipkinFromOtlp } from './zipkin-json.ts'
 
 export interface ForwarderOptions {
@@ -7,6 +8,8 @@ export interface ForwarderOptions {
   /** Zipkin's or the OTLP endpoint's address; the path is added where the address has none of its own. */
   readonly url: string
   readonly log: (line: string) => void
+  /** What the other side wants to see; asked at each delivery, throws what is wrong with it. */
+  readonly headers?: () => Headers
   readonly maxBytes?: number
   readonly retryMs?: { readonly first: number; readonly most: number }
 }
@@ -122,7 +125,7 @@ export class Forwarder {
         ? ['application/json', Buffer.from(JSON.stringify(requests.flatMap(zipkinFromOtlp)))]
         : ['application/x-protobuf', Buffer.concat(requests)] // messages behind each other are one, with all their parts
     for (let delayMs = first; !this.#ending.signal.aborted; delayMs = Math.min(2 * delayMs, most)) {
-      const answer = await post(this.#url, type as string, body as Buffer, DELIVERY_MS, this.#ending.signal)
+      const answer = await this.#post(type as string, body as Buffer)
       if (answer.taken) {
         this.#problem = null
         return true
@@ -132,6 +135,14 @@ export class Forwarder {
       await sleep(Math.max(delayMs, Math.min(answer.retryAfterMs, most)), undefined, { signal: this.#ending.signal }).catch(() => {})
     }
     return false
+  }
+
+  async #post(type: string, body: Buffer): Promise<Delivered> {
+    try {
+      return await post(this.#url, { ...this.#options.headers?.(), 'content-type': type }, body, DELIVERY_MS, this.#ending.signal)
+    } catch (error) {
+      return { taken: false, problem: (error as Error).message, again: true, retryAfterMs: 0 }
+    }
   }
 
   #tell(problem: string): void {

@@ -1,5 +1,6 @@
 import http from 'node:http'
 import https from 'node:https'
+import { type Headers, withoutSecrets } from '../credentials.ts'
 
 export type Delivered =
   | { readonly taken: true }
@@ -12,8 +13,8 @@ const SHOWN = 200
 
 const agents = { 'http:': new http.Agent({ keepAlive: true, maxSockets: 2 }), 'https:': new https.Agent({ keepAlive: true, maxSockets: 2 }) }
 
-/** POSTs `body`; never rejects. */
-export function post(url: URL, type: string, body: Buffer, withinMs: number, signal: AbortSignal): Promise<Delivered> {
+/** POSTs `body`; whatever becomes of it is the answer. */
+export function post(url: URL, headers: Headers, body: Buffer, withinMs: number, signal: AbortSignal): Promise<Delivered> {
   const secure = url.protocol === 'https:'
   return new Promise((resolve) => {
     const failed = (error: Error) => resolve({ taken: false, problem: error.message || error.name, again: true, retryAfterMs: 0 })
@@ -22,7 +23,7 @@ export function post(url: URL, type: string, body: Buffer, withinMs: number, sig
       {
         method: 'POST',
         agent: secure ? agents['https:'] : agents['http:'],
-        headers: { 'content-type': type, 'content-length': body.length },
+        headers: { ...headers, 'content-length': body.length },
         signal: AbortSignal.any([signal, AbortSignal.timeout(withinMs)]),
       },
       (response) => {
@@ -34,7 +35,8 @@ export function post(url: URL, type: string, body: Buffer, withinMs: number, sig
         response.on('end', () => {
           if (status >= 200 && status < 300) return resolve({ taken: true })
           const retryAfterMs = Number(response.headers['retry-after'] ?? 0) * 1000 || 0
-          resolve({ taken: false, problem: `it answered ${status}${answer === '' ? '' : `: ${answer}`}`, again: AGAIN.has(status), retryAfterMs })
+          const said = answer === '' ? '' : `: ${withoutSecrets(answer, headers)}`
+          resolve({ taken: false, problem: `it answered ${status}${said}`, again: AGAIN.has(status), retryAfterMs })
         })
       },
     )

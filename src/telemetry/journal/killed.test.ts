@@ -46,12 +46,14 @@ test('what a killed process had taken in is counted once, and its calls are draw
     intakeSecretFile: join(folder, 'secret'),
     controlSocket: join(folder, 'control.sock'),
     spansSocket: join(folder, 'spans.sock'),
-    groups: null,
+    apart: false,
     store: { socketDir: address.socketDir, port: address.port, user: address.user, database: address.database, passwordFile: join(folder, 'secret') },
     journal: join(folder, 'journal'),
     logs: join(folder, 'logs'),
     kafka: null,
     forward: { zipkin: null, otlp: null },
+    logExport: null,
+    credentialsFile: join(folder, 'credentials'),
   }
   const rpc = new RpcClient(settings.controlSocket)
   const telemetry = new TelemetryClient(rpc)

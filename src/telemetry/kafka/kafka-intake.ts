@@ -1,3 +1,4 @@
+import type { KafkaCredentials } from '../credentials.ts'
 import type { Sender } from '../window/trace-window.ts'
 import { KafkaTopic, type KafkaTopicHealth } from './kafka-topic.ts'
 import { TOPICS } from './message.ts'
@@ -11,6 +12,8 @@ export interface KafkaIntakeOptions {
     readonly losses: { add(scope: number, cause: 'malformed'): void }
   }
   readonly log: (line: string) => void
+  /** Asked at each attempt. */
+  readonly credentials?: () => KafkaCredentials
   /** Between attempts; for tests. */
   readonly retryMs?: { readonly first: number; readonly most: number }
 }

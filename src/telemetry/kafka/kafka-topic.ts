@@ -90,6 +90,7 @@ export class KafkaTopic {
 
   async #readUntilTrouble(): Promise<void> {
     // Half a second and 15 MB that only those who have a broker pay for.
+    const { sasl, tls } = this.#options.credentials?.() ?? { sasl: null, tls: null }
     const { Consumer, MessagesStreamFallbackModes, MessagesStreamModes } = await import('@platformatic/kafka')
     const consumer: Consumer = new Consumer({
       clientId: 'weir',
@@ -108,6 +109,8 @@ export class KafkaTopic {
       timeout: 10_000,
       retries: 1,
       retryDelay: 500,
+      ...(sasl === null ? {} : { sasl }),
+      ...(tls === null ? {} : { tls: tls.ca === null ? {} : { ca: tls.ca } }),
     })
     try {
       const stream = await consumer.consume({ topics: [this.#topic], mode: MessagesStreamModes.COMMITTED, fallbackMode: MessagesStreamFallbackModes.LATEST })

@@ -47,7 +47,7 @@ export class Daemon {
     const { name } = record.spec
     this.#id = `daemon.${name}`
     this.#file = join(machine.paths.runner, 'daemons', `${name}.json`)
-    this.#log = new LogFile(join(machine.paths.logs, 'weir', `${name}.jsonl`), machine.accounts?.server ?? null)
+    this.#log = new LogFile(join(machine.paths.logs, 'weir', `${name}.jsonl`), machine.accounts?.readers ?? null)
   }
 
   /** Begins anew, durably. */
@@ -146,10 +146,9 @@ export class Daemon {
     }
   }
 
-  /** Telemetry writes into the store and reads logs as the server does, and lets the gateway in at its socket. */
   #groups(): number[] {
     const { accounts } = this.#machine
-    return accounts !== null && this.spec.account === 'telemetry' ? [accounts.server, accounts.gateway] : []
+    return accounts !== null && ['server', 'telemetry'].includes(this.spec.account) ? [accounts.readers] : []
   }
 
   #watch(tree: ProcessTree, output: OutputReader): void {

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync } from 'node:fs'
+import { chmodSync, chownSync, lchownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Accounts, type StatePaths } from '../../../config.ts'
 import { WeirError } from '../../../errors.ts'
@@ -24,6 +24,7 @@ export function layOut(paths: StatePaths, accounts: Accounts | null): void {
     [dirname(paths.serverSocket), 0o711, accounts?.server],
     [dirname(paths.gatewaySocket), 0o711, accounts?.gateway],
     [dirname(paths.telemetrySocket), 0o711, accounts?.telemetry],
+    [dirname(paths.spansSocket), 0o711, accounts?.telemetry],
     [paths.telemetry, 0o700, accounts?.telemetry],
     [paths.instrumentation, 0o755, undefined],
     [paths.server, 0o700, accounts?.server],
@@ -61,14 +62,28 @@ export function layOut(paths: StatePaths, accounts: Accounts | null): void {
     }
   }
   if (accounts) {
-    // What is made in the folder belongs to the server's group, which the gateway is no member of and could not give it.
-    chownSync(dirname(paths.gatewaySocket), accounts.gateway, accounts.server)
-    chmodSync(dirname(paths.gatewaySocket), 0o2711)
-    // Telemetry, which is in the server's group, looks for what replicas print.
-    chownSync(paths.logs, 0, accounts.server)
+    // What is made in the folder belongs to the group of whoever calls, which the maker is no member of and could not give it.
+    const calledBy: [folder: string, owner: number, group: number][] = [
+      [dirname(paths.gatewaySocket), accounts.gateway, accounts.server],
+      [dirname(paths.telemetrySocket), accounts.telemetry, accounts.server],
+      [dirname(paths.spansSocket), accounts.telemetry, accounts.gateway],
+    ]
+    for (const [folder, owner, group] of calledBy) {
+      chownSync(folder, owner, group)
+      chmodSync(folder, 0o2711)
+    }
+    // Server and telemetry look for what replicas print.
+    giveLogs(paths.logs, accounts.readers)
     chmodSync(paths.logs, 0o751)
     // The server adds the Node that an app asks for; what is root's there it can neither change nor replace (sticky).
     chownSync(paths.runtimes, 0, accounts.server)
     chmodSync(paths.runtimes, 0o1775)
   }
+}
+
+/** Logs that an older build made belong to the server's group, which telemetry is not in. */
+function giveLogs(folder: string, group: number): void {
+  if (lstatSync(folder).gid === group) return
+  for (const { name, parentPath } of readdirSync(folder, { recursive: true, withFileTypes: true })) lchownSync(join(parentPath, name), 0, group)
+  chownSync(folder, 0, group) // last: it says that all of them were given
 }

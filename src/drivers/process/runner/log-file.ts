@@ -23,7 +23,7 @@ export class LogFile {
   #bytes = 0
   #last: string[] | null = null
 
-  /** `reader`: the account that may read it, beside root. */
+  /** `reader`: the group that may read it, beside root. */
   constructor(path: string, reader: number | null, limits: LogLimits = LOG_LIMITS) {
     this.#path = path
     this.#reader = reader

@@ -49,7 +49,7 @@ function handlers(runner: Runner): Handlers {
     observeJob: (args: Args<'observeJob'>) => runner.observeJob(args),
     stopJob: (args: Args<'stopJob'>) => runner.stopJob(args),
     ensureStore: () => runner.ensureStore(),
-    intake: () => runner.intake(),
+    intake: (args: Args<'intake'>) => runner.intake(args),
     ensureDaemon: (args: Args<'ensureDaemon'>) => runner.ensureDaemon(args),
     stopDaemon: (args: Args<'stopDaemon'>) => runner.stopDaemon(args),
     daemons: () => runner.daemons.list(),

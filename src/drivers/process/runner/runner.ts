@@ -61,7 +61,11 @@ export class Runner {
 
   /** Reads the records and takes over what still runs. */
   static async open(machine: Machine, events: RunnerEvents): Promise<Runner> {
-    const runner = new Runner(machine, events)
+    const { runner: folder } = machine.paths
+    forgetOtherBoot(machine)
+    const ports = new Ports(folder, machine.name)
+    for (const record of readRecords<ReplicaRecord>(join(folder, 'replicas'))) ports.keep(Object.values(record.ports))
+    const runner = new Runner(machine, { ports, intake: await Intake.open(machine, ports, telemetryConfig()) }, events)
     await runner.#firewall?.open()
     keepQueuedConnections(machine.paths.runner)
     runner.#resume()
@@ -69,17 +73,15 @@ export class Runner {
     return runner
   }
 
-  private constructor(machine: Machine, events: RunnerEvents) {
+  private constructor(machine: Machine, { ports, intake }: { readonly ports: Ports; readonly intake: Intake | null }, events: RunnerEvents) {
     const folder = machine.paths.runner
     this.#machine = machine
     this.#events = events
     this.#epoch = new EpochGuard(folder)
-    this.#ports = new Ports(folder, machine.name)
+    this.#ports = ports
+    this.#intake = intake
     this.#firewall = machine.accounts && new Firewall(machine.name, machine.path)
-    this.#forgetOtherBoot()
-    for (const { ports } of readRecords<ReplicaRecord>(join(folder, 'replicas'))) this.#ports.keep(Object.values(ports))
     const fifos = new FifoPool(join(folder, 'fifos'), machine.programs.mkfifo)
-    this.#intake = Intake.open(machine, this.#ports, telemetryConfig())
     this.daemons = new DaemonSet(machine, fifos)
     this.#databases = new AppDatabases(machine, this.daemons, this.#ports)
     this.#store = new StoreDatabase(machine, this.daemons)
@@ -271,7 +273,8 @@ export class Runner {
   }
 
   /** null: telemetry is turned off on this machine. */
-  intake(): IntakeAddress | null {
+  intake({ databaseUrl }: { databaseUrl: string | null }): IntakeAddress | null {
+    this.#intake?.entrust(databaseUrl)
     return this.#intake?.address ?? null
   }
 
@@ -333,20 +336,19 @@ export class Runner {
       },
     }
   }
+}
 
-  /**
-   * After a boot nothing runs. Replicas are forgotten, so that the server starts them in their order; tasks stay, and their outcome
-   * is unknown.
-   */
-  #forgetOtherBoot(): void {
-    const { runner } = this.#machine.paths
-    const file = join(runner, 'boot.json')
-    const boot = bootId()
-    if (readRecord<{ boot: string }>(file)?.boot === boot) return
-    for (const { spec } of readRecords<ReplicaRecord>(join(runner, 'replicas'))) removeRecord(join(runner, 'replicas', `${spec.id}.json`))
-    forgetUnpacked(this.#machine.paths.slugs)
-    writeRecord(file, { boot }, { durable: true })
-  }
+/**
+ * After a boot nothing runs. Replicas are forgotten, so that the server starts them in their order; tasks stay, and their outcome
+ * is unknown.
+ */
+function forgetOtherBoot({ paths: { runner, slugs } }: Machine): void {
+  const file = join(runner, 'boot.json')
+  const boot = bootId()
+  if (readRecord<{ boot: string }>(file)?.boot === boot) return
+  for (const { spec } of readRecords<ReplicaRecord>(join(runner, 'replicas'))) removeRecord(join(runner, 'replicas', `${spec.id}.json`))
+  forgetUnpacked(slugs)
+  writeRecord(file, { boot }, { durable: true })
 }
 
 /** Ids name files, folders and cgroups. */

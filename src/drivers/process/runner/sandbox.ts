@@ -65,7 +65,7 @@ export class Sandbox {
     this.#token = token
     this.#folder = join(machine.paths.replicas, spec.id)
     this.#uid = machine.accounts?.app(spec.account.app) ?? null
-    this.log = new LogFile(join(machine.paths.logs, spec.environment, `${spec.id}.jsonl`), machine.accounts?.server ?? null)
+    this.log = new LogFile(join(machine.paths.logs, spec.environment, `${spec.id}.jsonl`), machine.accounts?.readers ?? null)
   }
 
   /**

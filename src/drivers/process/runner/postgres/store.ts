@@ -26,7 +26,7 @@ export class StoreDatabase {
       data: paths.storeData,
       socketDir: paths.storeSocketDir,
       port: null,
-      socketGroup: accounts?.server ?? null,
+      socketGroup: accounts?.readers ?? null,
       maxConnections: CONNECTIONS,
     })
   }

@@ -1,5 +1,6 @@
 import { appendFile, rename, stat } from 'node:fs/promises'
 import { WeirError } from '../../../../errors.ts'
+import { type Headers, withoutSecrets } from '../../../credentials.ts'
 import { type ExportedLog, type Receiver, Retryable } from './sender.ts'
 
 const ANSWER_MS = 10_000
@@ -15,9 +16,11 @@ const LEVELS: Readonly<Record<number, string>> = { 1: 'TRACE', 5: 'DEBUG', 9: 'I
  * | `otlp+http://host:4318`, `otlp+https://…` | OTLP/HTTP, JSON |
  * | `elasticsearch+http://host:9200/index`, `…+https://…` | the bulk API of Elasticsearch and OpenSearch |
  *
+ * `headers`: what the other side wants to see; throws what is wrong with it.
+ *
  * @example new LogSender(receiverAt('otlp+http://127.0.0.1:4318'))
  */
-export function receiverAt(address: string): Receiver {
+export function receiverAt(address: string, headers: () => Headers = () => ({})): Receiver {
   if (address.startsWith('file:/')) return fileReceiver(address.slice('file:'.length))
   const match = /^(otlp|elasticsearch)\+(https?:\/\/.+)$/.exec(address)
   if (!match || !URL.canParse(match[2] as string)) {
@@ -28,7 +31,7 @@ export function receiverAt(address: string): Receiver {
     })
   }
   const url = (match[2] as string).replace(/\/$/, '')
-  return match[1] === 'otlp' ? otlpReceiver(url) : elasticsearchReceiver(url)
+  return match[1] === 'otlp' ? otlpReceiver(url, headers) : elasticsearchReceiver(url, headers)
 }
 
 function fileReceiver(path: string): Receiver {
@@ -46,7 +49,7 @@ function fileReceiver(path: string): Receiver {
   }
 }
 
-function otlpReceiver(url: string): Receiver {
+function otlpReceiver(url: string, headers: () => Headers): Receiver {
   return {
     async send(logs) {
       const makers = Map.groupBy(logs, ({ environment, service, release, instance }) => JSON.stringify([environment, service, release, instance]))
@@ -54,7 +57,7 @@ function otlpReceiver(url: string): Receiver {
         resource: { attributes: resourceOf(group[0] as ExportedLog) },
         scopeLogs: [{ logRecords: group.map(recordOf) }],
       }))
-      const answer = await post(`${url}/v1/logs`, 'application/json', JSON.stringify({ resourceLogs }))
+      const answer = await post(`${url}/v1/logs`, headers, 'application/json', JSON.stringify({ resourceLogs }))
       const partial = (JSON.parse(answer || '{}') as { partialSuccess?: { rejectedLogRecords?: string | number } }).partialSuccess
       return Number(partial?.rejectedLogRecords ?? 0)
     },
@@ -62,11 +65,14 @@ function otlpReceiver(url: string): Receiver {
 }
 
 /** `create` asks for nothing but the right to add, and works with data streams. */
-function elasticsearchReceiver(url: string): Receiver {
+function elasticsearchReceiver(url: string, headers: () => Headers): Receiver {
   return {
     async send(logs) {
       const body = logs.map((log) => `{"create":{}}\n${JSON.stringify(document(log))}\n`).join('')
-      const answer = JSON.parse(await post(`${url}/_bulk`, 'application/x-ndjson', body)) as { errors?: boolean; items?: { create?: { status: number } }[] }
+      const answer = JSON.parse(await post(`${url}/_bulk`, headers, 'application/x-ndjson', body)) as {
+        errors?: boolean
+        items?: { create?: { status: number } }[]
+      }
       if (answer.errors !== true) return 0
       const statuses = (answer.items ?? []).map((item) => item.create?.status ?? 500)
       // sent again as a whole only while nothing was taken, or lines would be there twice
@@ -117,17 +123,25 @@ function levelName(severity: number): string {
 }
 
 /** What is refused for good is an error of its own; everything else may go better later. */
-async function post(url: string, contentType: string, body: string): Promise<string> {
+async function post(url: string, headersNow: () => Headers, contentType: string, body: string): Promise<string> {
   let response: Response
+  let headers: Headers
   try {
-    response = await fetch(url, { method: 'POST', headers: { 'content-type': contentType }, body, signal: AbortSignal.timeout(ANSWER_MS), redirect: 'error' })
+    headers = headersNow()
+    response = await fetch(url, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': contentType },
+      body,
+      signal: AbortSignal.timeout(ANSWER_MS),
+      redirect: 'error',
+    })
   } catch (error) {
     const { message, cause } = error as Error
     throw new Retryable(cause instanceof Error ? cause.message : message)
   }
   const text = await response.text().catch(() => '')
   if (response.ok) return text
-  const said = `answered ${response.status}: ${text.slice(0, 200)}`
+  const said = `answered ${response.status}: ${withoutSecrets(text, headers).slice(0, 200)}`
   if (response.status === 408 || response.status === 429 || response.status >= 500) throw new Retryable(said)
   throw new Error(said)
 }
