@@ -6,6 +6,7 @@ import type { Seen } from '../core/plan/seen.ts'
 import type { Place } from '../core/plan/table.ts'
 import { canGoBack, goBack } from '../core/rollout/commands.ts'
 import { type Decision, decide } from '../core/rollout/decide.ts'
+import { NO_FINDINGS } from '../core/rollout/findings.ts'
 import type { EnvironmentState, WaitingRollout } from '../core/rollout/state.ts'
 import type { Driver } from '../drivers/driver.ts'
 import { isWeirError, type WeirError } from '../errors.ts'
@@ -50,6 +51,7 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
     known: record.releases,
     seen,
     answers: record.answers,
+    findings: NO_FINDINGS,
     epoch,
     now: ports.journal.now(),
     wall: ports.clock.wall(),

@@ -80,7 +80,13 @@ function phaseText(rollout: Rollout): string {
     case 'starting':
       return services ? `starting ${services}` : 'everything is ready'
     case 'splitting':
-      return `v${rollout.target} takes ${phase.weight} %, waiting for approval`
+      return `v${rollout.target} takes ${phase.weight} %, ${rollout.judging ? 'judged' : 'waiting for approval'}`
+    case 'shadowing':
+      return phase.over ? `v${rollout.target} gets no more copies` : `v${rollout.target} gets copies of requests`
+    case 'checking':
+      return `v${rollout.target} is asked whether it is well`
+    case 'watching':
+      return `v${rollout.target} serves and is watched`
     case 'replacing':
       return services ? `replacing ${services}` : 'everything is ready'
     case 'switching':

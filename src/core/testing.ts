@@ -7,6 +7,7 @@ import { canonical, replicaInputs } from './plan/fingerprint.ts'
 import type { Operation } from './plan/operations.ts'
 import type { KnownRelease } from './rollout/begin.ts'
 import { type Decision, decide } from './rollout/decide.ts'
+import { type Findings, NO_FINDINGS } from './rollout/findings.ts'
 import { type Command, type EnvironmentState, INITIAL_STATE } from './rollout/state.ts'
 
 /** Builders for tests of core: the smallest service, graph and release, with what the test is about laid over. */
@@ -76,6 +77,7 @@ export class TinyWorld {
   table: RoutingTable | null = null
   acknowledged: RoutingTable['version'] | null = null
   answers: EntryAnswers | null = null
+  findings: Findings = NO_FINDINGS
   /** Phase that a replica of this service and origin shows once started; `ready` when not named. */
   readonly behaviour = new Map<string, ObservedReplica['phase']>()
   readonly taskBehaviour = new Map<string, ObservedTask['phase']>()
@@ -100,6 +102,7 @@ export class TinyWorld {
       known: this.known,
       seen: { replicas: this.replicas, tasks: this.tasks, resources: this.resources, traffic },
       answers: this.answers,
+      findings: this.findings,
       epoch: 1,
       now: this.now,
       wall: this.wall,

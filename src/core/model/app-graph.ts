@@ -102,16 +102,92 @@ export interface PreStart {
 }
 
 export interface ReleasePolicy {
-  readonly strategy: 'rolling' | 'recreate' | 'canary'
+  readonly strategy: Strategy
+  /** Of a canary, and of a shadow that becomes one. */
   readonly steps: readonly CanaryStep[]
   /** null: chosen when the rollout starts and then frozen. */
   readonly split: Split | null
   readonly keepMs: number
+  /** How a canary or a shadow is judged; null: `analysis: off`. Not there in releases that were made before Weir judged: as null. */
+  readonly analysis?: AnalysisPolicy | null
+  /** Not there: hold. */
+  readonly onInconclusive?: OnInconclusive
+  /** Of the strategy `shadow` only. */
+  readonly shadow?: ShadowPolicy
+  /** Of the strategy `blue-green` only. */
+  readonly checks?: ReleaseChecks
 }
-/** Traffic share of the new release, 0…100; each step waits for approval. */
+
+/**
+ * | strategy   | how a release takes over                                                       |
+ * |------------|--------------------------------------------------------------------------------|
+ * | rolling    | beside the old one, then all at once                                           |
+ * | recreate   | the old one ends first                                                         |
+ * | canary     | by a share that grows, compared with the old one                               |
+ * | blue-green | beside the old one, checked, then all at once, watched, and back if it fails   |
+ * | shadow     | with copies of requests first, whose answers are compared and thrown away      |
+ */
+export type Strategy = 'rolling' | 'recreate' | 'canary' | 'blue-green' | 'shadow'
+
+/** A traffic share of the new release, 0…100. The other keys need a judge: without one every step waits for approval. */
 export interface CanaryStep {
   readonly weight: number
+  /** Proof does not end the step before. */
+  readonly atLeastMs?: number
+  /** Without a verdict by then, `onInconclusive` says what happens. */
+  readonly atMostMs?: number
+  /** Proof is not enough: a person has to agree. */
+  readonly approve?: boolean
 }
+
+/** What happens when a step's time is over and there is no verdict. `widen`: the next step, after the last one hold. */
+export type OnInconclusive =
+  | { readonly kind: 'hold' | 'widen' | 'rollback' }
+  /** As if it were proven, so long after the first request to it, unless a test failed. */
+  | { readonly kind: 'promote-after'; readonly afterMs: number }
+
+export interface ShadowPolicy {
+  /** Share of the requests that are copied, 0…1. */
+  readonly share: number
+  /** Upper case. Others than GET, HEAD and OPTIONS are copied only because they are named here. */
+  readonly methods: readonly string[]
+  /** Bodies are compared too, not only status and latency. */
+  readonly diff: boolean
+  readonly atMostMs: number
+  /** What follows proof. `stop`: no more copies, a person decides. */
+  readonly then: 'canary' | 'promote' | 'stop'
+}
+
+export interface ReleaseChecks {
+  /** Probes that the new replicas must answer before they get a request: all that are declared, or these. Empty: none. */
+  readonly before: 'auto' | readonly string[]
+  /** After the switch: so long the old release stays whole, and takes over again when more than this share of requests fails. */
+  readonly after: { readonly forMs: number; readonly errors: number }
+}
+
+/** The `analysis` part of the manifest with everything filled in. Shares are fractions. The same shape as core/canary's, which knows none of ours. */
+export interface AnalysisPolicy {
+  readonly falseAlarm: number
+  readonly margins: { readonly errors: number; readonly latency: number }
+  readonly routes: 'auto' | readonly string[]
+  readonly compare: readonly IndicatorName[]
+  readonly dryRun: readonly IndicatorName[]
+  readonly custom: readonly CustomIndicatorPolicy[]
+}
+
+export type IndicatorName = 'errors' | 'latency' | 'rejected' | 'signatures' | 'throughput' | 'restarts' | 'memory' | 'cpu'
+
+export interface CustomIndicatorPolicy {
+  readonly name: string
+  readonly source:
+    | { readonly kind: 'promql'; readonly url: string; readonly query: string }
+    | { readonly kind: 'http-json'; readonly url: string; readonly path: string }
+    | { readonly kind: 'sql'; readonly resource: string; readonly query: string }
+  readonly max: number | null
+  readonly min: number | null
+  readonly dryRun: boolean
+}
+
 export type Split =
   | { readonly by: 'request' }
   | { readonly by: 'client' }

@@ -55,7 +55,8 @@ export function desiredGroups(state: EnvironmentState, releases: Releases): read
   if (current) for (const service of Object.keys(current.graph.services)) if (current.number === target?.number || !gone.has(service)) want(current, service)
   if (rollout && target) {
     for (const service of servicesOfTarget(rollout)) want(target, service)
-    if (rollout.phase.name === 'switching' && base) for (const service of Object.keys(base.graph.services)) if (!gone.has(service)) want(base, service)
+    if ((rollout.phase.name === 'switching' || rollout.phase.name === 'watching') && base)
+      for (const service of Object.keys(base.graph.services)) if (!gone.has(service)) want(base, service)
   }
   const warm = state.warm ? releases[state.warm.release] : undefined
   if (warm && current) for (const service of warmServices(warm, current)) want(warm, service)
@@ -77,11 +78,14 @@ export function servicesOfTarget(rollout: Rollout): readonly string[] {
   switch (phase.name) {
     case 'starting':
       return upTo(phase.stage, 'beside')
+    case 'shadowing':
     case 'splitting':
+    case 'checking':
       return upTo(all, 'beside')
     case 'replacing':
       return [...upTo(all, 'beside'), ...upTo(phase.stage, 'replace')]
     case 'switching':
+    case 'watching':
       return rollout.stages.flatMap((stage) => stage.map((it) => it.service))
     case 'held':
       return phase.then === 'starting' ? upTo(phase.stage, 'beside') : [...upTo(all, 'beside'), ...upTo(phase.stage, 'replace')]
@@ -93,7 +97,8 @@ export function servicesOfTarget(rollout: Rollout): readonly string[] {
 /** Services of the base whose replicas must be gone, because their successors cannot run beside them. */
 export function servicesGoneFromBase(rollout: Rollout): ReadonlySet<string> {
   const { phase } = rollout
-  const replacing = phase.name === 'replacing' || phase.name === 'switching' || (phase.name === 'held' && phase.then === 'replacing')
+  const replacing =
+    phase.name === 'replacing' || phase.name === 'switching' || phase.name === 'watching' || (phase.name === 'held' && phase.then === 'replacing')
   return new Set(replacing ? rollout.stages.flatMap((stage) => stage.filter((it) => it.manner === 'replace').map((it) => it.service)) : [])
 }
 

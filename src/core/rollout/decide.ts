@@ -9,6 +9,7 @@ import { decideTable, type Place } from '../plan/table.ts'
 import { decideTasks } from '../plan/tasks.ts'
 import { because, begin, type KnownRelease, running } from './begin.ts'
 import { take } from './commands.ts'
+import type { Findings } from './findings.ts'
 import { decideJobs } from './jobs.ts'
 import type { Because, Command, EnvironmentState, Rollout, WaitingRollout } from './state.ts'
 import { type Stepped, step } from './step.ts'
@@ -21,6 +22,7 @@ export interface DecideInput {
   readonly seen: Seen
   /** What the entry answered before; null: not counted, or no rollout can begin in this pass. */
   readonly answers: EntryAnswers | null
+  readonly findings: Findings
   readonly epoch: Epoch
   /** Store time. */
   readonly now: number

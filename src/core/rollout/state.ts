@@ -1,5 +1,8 @@
+import type { Verdict } from '../canary/verdict.ts'
+import type { ReleaseChecks, ShadowPolicy, Strategy } from '../model/app-graph.ts'
 import type { ExitStatus } from '../model/replica.ts'
 import type { TableVersion } from '../model/routing.ts'
+import type { Judging, Rejected, Trial, Wait } from './judging.ts'
 
 /**
  * All that Weir remembers of one environment between two passes of its controller. One document, saved in one transaction *before*
@@ -32,6 +35,10 @@ export interface EnvironmentState {
   readonly setbacks: Readonly<Record<string, { readonly count: number; readonly retryAt: number }>>
   /** Grows with each rollout and names it. */
   readonly nextRollout: number
+  /** What serves is judged against itself; null: not just now. */
+  readonly trial: Trial | null
+  /** What is not to come back by itself, oldest first. */
+  readonly rejected: readonly Rejected[]
 }
 
 export interface ReplicaRecord {
@@ -75,6 +82,8 @@ export interface WaitingRollout {
   readonly kind: 'deploy' | 'rollback'
   readonly target: number
   readonly by: string
+  /** What serves is broken: the new release is not compared with it, and takes over at once. */
+  readonly forward?: boolean
 }
 
 /** A release taking over the environment. */
@@ -86,9 +95,15 @@ export interface Rollout {
   readonly base: number | null
   readonly by: string
   readonly startedAt: number
-  readonly strategy: 'rolling' | 'recreate' | 'canary'
-  /** Weights of the canary in percent; each waits for approval. */
+  readonly strategy: Strategy
+  /** Weights of the canary in percent. Without `judging` each waits for approval. */
   readonly steps: readonly number[]
+  /** null, or not there: nobody judges. */
+  readonly judging?: Judging | null
+  /** Of the strategy `shadow`. */
+  readonly shadow?: ShadowPolicy | null
+  /** Of the strategy `blue-green`, with the probes by name. */
+  readonly checks?: CheckPlan | null
   /** How long the base stays warm after the promotion. */
   readonly keepMs: number
   /** Services that differ, in stages of dependency order; services of a stage start side by side. */
@@ -99,6 +114,18 @@ export interface Rollout {
   readonly phase: RolloutPhase
   /** A person holds it where it is. */
   readonly paused: boolean
+  /** Why it does not go on by itself just now; null, or not there: it does. */
+  readonly waits?: Wait | null
+  /** Why all requests are going to the target: proof, a person's word; null, or not there: the strategy asks for none. */
+  readonly grounds?: Because | null
+}
+
+export interface CheckPlan {
+  /** Asked of the new replicas before the switch, and of the app after it. */
+  readonly probes: readonly { readonly service: string; readonly probe: string }[]
+  /** Whether they are asked before the switch. */
+  readonly before: boolean
+  readonly after: ReleaseChecks['after']
 }
 
 export interface RolloutService {
@@ -113,20 +140,38 @@ export interface RolloutService {
 /**
  * | phase     | runs                                       | serves              | leaves when                                          |
  * |-----------|--------------------------------------------|---------------------|------------------------------------------------------|
- * | starting  | base + target's `beside` services ≤ stage  | base                | stage ready → next; last → splitting or replacing    |
- * | splitting | base + target                              | both, by weight     | approved past the last step → replacing              |
+ * | starting  | base + target's `beside` services ≤ stage  | base                | stage ready → next; last → the phase of the strategy |
+ * | shadowing | base + target                              | base; copies: target| proven, or its time is over → what `then` says       |
+ * | splitting | base + target                              | both, by weight     | proven or approved past the last step → replacing    |
+ * | checking  | base + target                              | base                | every probe answered → replacing                     |
  * | replacing | `beside` both; `replace`: none, then target| base, gaps said     | all ready → switching                                |
- * | switching | base + target                              | target              | every gateway worker has acknowledged → promoted     |
+ * | switching | base + target                              | target              | every gateway worker has acknowledged → promoted,    |
+ * |           |                                            |                     | blue-green: watching                                 |
+ * | watching  | base + target                              | target              | nothing failed for so long → promoted                |
  * | held      | as it was                                  | base                | a person decides (a migration's outcome is unknown)  |
  * | restoring | base                                       | base                | base whole again and target gone → ended             |
+ *
+ * After `starting` comes: canary `splitting`, shadow `shadowing`, blue-green `checking`, all others `replacing`.
  */
 export type RolloutPhase =
   | { readonly name: 'starting'; readonly stage: number; readonly since: number }
-  | { readonly name: 'splitting'; readonly step: number; readonly weight: number; readonly since: number }
+  /** `over`: no more copies, a person decides. */
+  | { readonly name: 'shadowing'; readonly since: number; readonly over: boolean }
+  /** `approved`: a person agreed to leave the last step; proof may still be missing. */
+  | { readonly name: 'splitting'; readonly step: number; readonly weight: number; readonly since: number; readonly approved?: boolean }
+  | { readonly name: 'checking'; readonly since: number }
   | { readonly name: 'replacing'; readonly stage: number; readonly since: number }
   | { readonly name: 'switching'; readonly since: number }
+  | { readonly name: 'watching'; readonly since: number }
   | { readonly name: 'held'; readonly because: Because; readonly since: number; readonly then: 'starting' | 'replacing'; readonly stage: number }
-  | { readonly name: 'restoring'; readonly because: Because; readonly since: number; readonly outcome: 'failed' | 'aborted' | 'superseded' }
+  | {
+      readonly name: 'restoring'
+      readonly because: Because
+      readonly since: number
+      readonly outcome: 'failed' | 'aborted' | 'superseded'
+      /** It failed for what it did with traffic: it is not taken again by itself. */
+      readonly rejects?: boolean
+    }
 
 /** Why: made once, where it is decided, and carried as data to events, CLI and pages. */
 export interface Because {
@@ -134,11 +179,21 @@ export interface Because {
   readonly text: string
   /** The last lines that the process printed, where that is the evidence. */
   readonly lines: readonly string[]
+  /** The verdict that it stands on, with all of its tests, and the newest stored block that went into it. */
+  readonly evidence?: { readonly verdict: Verdict; readonly cursor: number }
 }
 
 /** What people (and the release controller) ask of an environment. Stored when acknowledged, taken in order by its controller. */
 export type Command =
-  | { readonly kind: 'deploy'; readonly release: number; readonly whenBusy: 'wait' | 'supersede' }
+  | {
+      readonly kind: 'deploy'
+      readonly release: number
+      readonly whenBusy: 'wait' | 'supersede'
+      /** Though it was taken back before. */
+      readonly again?: boolean
+      /** Without comparing it with what serves, because that is what is broken. */
+      readonly forward?: boolean
+    }
   | { readonly kind: 'rollback'; readonly to: number | null; readonly acceptSchema: boolean }
   | { readonly kind: 'weight'; readonly weight: number }
   | { readonly kind: 'promote' | 'abort' | 'pause' | 'resume' }
@@ -171,4 +226,6 @@ export const INITIAL_STATE: EnvironmentState = {
   table: null,
   setbacks: {},
   nextRollout: 1,
+  trial: null,
+  rejected: [],
 }

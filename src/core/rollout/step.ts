@@ -86,6 +86,9 @@ function advance(rollout: Rollout, target: RunningRelease, input: StepInput): Ro
       const trouble = troubleIn(rollout, target, input)
       return trouble && canGoBack(rollout) ? goBack(rollout, trouble, 'failed', now) : rollout
     }
+    case 'shadowing':
+    case 'checking':
+    case 'watching':
     case 'switching':
     case 'held':
     case 'restoring':
