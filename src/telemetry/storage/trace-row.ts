@@ -98,7 +98,10 @@ function exportRequest({ rows, count, rawOf, resourceOf }: ClosedTrace, from: nu
     const resource = resourceOf(row) ?? new Uint8Array()
     const key = Buffer.from(resource.buffer, resource.byteOffset, resource.length).toString('latin1')
     let group = groups.get(key)
-    if (!group) groups.set(key, (group = { resource, spans: [] }))
+    if (!group) {
+      groups.set(key, (group = { resource, spans: [] }))
+      bytes += resource.length
+    }
     group.spans.push(raw)
     bytes += raw.length
   }

@@ -32,27 +32,40 @@ export interface Resource {
   readonly peers: LabelValues
   /** A copy of the Resource message; null: there is no room for it. */
   readonly bytes: Uint8Array | null
-  /** Number of the last span that it made. */
+  /** Number of the last span that it made; −1: none yet. */
   lastSpan: number
 }
 
 const MAX_KEPT_BYTES = 16_384
+/** Of all that are kept. */
+const MAX_BYTES = 32 * 2 ** 20
+/** What one environment may have of all that there is room for: one that floods must leave room for the others. */
+const SHARE = 1 / 4
 const UNKNOWN_SERVICE = 'unknown_service'
 
-/** The resources that spans of the window refer to. Those that none refers to any more make room when it gets short. */
+/**
+ * The resources that spans of the window refer to. Those that none refers to any more make room when it gets short; looking for them goes over
+ * all of them, so it is done again only when the window has moved on by a part of itself. What finds no room is parsed for its spans and not kept.
+ */
 export class Resources {
   readonly #names: NameTable
   readonly #labels: Labels
   readonly #max: number
+  /** So many spans are to leave the window before room is looked for again. */
+  readonly #patience: number
   readonly #seed = randomInt(2 ** 31)
   readonly #byHash = new Map<number, Resource[]>()
   readonly #all: (Resource | null)[] = []
   readonly #free: number[] = []
+  readonly #kept = new Map<number, Kept>()
+  readonly #keptOfAll: Kept = { count: 0, bytes: 0 }
+  #lookedAt = Number.NEGATIVE_INFINITY
 
-  constructor(names: NameTable, labels: Labels, max: number) {
+  constructor(names: NameTable, labels: Labels, { max, windowSpans }: { readonly max: number; readonly windowSpans: number }) {
     this.#names = names
     this.#labels = labels
     this.#max = max
+    this.#patience = windowSpans / 64
   }
 
   at(index: number): Resource | null {
@@ -68,13 +81,23 @@ export class Resources {
     const hashed = hash(bytes, from, to, this.#seed) ^ Math.imul(scope, 0x9e3779b1)
     const found = this.#byHash.get(hashed)
     if (found) for (const resource of found) if (resource.scope === scope && isSame(resource.bytes, bytes, from, to)) return resource
-    if (this.size >= this.#max) this.#forget(oldestSpan)
-    if (this.size >= this.#max || to - from > MAX_KEPT_BYTES) return this.#parse(this.#max, scope, bytes, from, to)
+    if (to - from > MAX_KEPT_BYTES || !this.#hasRoom(scope, to - from, oldestSpan)) return this.#parse(this.#max, scope, bytes, from, to)
     const resource = this.#parse(this.#free.pop() ?? this.#all.length, scope, bytes, from, to)
     this.#all[resource.index] = resource
+    this.#keep(resource, 1)
     if (found) found.push(resource)
     else this.#byHash.set(hashed, [resource])
     return resource
+  }
+
+  #hasRoom(scope: number, bytes: number, oldestSpan: number): boolean {
+    const isOver = (kept: Kept | undefined, share: number) => kept !== undefined && (kept.count >= share * this.#max || kept.bytes + bytes > share * MAX_BYTES)
+    const isFull = () => isOver(this.#keptOfAll, 1) || isOver(this.#kept.get(scope), SHARE)
+    if (isFull() && oldestSpan >= this.#lookedAt + this.#patience) {
+      this.#lookedAt = oldestSpan
+      this.#forget(oldestSpan)
+    }
+    return !isFull()
   }
 
   #parse(index: number, scope: number, bytes: Uint8Array, from: number, to: number): Resource {
@@ -96,21 +119,38 @@ export class Resources {
       operations: this.#labels.of(scope, service, 'operation'),
       peers: this.#labels.of(scope, service, 'peer'),
       bytes: index < this.#max ? bytes.slice(from, to) : null,
-      lastSpan: 0,
+      lastSpan: -1,
     }
+  }
+
+  #keep({ scope, bytes }: Resource, times: 1 | -1): void {
+    let mine = this.#kept.get(scope)
+    if (!mine) this.#kept.set(scope, (mine = { count: 0, bytes: 0 }))
+    for (const kept of [mine, this.#keptOfAll]) {
+      kept.count += times
+      kept.bytes += times * (bytes?.length ?? 0)
+    }
+    if (mine.count === 0) this.#kept.delete(scope)
   }
 
   #forget(oldestSpan: number): void {
     for (const [hashed, list] of this.#byHash) {
       const kept = list.filter((resource) => resource.lastSpan >= oldestSpan)
-      for (const { index } of list.filter((resource) => resource.lastSpan < oldestSpan)) {
-        this.#all[index] = null
-        this.#free.push(index)
+      for (const resource of list.filter(({ lastSpan }) => lastSpan < oldestSpan)) {
+        this.#all[resource.index] = null
+        this.#free.push(resource.index)
+        this.#keep(resource, -1)
       }
       if (kept.length > 0) this.#byHash.set(hashed, kept)
       else this.#byHash.delete(hashed)
     }
   }
+}
+
+/** How much is kept, of one environment or of all. */
+interface Kept {
+  count: number
+  bytes: number
 }
 
 /** Reads what the attributes of a resource claim. */

@@ -127,7 +127,7 @@ export class TraceWindow {
     this.traces = new TraceTable(Math.max(1, size >> 1))
     this.raw = new RawRing(options.rawBytes)
     this.#labels = new Labels(this.names)
-    this.resources = new Resources(this.names, this.#labels, MAX_RESOURCES)
+    this.resources = new Resources(this.names, this.#labels, { max: MAX_RESOURCES, windowSpans: size })
     this.#pairs = new Pairs(this.columns)
     this.#wheel = new DueWheel(this.traces, options.now())
     this.#decoder = new SpanDecoder(this.columns, this.names)
