@@ -1,6 +1,6 @@
 import { isWeirError, WeirError } from '../errors.ts'
 import type { RpcClient } from '../rpc/client.ts'
-import type { GraphView, NamedEnvironment, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
+import type { ErrorsView, GraphView, NamedEnvironment, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
 
 /** Whoever asks waits no longer: an answer that comes late is as good as none. */
 const WITHIN_MS = 2000
@@ -39,6 +39,9 @@ export class TelemetryClient implements Telemetry {
   }
   trace(environment: string, id: string): Promise<TraceView | null> {
     return this.#ask('trace', { environment, request: id })
+  }
+  errors(environment: string, request: { readonly sinceMs: number }): Promise<ErrorsView> {
+    return this.#ask('errors', { environment, request })
   }
 
   async #ask<Answer>(call: string, args: unknown): Promise<Answer> {

@@ -45,6 +45,7 @@ export function telemetryContract(name: string, open: () => Promise<TelemetryHar
       assert.deepEqual((await it.telemetry.graph('e901', { windowMs: 60_000 })).edges, [])
       assert.deepEqual(await it.telemetry.traces('e901', all), [])
       assert.equal(await it.telemetry.trace('e901', '1'.padStart(32, '0')), null)
+      assert.deepEqual((await it.telemetry.errors('e901', { sinceMs: now - 60_000 })).signatures, [])
       const why = await it.telemetry.why('e901', { service: 'web', windowMs: 60_000 })
       assert.deepEqual([why.service, why.ranked], ['web', []])
       assert.notEqual(why.sentence, '')
@@ -83,6 +84,7 @@ export function telemetryContract(name: string, open: () => Promise<TelemetryHar
         () => it.telemetry.why('e901', { service: 'web', windowMs: 1 }),
         () => it.telemetry.traces('e901', all),
         () => it.telemetry.trace('e901', traceOf(1).id),
+        () => it.telemetry.errors('e901', { sinceMs: now }),
         () => it.telemetry.health(),
       ])
         await assert.rejects(ask, (error) => isWeirError(error, 'E_UNAVAILABLE'))

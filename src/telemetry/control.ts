@@ -11,6 +11,7 @@ export function handlersOf(telemetry: Telemetry): Handlers {
     why: ({ environment, request }: About<{ service: string; windowMs: number }>) => telemetry.why(environment, request),
     traces: ({ environment, request }: About<TraceFilter>) => telemetry.traces(environment, request),
     trace: ({ environment, request }: About<string>) => telemetry.trace(environment, request),
+    errors: ({ environment, request }: About<{ sinceMs: number }>) => telemetry.errors(environment, request),
   }
 }
 

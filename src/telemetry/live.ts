@@ -12,12 +12,13 @@ import { environmentOfKey } from './keys.ts'
 import { RecentTraces } from './recent.ts'
 
 import { Senders } from './senders.ts'
+import { ErrorsSeen } from './signatures/errors-seen.ts'
 import { Statsd } from './statsd/statsd.ts'
 import type { ConnectTo } from './storage/connection.ts'
 import type { LogExport } from './storage/logs/export/sender.ts'
 import { LogTail } from './storage/logs/log-tail.ts'
 import { TelemetryStore } from './storage/store.ts'
-import type { GraphView, NamedEnvironment, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
+import type { ErrorsView, GraphView, NamedEnvironment, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
 import { why } from './why.ts'
 import type { ClosedTrace } from './window/closed-trace.ts'
 import { NameTable } from './window/name-table.ts'
@@ -57,6 +58,7 @@ export class LiveTelemetry implements Telemetry {
   readonly #journal: Journal
   readonly #recovery: Recovery
   readonly #entrance: Entrance
+  readonly #errors: ErrorsSeen
   readonly #store: TelemetryStore
   readonly #tail: LogTail
   readonly #recent: RecentTraces
@@ -96,6 +98,7 @@ export class LiveTelemetry implements Telemetry {
     })
     this.#recent = new RecentTraces(this.#window)
     this.#graphs = new Graphs(this.#window, (scope, row) => this.#recovery.of(scope, this.#window.columns.trace, 4 * row).drawn)
+    this.#errors = new ErrorsSeen({ names: this.#names, now: Date.now })
     this.#store = new TelemetryStore({
       connect: options.connect,
       names: this.#names,
@@ -103,9 +106,10 @@ export class LiveTelemetry implements Telemetry {
       now: Date.now,
       logExport: options.logExport ?? null,
       journal: this.#journal,
+      signatures: this.#errors,
     })
     this.#statsd = new Statsd((scope, samples) => this.#store.samples(scope, samples))
-    this.#tail = new LogTail({ folder: options.logs, sink: this.#store, now: Date.now })
+    this.#tail = new LogTail({ folder: options.logs, sink: this.#store, errors: this.#errors, now: Date.now })
     this.intake = new Intake({
       senderOf: (key) => this.#senderOf(key),
       scopeOf: (claims, trusted) => this.#scopeOf(claims, trusted),
@@ -154,6 +158,7 @@ export class LiveTelemetry implements Telemetry {
     const links = [...this.#entrance.health(), ...this.#statsd.health()]
     const notForwarded = links.reduce((sum, it) => sum + (it.lost['not-forwarded'] ?? 0), 0)
     if (notForwarded > 0) lost['not-forwarded'] = notForwarded
+    if (this.#errors.other > 0) lost['error-kinds'] = this.#errors.other
     return {
       startedAt: this.#startedAt,
       spans: { accepted: window.accepted, inMemory: window.spans },
@@ -186,12 +191,19 @@ export class LiveTelemetry implements Telemetry {
     return this.#recent.trace(scopeOf(environment), id)
   }
 
+  async errors(environment: string, { sinceMs }: { readonly sinceMs: number }): Promise<ErrorsView> {
+    return this.#errors.view(scopeOf(environment), sinceMs)
+  }
+
   #closed(closed: ClosedTrace): void {
     this.#senders.note(closed, Date.now())
     const { scope, rows, columns, late } = closed
     const { counted, drawn } = late ? NEW : this.#recovery.of(scope, columns.trace, 4 * (rows[0] as number))
     if (!drawn) this.#graphs.add(closed, Date.now())
-    if (!counted) this.#store.traceClosed(closed)
+    if (!counted) {
+      this.#store.traceClosed(closed)
+      this.#errors.closed(closed)
+    }
     this.#journal.closed(scope, columns.trace, 4 * (rows[0] as number))
   }
 
@@ -203,6 +215,7 @@ export class LiveTelemetry implements Telemetry {
   async #restore(): Promise<void> {
     try {
       const [graphs, marks] = [await this.#store.loadGraphs(), await this.#store.loadMarks()]
+      this.#errors.restore(await this.#store.loadSignatures())
       this.#graphs.restore(graphs)
       this.#restored = true
       void this.#recover(marks)
@@ -233,10 +246,9 @@ export class LiveTelemetry implements Telemetry {
   }
 
   #logs(scope: number, records: readonly LogRecord[]): void {
-    this.#store.logs(
-      scope,
-      records.map(({ maker, ...record }) => ({ ...record, service: maker.service, release: maker.release, instance: maker.instance })),
-    )
+    const entries = records.map(({ maker, ...record }) => ({ ...record, service: maker.service, release: maker.release, instance: maker.instance }))
+    this.#store.logs(scope, entries)
+    this.#errors.logged(scope, entries)
   }
 
   #metrics(scope: number, points: readonly MetricPoint[]): void {

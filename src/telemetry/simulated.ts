@@ -1,5 +1,5 @@
 import { WeirError } from '../errors.ts'
-import type { GraphView, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
+import type { ErrorsView, GraphView, SignatureCount, Telemetry, TelemetryHealth, TraceFilter, TraceLine, TraceView, WhyView } from './telemetry.ts'
 
 /** Telemetry that says what it was told to say, or nothing at all. */
 export class SimulatedTelemetry implements Telemetry {
@@ -8,6 +8,7 @@ export class SimulatedTelemetry implements Telemetry {
   readonly #graphs = new Map<string, GraphView>()
   readonly #reasons = new Map<string, WhyView>()
   readonly #traces = new Map<string, TraceView[]>()
+  readonly #errors = new Map<string, readonly SignatureCount[]>()
   readonly #now: () => number
 
   constructor(now: () => number) {
@@ -22,6 +23,10 @@ export class SimulatedTelemetry implements Telemetry {
   }
   addTrace(environment: string, trace: TraceView): void {
     this.#traces.set(environment, [trace, ...(this.#traces.get(environment) ?? [])])
+  }
+
+  setErrors(environment: string, signatures: readonly SignatureCount[]): void {
+    this.#errors.set(environment, signatures)
   }
 
   async health(): Promise<TelemetryHealth> {
@@ -52,6 +57,10 @@ export class SimulatedTelemetry implements Telemetry {
   async trace(environment: string, id: string): Promise<TraceView | null> {
     this.#answer()
     return this.#traces.get(environment)?.find((it) => it.id === id) ?? null
+  }
+  async errors(environment: string, { sinceMs }: { readonly sinceMs: number }): Promise<ErrorsView> {
+    this.#answer()
+    return { at: this.#now(), since: sinceMs, signatures: this.#errors.get(environment) ?? [] }
   }
 
   #answer(): void {

@@ -13,6 +13,8 @@ export interface Telemetry {
   traces(environment: string, request: TraceFilter): Promise<readonly TraceLine[]>
   /** null: not among the recent ones. */
   trace(environment: string, id: string): Promise<TraceView | null>
+  /** Error signatures since then, at most a day and a half ago, and those of the day before. */
+  errors(environment: string, request: { readonly sinceMs: number }): Promise<ErrorsView>
 }
 
 export interface NamedEnvironment {
@@ -142,6 +144,32 @@ export interface SpanView {
   readonly instance: string | null
   readonly release: string | null
   readonly attributes: Readonly<Record<string, unknown>>
+}
+
+export interface ErrorsView {
+  /** Milliseconds since 1970. */
+  readonly at: number
+  readonly since: number
+  /** Most frequent first. */
+  readonly signatures: readonly SignatureCount[]
+}
+
+/** Errors of one kind in one release of a service. An error that spans, logs and output tell of counts once. */
+export interface SignatureCount {
+  readonly service: string
+  /** `v4`: the release that started the replica; '': not known. */
+  readonly release: string
+  /** As `TypeError at cart (cart.js) · GET /cart 500`; `other`: those of which there were too many kinds. */
+  readonly signature: string
+  /** Since the time asked for: exact to ten seconds within the last hour, to five minutes before. */
+  readonly count: number
+  /** In the 24 hours before it. */
+  readonly before: number
+  /** Milliseconds since 1970. */
+  readonly firstSeen: number
+  readonly lastSeen: number
+  /** Of one that has a trace: 32 hex digits. */
+  readonly trace: string | null
 }
 
 export interface TelemetryHealth {

@@ -80,7 +80,7 @@ function atLinks(lines: readonly string[]): TraceLink[] {
     } else if (ASIDE.test(line)) isAside = true
     else if (AT.test(line) && !isAside) {
       const { frames } = links.at(-1) as (typeof links)[number]
-      if (frames.length < MOST_FRAMES) frames.push(atFrame(line.trim().slice('at '.length)))
+      if (frames.length < MOST_FRAMES) frames.push(atFrame(line.trim().replace(/ \{$/, '').slice('at '.length)))
     }
   }
   return links

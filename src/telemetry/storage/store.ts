@@ -3,6 +3,8 @@ import { promisify } from 'node:util'
 import { deflateRaw, inflateRaw } from 'node:zlib'
 import type { Names } from '../../core/tracegraph/spans.ts'
 import type { Marks } from '../journal/left-journal.ts'
+import { readSignatures, writeSignatures } from '../signatures/saved-signatures.ts'
+import type { SignatureRow } from '../signatures/signature-book.ts'
 import type { ClosedTrace } from '../window/closed-trace.ts'
 import { markOf, mergeRollups, setMark } from './compaction.ts'
 import type { ConnectTo, Session } from './connection.ts'
@@ -45,6 +47,8 @@ export interface StoreOptions {
   readonly logExport?: LogExport | null
   /** Whose marks are kept with the counts. */
   readonly journal?: { readonly name: string; mark(): number } | null
+  /** Of errors: written with the counts. */
+  readonly signatures?: { take(): readonly SignatureRow[] } | null
 }
 
 /** A point of an OTLP metric. */
@@ -235,6 +239,11 @@ export class TelemetryStore {
     return this.read(loadMarks)
   }
 
+  /** Of the last day and a half. Rejects while PostgreSQL cannot be reached. */
+  loadSignatures(): Promise<readonly SignatureRow[]> {
+    return this.read((session) => readSignatures(session, this.#options.now()))
+  }
+
   /** Their journals are gone. */
   forgetMarks(): void {
     const name = this.#options.journal?.name ?? ''
@@ -323,7 +332,9 @@ export class TelemetryStore {
   /** The counts, and in the same transaction how much of the journal is in them. */
   #drain(rows: CopyRows): void {
     this.#rollups.drain(rows)
-    const { journal } = this.#options
+    const { journal, signatures } = this.#options
+    const seen = signatures?.take() ?? []
+    if (seen.length > 0) this.#queue.also((session) => writeSignatures(session, seen))
     const mark = journal?.mark() ?? 0
     if (!journal || mark === this.#marked) return
     this.#marked = mark

@@ -14,6 +14,12 @@ export interface LogSink {
   read<T>(work: (session: Session) => Promise<T>): Promise<T>
 }
 
+/** Who looks for errors in them. */
+export interface LineReader {
+  line(scope: number, entry: LogEntry, printed: { readonly stream: string; readonly text: string }): void
+  looked(): void
+}
+
 interface Cursor {
   inode: number
   position: number
@@ -41,6 +47,7 @@ const OLDEST_MS = 5 * 3_600_000
 export class LogTail {
   readonly #folder: string
   readonly #sink: LogSink
+  readonly #errors: LineReader | null
   readonly #now: () => number
   #cursors: Map<string, Cursor> | null = null
   #timer: NodeJS.Timeout | null = null
@@ -51,9 +58,10 @@ export class LogTail {
   /** Why the last look ended early. */
   problem: string | null = null
 
-  constructor({ folder, sink, now }: { readonly folder: string; readonly sink: LogSink; readonly now: () => number }) {
+  constructor({ folder, sink, errors = null, now }: LogTailOptions) {
     this.#folder = folder
     this.#sink = sink
+    this.#errors = errors
     this.#now = now
   }
 
@@ -91,6 +99,7 @@ export class LogTail {
         if (id !== undefined && this.#left > 0) this.#lookAt(this.#cursors, scope, `${environment}/${id}`, id)
       }
     }
+    this.#errors?.looked()
   }
 
   #lookAt(cursors: Map<string, Cursor>, scope: number, source: string, id: string): void {
@@ -136,7 +145,7 @@ export class LogTail {
         const text = new StringDecoder('utf8').end(bytes.subarray(0, end))
         at += end
         this.#left -= end
-        this.#sink.logs(scope, this.#entriesOf(text, id))
+        this.#sink.logs(scope, this.#entriesOf(text, scope, id))
         cursors.set(source, { inode, position: at })
         this.#sink.with((session) => writeCursor(session, source, inode, at))
       }
@@ -145,7 +154,7 @@ export class LogTail {
     }
   }
 
-  #entriesOf(text: string, id: string): LogEntry[] {
+  #entriesOf(text: string, scope: number, id: string): LogEntry[] {
     const { service, release } = originOf(id) ?? { service: id, release: null }
     const oldest = this.#now() - OLDEST_MS
     const entries: LogEntry[] = []
@@ -154,10 +163,19 @@ export class LogTail {
       if (record === null || record.time < oldest) continue
       const meaning = readLine(record.text)
       const severity = record.stream === 'weir' ? LEVEL.warn : meaning.severity
-      entries.push({ ...meaning, severity, atMs: record.time, service, release: release === null ? '' : `v${release}`, instance: id })
+      const entry = { ...meaning, severity, atMs: record.time, service, release: release === null ? '' : `v${release}`, instance: id }
+      this.#errors?.line(scope, entry, record)
+      entries.push(entry)
     }
     return entries
   }
+}
+
+interface LogTailOptions {
+  readonly folder: string
+  readonly sink: LogSink
+  readonly errors?: LineReader | null
+  readonly now: () => number
 }
 
 interface Record {
