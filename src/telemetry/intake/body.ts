@@ -8,8 +8,11 @@ export const MAX_BODY_BYTES = 16 * 2 ** 20
 export const MAX_INFLATED_BYTES = 32 * 2 ** 20
 const MIN_CHUNK = 1024
 
-/** The whole body as it came; a `Refused` when it is too large, null when the sender went away. */
-export function readBody(request: IncomingMessage, done: (body: Uint8Array | Refused | null) => void): void {
+/**
+ * The whole body as it came; a `Refused` when it is too large, null when the sender went away. `upTo` is told how large it is so far, since not
+ * every sender announces that, and throws a `Refused` when there is no room for so much.
+ */
+export function readBody(request: IncomingMessage, upTo: (bytes: number) => void, done: (body: Uint8Array | Refused | null) => void): void {
   const chunks: Buffer[] = []
   let size = 0
   let told = false
@@ -19,11 +22,15 @@ export function readBody(request: IncomingMessage, done: (body: Uint8Array | Ref
     done(body)
   }
   request.on('data', (chunk: Buffer) => {
+    if (told) return
     size += chunk.length
-    if (size <= MAX_BODY_BYTES) chunks.push(chunk)
-    else {
+    try {
+      if (size > MAX_BODY_BYTES) throw new Refused('size', `The body is over ${MAX_BODY_BYTES} bytes.`)
+      upTo(size)
+      chunks.push(chunk)
+    } catch (error) {
       chunks.length = 0
-      tell(new Refused('size', `The body is over ${MAX_BODY_BYTES} bytes.`))
+      tell(error as Refused)
     }
   })
   request.on('end', () => tell(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)))

@@ -4,20 +4,17 @@ import { type ClientHttp2Session, connect as connectHttp2, type IncomingHttpHead
 import { type AddressInfo, connect } from 'node:net'
 import { after, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { keyValues, requestOf, spanId, testWindow, traceId } from '../window/testing.ts'
+import { keyValues, requestOf } from '../window/testing.ts'
 import { otlpFromJson } from '../wire/otlp-json.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
-import { Intake } from './intake.ts'
 import type { ReceptionOptions } from './reception.ts'
+import { KEY, span, testIntake } from './testing.ts'
 
 const TRACES = '/opentelemetry.proto.collector.trace.v1.TraceService/Export'
 const METRICS = '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export'
 const LOGS = '/opentelemetry.proto.collector.logs.v1.LogsService/Export'
-const KEY = { 'x-weir-key': 'right' }
 const closing: (() => Promise<unknown>)[] = []
 after(() => Promise.all(closing.map((close) => close())))
-
-const span = (n: number) => ({ trace: traceId(n), id: spanId(n), kind: 'server' as const, service: 'web', operation: 'GET /' })
 
 function framed(message: Uint8Array, compressed = 0): Buffer {
   const prefix = Buffer.from([compressed, 0, 0, 0, 0])
@@ -34,17 +31,8 @@ interface Answer {
 }
 
 async function started(options: Partial<ReceptionOptions> = {}) {
-  const test = testWindow()
-  const logs: string[] = []
-  const points: string[] = []
-  const intake = new Intake({
-    senderOf: (key) => (key === 'right' ? 7 : key === 'claims' ? 'claimed' : null),
-    scopeOf: ({ namespace }) => (namespace === 'shop' ? 5 : null),
-    window: test.window,
-    onLogs: (scope, records) => logs.push(...records.map(({ text, maker }) => `${scope} ${maker.service} ${text}`)),
-    onMetrics: (scope, its) => points.push(...its.map(({ name, kind }) => `${scope} ${name} ${kind}`)),
-    ...options,
-  })
+  const test = testIntake(options)
+  const { intake } = test
   const server = intake.grpcServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
@@ -55,7 +43,7 @@ async function started(options: Partial<ReceptionOptions> = {}) {
     return intake.close()
   })
   const call = (path: string, body: Uint8Array, headers: Record<string, string> = KEY) => unary(client, path, [body], headers)
-  return { ...test, intake, client, port, call, logs, points }
+  return { ...test, client, port, call }
 }
 
 /** Sends the pieces one after the other. */
@@ -154,9 +142,9 @@ describe('OTLP/gRPC', () => {
   })
 
   it('sends away what there is no room for, to come back in a second', async () => {
-    const { call, window } = await started({ overloaded: () => 'The store is behind.' })
-    const { status, text, details } = await call(TRACES, framed(requestOf([span(1)])))
-    assert.deepEqual([status, text], ['14', 'The store is behind.'])
+    const { call, window } = await started({ hasRoomFor: () => false })
+    const { status, details } = await call(LOGS, framed(new Uint8Array(0)))
+    assert.equal(status, '14')
     assert.ok(details.includes('type.googleapis.com/google.rpc.RetryInfo'))
     assert.deepEqual([...details.subarray(-6)], [0x12, 4, 0x0a, 2, 0x08, 1], 'a delay of one second')
     assert.equal(window.losses.of(7, 'refused-busy'), 1)

@@ -4,7 +4,7 @@ import type { Accepted, Sender } from '../window/trace-window.ts'
 import { exportAnswer, retryLater } from '../wire/answers.ts'
 import type { Signal } from '../wire/otlp-json.ts'
 import { MAX_BODY_BYTES } from './body.ts'
-import { KEY_HEADER, RETRY_AFTER_S, type Reception } from './reception.ts'
+import { type BodyRoom, KEY_HEADER, RETRY_AFTER_S, type Reception } from './reception.ts'
 import { Refused } from './refused.ts'
 
 const SIGNALS: Readonly<Record<string, Signal>> = {
@@ -70,7 +70,7 @@ export class GrpcFace {
     stream.on('error', () => {}) // `close` follows
     const timer = setTimeout(() => stream.close(CANCEL), REQUEST_MS)
     let sender: Sender | null = null
-    let leave: (() => void) | null = null
+    let room: BodyRoom | null = null
     this.#reception.begin()
     try {
       if (!/^application\/grpc(\+proto)?(;|$)/.test(headers['content-type'] ?? '')) return noGrpc(stream)
@@ -80,7 +80,7 @@ export class GrpcFace {
       const from = this.#reception.senderOf(typeof key === 'string' ? key : null)
       sender = from
       const frame = await readFrame(stream, (bytes) => {
-        leave = this.#reception.admit(from, bytes)
+        room = this.#reception.admit(from, bytes)
       })
       if (frame !== null)
         answer(stream, signal, this.#reception.take(from, signal, this.#reception.unpack(frame.subarray(PREFIX_BYTES), encodingOf(frame, headers))))
@@ -88,7 +88,7 @@ export class GrpcFace {
       refuse(stream, this.#reception.refuse(sender, error))
     } finally {
       clearTimeout(timer)
-      ;(leave as (() => void) | null)?.()
+      ;(room as BodyRoom | null)?.leave()
     }
   }
 }

@@ -4,38 +4,26 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { keyValues, requestOf, spanId, testWindow, traceId } from '../window/testing.ts'
+import { keyValues, requestOf, spanId, traceId } from '../window/testing.ts'
 import { otlpFromJson } from '../wire/otlp-json.ts'
 import { ProtobufWriter } from '../wire/protobuf-writer.ts'
-import { Intake } from './intake.ts'
 import type { ReceptionOptions } from './reception.ts'
+import { KEY, span, testIntake } from './testing.ts'
 
 const PROTOBUF = { 'content-type': 'application/x-protobuf' }
 const JSON_TYPE = { 'content-type': 'application/json' }
-const KEY = { 'x-weir-key': 'right' }
 const closing: (() => Promise<void>)[] = []
 after(() => Promise.all(closing.map((close) => close())))
 
-const span = (n: number) => ({ trace: traceId(n), id: spanId(n), kind: 'server' as const, service: 'web', operation: 'GET /' })
-
 async function started(options: Partial<ReceptionOptions> = {}) {
-  const test = testWindow()
-  const logs: string[] = []
-  const points: string[] = []
-  const intake = new Intake({
-    senderOf: (key) => (key === 'right' ? 7 : key === 'claims' ? 'claimed' : null),
-    scopeOf: ({ namespace }) => (namespace === 'shop' ? 5 : null),
-    window: test.window,
-    onLogs: (scope, records) => logs.push(...records.map(({ text, maker }) => `${scope} ${maker.service} ${text}`)),
-    onMetrics: (scope, its) => points.push(...its.map(({ name, kind }) => `${scope} ${name} ${kind}`)),
-    ...options,
-  })
+  const test = testIntake(options)
+  const { intake } = test
   const server = intake.server().listen(0, '127.0.0.1')
   await once(server, 'listening')
   closing.push(() => intake.close())
   const { port } = server.address() as AddressInfo
   const post = (path: string, body: Uint8Array | string, headers: Record<string, string>, method = 'POST') => send(port, path, body, headers, method)
-  return { ...test, intake, post, logs, points, port }
+  return { ...test, post, port }
 }
 
 function send(port: number, path: string, body: Uint8Array | string, headers: Record<string, string>, method: string) {
@@ -157,9 +145,45 @@ describe('Intake', () => {
     assert.equal((await post('/v1/traces', requestOf([span(1)]), { ...PROTOBUF, ...KEY })).status, 200)
   })
 
-  it('sends away what storage cannot keep', async () => {
-    const { post } = await started({ overloaded: () => 'The store is behind.' })
-    const { status, body } = await post('/v1/traces', '{}', { ...JSON_TYPE, ...KEY })
-    assert.deepEqual([status, JSON.parse(body.toString())], [503, { code: 14, message: 'The store is behind.' }])
+  it('sends away logs that the store has no room for, and takes spans all the same', async () => {
+    const { post, window } = await started({ hasRoomFor: (signal) => signal !== 'logs' })
+    const statusOf = async (path: string) => (await post(path, '{}', { ...JSON_TYPE, ...KEY })).status
+    assert.deepEqual([await statusOf('/v1/logs'), await statusOf('/v1/metrics'), await statusOf('/v1/traces')], [503, 200, 200])
+    assert.equal(window.losses.of(7, 'refused-busy'), 1)
+  })
+
+  it('keeps room for bodies that do not say how large they are, so that many of them do not fill the memory', async () => {
+    const { post, window, port } = await started()
+    const open = Array.from({ length: 3 }, () => httpRequest({ host: '127.0.0.1', port, path: '/v1/traces', method: 'POST', headers: { ...PROTOBUF, ...KEY } }))
+    const answers = open.map((it) => once(it, 'response').then(([response]) => response.statusCode as number))
+    for (const it of open) for (let n = 0; n < 7; n++) it.write(Buffer.alloc(2 ** 20))
+    assert.equal(await Promise.race(answers), 503, 'three times seven of sixteen megabytes')
+    assert.ok(window.losses.of(7, 'refused-busy') > 0)
+    for (const it of open) it.on('error', () => {}).destroy()
+    await Promise.allSettled(answers)
+    for (let tries = 0; (await post('/v1/traces', requestOf([span(1)]), { ...PROTOBUF, ...KEY })).status !== 200; tries++) assert.ok(tries < 100)
+  })
+
+  it('refuses JSON that would be a hundred times as large in memory', async () => {
+    const { post, window } = await started()
+    for (const path of ['/v1/traces', '/api/v2/spans']) {
+      const answer = await post(path, gzipSync(`[${'{},'.repeat(2_000_000)}{}]`), { ...JSON_TYPE, ...KEY, 'content-encoding': 'gzip' })
+      assert.equal(answer.status, 400)
+      assert.match(answer.body.toString(), /holds 4000002 values/)
+    }
+    assert.equal(window.losses.of(7, 'malformed'), 2)
+  })
+
+  it('answers and goes on when something fails that should not', async () => {
+    const told: string[] = []
+    const fails = () => {
+      throw new RangeError('no such thing')
+    }
+    const { post, window } = await started({ onLogs: fails, log: (line) => told.push(line) })
+    const resourceLogs = [{ scopeLogs: [{ logRecords: [{ body: { stringValue: 'hello' } }] }] }]
+    assert.equal((await post('/v1/logs', JSON.stringify({ resourceLogs }), { ...JSON_TYPE, ...KEY })).status, 500)
+    assert.match(told.join(), /RangeError: no such thing/)
+    assert.equal(window.losses.of(7, 'failed'), 1)
+    assert.equal((await post('/v1/traces', requestOf([span(1)]), { ...PROTOBUF, ...KEY })).status, 200)
   })
 })

@@ -2,7 +2,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Server as NetServer } from 'node:net'
 import type { Accepted, Sender } from '../window/trace-window.ts'
 import { exportAnswer, type Format, refusal } from '../wire/answers.ts'
-import { MalformedJson, otlpFromJson } from '../wire/otlp-json.ts'
+import { otlpFromJson } from '../wire/otlp-json.ts'
+import { parseJson } from '../wire/parse-json.ts'
 import { otlpFromZipkin } from '../wire/zipkin.ts'
 import { MAX_BODY_BYTES, readBody } from './body.ts'
 import { GrpcFace } from './grpc.ts'
@@ -82,9 +83,9 @@ export class Intake {
     checkType(request, target)
     const announced = Number(request.headers['content-length'] ?? 0)
     if (announced > MAX_BODY_BYTES) throw new Refused('size', `The body is over ${MAX_BODY_BYTES} bytes.`)
-    const leave = this.#reception.admit(sender, announced)
-    readBody(request, (body) => {
-      leave()
+    const room = this.#reception.admit(sender, announced)
+    readBody(request, room.upTo, (body) => {
+      room.leave()
       if (body === null) return
       try {
         if (body instanceof Refused) throw body
@@ -132,14 +133,6 @@ function soonDestroy({ req: request }: ServerResponse): void {
 function otlpOf(target: Target, format: Format, body: Uint8Array): Uint8Array {
   if (target === 'zipkin') return otlpFromZipkin(parseJson(body))
   return format === 'json' ? otlpFromJson(target, parseJson(body)) : body
-}
-
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.length).toString())
-  } catch (error) {
-    throw new MalformedJson(`The body is no JSON: ${(error as Error).message}`)
-  }
 }
 
 function contentType(request: IncomingMessage): string {

@@ -18,8 +18,10 @@ export interface ReceptionOptions {
   readonly window: Pick<TraceWindow, 'accept' | 'pressure' | 'shareOf' | 'losses'>
   onLogs(scope: number, records: readonly LogRecord[]): void
   onMetrics(scope: number, points: readonly MetricPoint[]): void
-  /** Of what comes after: storage that cannot keep up. */
-  overloaded?(): string | null
+  /** Whether the store takes more of these; when it does not, who sends them keeps them and comes again. */
+  hasRoomFor?(signal: 'logs' | 'metrics'): boolean
+  /** Told of what should not happen. */
+  readonly log?: (line: string) => void
 }
 
 export interface IntakeCounts {
@@ -27,6 +29,14 @@ export interface IntakeCounts {
   readonly bytes: number
   readonly logs: number
   readonly points: number
+}
+
+/** Room for one body while it is received. */
+export interface BodyRoom {
+  /** It is as large as this so far. Throws a `Refused` when there is no room for so much. */
+  upTo(bytes: number): void
+  /** Gives it back; a second time says nothing. */
+  leave(): void
 }
 
 /** The header, or metadata of gRPC, that brings the key. */
@@ -67,15 +77,25 @@ export class Reception {
     return sender
   }
 
-  /** Keeps room for a body of so many bytes; what is answered gives it back, once. */
-  admit(sender: Sender, bytes: number): () => void {
-    const busy = this.#options.overloaded?.() ?? this.#admission.refusal(sender, bytes)
-    if (busy !== null) throw new Refused('busy', busy)
-    this.#admission.enter(sender, bytes)
-    let left = false
-    return () => {
-      if (!left) this.#admission.leave(sender, bytes)
-      left = true
+  /** Keeps room for a body of so many bytes, and for more when more come. */
+  admit(sender: Sender, announced: number): BodyRoom {
+    const enter = (bytes: number) => {
+      const busy = this.#admission.refusal(sender, bytes)
+      if (busy !== null) throw new Refused('busy', busy)
+      this.#admission.enter(sender, bytes)
+    }
+    enter(announced)
+    let kept = announced
+    return {
+      upTo: (bytes) => {
+        if (bytes <= kept) return
+        enter(bytes - kept)
+        kept = bytes
+      },
+      leave: () => {
+        this.#admission.leave(sender, kept)
+        kept = 0
+      },
     }
   }
 
@@ -92,6 +112,7 @@ export class Reception {
       if (accepted.malformed) throw new MalformedProtobuf('The body is no OTLP.')
       return accepted
     }
+    if (this.#options.hasRoomFor?.(signal) === false) throw new Refused('busy', 'The store does not answer, and what waits for it is full.')
     const reader = new ProtobufReader(request)
     if (signal === 'logs') {
       const { records, tooMany } = readLogs(reader, request.length)
@@ -106,9 +127,16 @@ export class Reception {
   /** Counts what was not taken, and says as what it is to be answered. */
   refuse(sender: Sender | null, error: unknown): Refused {
     const counted = error instanceof MalformedProtobuf // by the window
-    const refused = error instanceof Refused ? error : asRefused(error)
+    const refused = error instanceof Refused ? error : this.#asRefused(error)
     if (refused.countedAs !== null && !counted) this.#options.window.losses.add(typeof sender === 'number' ? sender : 0, refused.countedAs)
     return refused
+  }
+
+  /** What one request brings about must not end the process for all. */
+  #asRefused(error: unknown): Refused {
+    if (error instanceof MalformedProtobuf || error instanceof MalformedJson) return new Refused('malformed', error.message)
+    this.#options.log?.(`a request could not be taken: ${error instanceof Error ? error.stack : String(error)}`)
+    return new Refused('failed', 'It could not be taken; the log of the telemetry process says why.')
   }
 
   /** Gives the records to the environments that they belong to. */
@@ -133,9 +161,4 @@ export class Reception {
     const because = [...(tooMany > 0 ? [`${tooMany} over the limit of a request`] : []), ...(homeless > 0 ? [`${homeless} of no app that is known`] : [])]
     return { accepted: records.length - homeless, rejected: tooMany + homeless, because: because.join('; ') || null, malformed: false }
   }
-}
-
-function asRefused(error: unknown): Refused {
-  if (error instanceof MalformedProtobuf || error instanceof MalformedJson) return new Refused('malformed', error.message)
-  throw error
 }

@@ -11,6 +11,7 @@ import type { Cause } from '../window/losses.ts'
  * | method | 405 | 12 | |
  * | size | 413 | 3 | 8 RESOURCE_EXHAUSTED |
  * | type | 415 | 3 | 12: a compression that is not known |
+ * | failed | 500 | 13 INTERNAL | 13 |
  * | busy | 503 | 14 UNAVAILABLE | 14 |
  */
 export class Refused extends Error {
@@ -48,5 +49,6 @@ const ANSWERS = {
   method: { status: 405, code: 12, cause: null },
   size: { status: 413, code: 3, cause: 'refused-size' },
   type: { status: 415, code: 3, cause: 'malformed' },
+  failed: { status: 500, code: 13, cause: 'failed' },
   busy: { status: 503, code: 14, cause: 'refused-busy' },
 } as const satisfies Record<string, { status: number; code: number; cause: Cause | null }>

@@ -1,4 +1,5 @@
 import { MalformedJson, otlpFromJson } from '../wire/otlp-json.ts'
+import { parseJson } from '../wire/parse-json.ts'
 import { otlpFromZipkin } from '../wire/zipkin.ts'
 
 export const TOPICS = ['zipkin', 'otlp_spans'] as const
@@ -17,15 +18,7 @@ const BRACE = '{'.charCodeAt(0)
 export function otlpFromMessage(topic: Topic, value: Buffer): Uint8Array {
   if (topic === 'zipkin') {
     if (value[0] !== BRACKET) throw new MalformedJson('a list in JSON is expected')
-    return otlpFromZipkin(parse(value))
+    return otlpFromZipkin(parseJson(value))
   }
-  return value[0] === BRACE ? otlpFromJson('traces', parse(value)) : value
-}
-
-function parse(value: Buffer): unknown {
-  try {
-    return JSON.parse(value.toString())
-  } catch (error) {
-    throw new MalformedJson((error as Error).message)
-  }
+  return value[0] === BRACE ? otlpFromJson('traces', parseJson(value)) : value
 }

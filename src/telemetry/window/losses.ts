@@ -7,6 +7,7 @@
  * | refused-key | requests | no key, or a wrong one |
  * | refused-size | requests | body over the limit, before or after decompression |
  * | refused-busy | requests | more than can be worked on: told to come back |
+ * | failed | requests | something went wrong that should not; the log says what |
  * | unknown-scope | spans | no key, and the spans name no app |
  * | bad-id | spans | a trace or span id of wrong length, or all zeros |
  * | repeated | spans | the same span, delivered twice |
@@ -20,6 +21,7 @@ export type Cause =
   | 'refused-key'
   | 'refused-size'
   | 'refused-busy'
+  | 'failed'
   | 'unknown-scope'
   | 'bad-id'
   | 'repeated'
