@@ -7,6 +7,7 @@ import { answerPage } from './answer-page.ts'
 import { Counters, type Outcome } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
 import { Directory, type Place } from './directory.ts'
+import { Evidence } from './evidence.ts'
 import { discard, Exchange } from './exchange.ts'
 import type { TrustedProxies } from './forwarded.ts'
 import type { GrpcServer } from './grpc.ts'
@@ -56,6 +57,7 @@ export interface CarrierContext extends AdmissionContext {
 /** One worker's traffic: sockets in, replicas out, counts on the side. Knows nothing of processes. */
 export class Carrier {
   readonly directory: Directory
+  readonly #evidence = new Evidence()
   readonly #counters: Counters
   readonly #context: CarrierContext
   readonly #servers = new Map<SocketKey, Server>()
@@ -69,8 +71,8 @@ export class Carrier {
     this.directory = new Directory((target) => {
       this.directory.forgetIdle(target)
       options.onIdle(target.environment)
-    })
-    this.#counters = new Counters(options.incarnation, options.wall)
+    }, this.#evidence)
+    this.#counters = new Counters(options.incarnation, options.wall, this.#evidence)
     this.#context = {
       trusted: options.trusted,
       key: options.key,
@@ -97,6 +99,11 @@ export class Carrier {
 
   versions(): Map<string, TableVersion> {
     return this.directory.versions()
+  }
+
+  /** How many workers the requests are spread over. */
+  set workers(count: number) {
+    this.#evidence.workers = count
   }
 
   closeBlock(): CounterBlock | null {

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { identify, positionOf } from './client-identity.ts'
+import { drawOf, identify } from './client-identity.ts'
 import { forwardedFrom, TrustedProxies } from './forwarded.ts'
 import { type RequestHead, readHead } from './request-head.ts'
 
 const head = (...raw: string[]) => readHead('GET', '/', ['host', 'a.test', ...raw]) as RequestHead
-const split = (rollout: string) => ({ rollout, weight: 10, by: { kind: 'client' }, judge: null }) as const
 
 test('a client is its cookie, else its Authorization, else its address', () => {
   const cookie = '0123456789abcdef'
@@ -22,19 +21,26 @@ test('a client is its cookie, else its Authorization, else its address', () => {
 
 test('positions are even, stable, and differ by rollout and key', () => {
   const units = Array.from({ length: 4000 }, (_, i) => `address:10.0.${i >> 8}.${i & 255}`)
-  const below = units.filter((unit) => positionOf(unit, split('r1'), 'k') < 10)
+  const below = units.filter((unit) => drawOf(unit, 'r1', 'k').position < 10)
   assert.ok(below.length > 320 && below.length < 480, String(below.length))
   assert.deepEqual(
     below,
-    units.filter((unit) => positionOf(unit, split('r1'), 'k') < 10),
+    units.filter((unit) => drawOf(unit, 'r1', 'k').position < 10),
   )
   for (const [rollout, key] of [
     ['r2', 'k'],
     ['r1', 'other'],
   ] as const) {
-    const again = below.filter((unit) => positionOf(unit, split(rollout), key) < 10)
+    const again = below.filter((unit) => drawOf(unit, rollout, key).position < 10)
     assert.ok(again.length < below.length / 3, 'another draw')
   }
+})
+
+test('the name of a unit says nothing of where it stands', () => {
+  const draws = Array.from({ length: 4000 }, (_, i) => drawOf(`address:10.0.${i >> 8}.${i & 255}`, 'r1', 'k'))
+  const sample = draws.filter(({ client }) => Number.parseInt(client.slice(0, 8), 16) < 2 ** 30)
+  const share = sample.filter(({ position }) => position < 10).length / sample.length
+  assert.ok(sample.length > 850 && sample.length < 1150 && share > 0.06 && share < 0.14, `${share} of ${sample.length}`)
 })
 
 test('only trusted proxies may say who the client is', () => {

@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import type { TrafficSplit } from '../core/model/routing.ts'
 import type { RequestHead } from './request-head.ts'
 
 /** The cookie by which a browser stays in its group. It holds chance, not knowledge. */
@@ -28,13 +27,21 @@ export function identify(head: RequestHead, address: string, newValue: () => str
   return { client: `address:${address}`, newCookie: null }
 }
 
+/** Where a unit stands in a split, and its name in the evidence. */
+export interface Draw {
+  /** 0 ≤ position < 100, even over units, the same for ever. */
+  readonly position: number
+  /** 16 hex digits that say nothing of the position: a sample of them is a sample of both sides. */
+  readonly client: string
+}
+
 /**
- * Where a unit stands in the split of a rollout: 0 ≤ position < 100, even over units, the same for ever. Keyed, so that nobody
- * outside can compute in which group an address or token is; salted, so that not always the same ones come first.
+ * What a unit draws in the split of a rollout. Keyed, so that nobody outside can compute in which group an address or token is; salted
+ * by the rollout, so that not always the same ones come first.
  */
-export function positionOf(unit: string, split: TrafficSplit, key: string): number {
-  const digest = hash('sha256', `${key}\n${split.rollout}\n${unit}`, 'hex')
-  return (Number.parseInt(digest.slice(0, 12), 16) / 2 ** 48) * 100
+export function drawOf(unit: string, rollout: string, key: string): Draw {
+  const digest = hash('sha256', `${key}\n${rollout}\n${unit}`, 'hex')
+  return { position: (Number.parseInt(digest.slice(0, 12), 16) / 2 ** 48) * 100, client: digest.slice(16, 32) }
 }
 
 /** The value of one cookie, or null. */

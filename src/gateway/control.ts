@@ -11,12 +11,14 @@ export type ToWorker =
   /**
    * Replaces the tables named in it and takes out the withdrawn. The versions count as applied once all listening sockets are
    * open that were asked for. `sockets` is null where nothing changes about them: always so for a worker of an earlier parent.
+   * `workers`: how many there are to be.
    */
   | {
       readonly kind: 'sync'
       readonly tables: readonly RoutingTable[]
       readonly withdrawn: readonly Withdrawal[]
       readonly sockets: SocketChange | null
+      readonly workers: number
     }
   /** The block is on disk: forget it. */
   | { readonly kind: 'kept'; readonly sequence: number }

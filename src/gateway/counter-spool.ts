@@ -2,9 +2,12 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync
 import { join } from 'node:path'
 import type { CounterBlock } from '../core/model/routing.ts'
 
-/** An hour of one busy worker; beyond that the oldest go, and the number of those is kept. */
+/** An hour of one busy worker, a quarter of it while something is judged; beyond that the oldest go, and the number of those is kept. */
 const MAX_BLOCKS = 3600
 const FILE = /^(\d{15})-([0-9a-f]+)-(\d+)\.json$/
+
+/** An earlier gateway may have written it, which had no evidence. */
+type WrittenBlock = Omit<CounterBlock, 'evidence'> & Partial<CounterBlock>
 
 /**
  * Closed blocks until the server has committed them, a file each: they outlive the death of parent and worker (not of the
@@ -53,7 +56,7 @@ export class CounterSpool {
     for (const [key, file] of this.#files) {
       if (blocks.length >= limit) break
       try {
-        blocks.push(JSON.parse(readFileSync(join(this.#folder, file), 'utf8')) as CounterBlock)
+        blocks.push({ evidence: [], ...(JSON.parse(readFileSync(join(this.#folder, file), 'utf8')) as WrittenBlock) })
       } catch {
         this.#drop(key) // unreadable after a crash of the machine; asking for it for ever would hold up the rest
         this.dropped++

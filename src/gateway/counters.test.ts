@@ -3,10 +3,11 @@ import { test } from 'node:test'
 import { quantile } from '../core/model/latency-sketch.ts'
 import { Counters, type Outcome, RouteBook } from './counters.ts'
 import type { Place } from './directory.ts'
+import { Evidence } from './evidence.ts'
 import { group, route, service, table } from './testing.ts'
 
 const it = table('e1', 7, [route(null)], { web: service(group(1, {})) })
-const place = { environment: { table: it, services: new Map() }, listener: it.listeners[0], service: {}, hop: 'entry' } as unknown as Place
+const place = { environment: { table: it, services: new Map(), judged: null }, listener: it.listeners[0], service: {}, hop: 'entry' } as unknown as Place
 const outcome = (more: Partial<Outcome>): Outcome => ({
   place,
   track: 'stable',
@@ -20,11 +21,13 @@ const outcome = (more: Partial<Outcome>): Outcome => ({
   hop: null,
   method: 'GET',
   replica: null,
+  target: null,
+  label: null,
   ...more,
 })
 
 test('a block has a row for each hop, track, release and route, and is numbered', () => {
-  const counters = new Counters('w', () => 5)
+  const counters = new Counters('w', () => 5, new Evidence())
   for (const more of [
     {},
     { path: '/a/2', html: true },

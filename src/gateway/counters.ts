@@ -2,6 +2,7 @@ import { bucketOf, sparse } from '../core/model/latency-sketch.ts'
 import { MAX_ROUTES, OTHER_ROUTE, routePattern } from '../core/model/route-pattern.ts'
 import type { CounterBlock, CounterRow, TableVersion } from '../core/model/routing.ts'
 import type { Place } from './directory.ts'
+import type { Evidence, Label } from './evidence.ts'
 import type { Hop } from './spans.ts'
 
 /** How a request ended. */
@@ -23,6 +24,10 @@ export interface Outcome {
   readonly method: string
   /** Who answered; null: the gateway itself, or nobody. */
   readonly replica: string | null
+  /** Who was asked last; null: nobody could be. */
+  readonly target: string | null
+  /** Side and client, where the request is evidence for a verdict. */
+  readonly label: Label | null
 }
 
 interface OpenRow {
@@ -46,19 +51,23 @@ const ROUTE_IDLE_MS = 600_000
 export class Counters {
   readonly #incarnation: string
   readonly #now: () => number
+  readonly #evidence: Evidence
   readonly #routes = new Map<string, RouteBook>()
   #rows = new Map<string, OpenRow>()
   #sequence = 0
   #from: number
 
-  constructor(incarnation: string, now: () => number) {
+  constructor(incarnation: string, now: () => number, evidence: Evidence) {
     this.#incarnation = incarnation
     this.#now = now
+    this.#evidence = evidence
     this.#from = now()
   }
 
   record(outcome: Outcome): void {
     const row = this.#row(outcome)
+    const { judged } = outcome.place.environment
+    if (judged !== null && outcome.label !== null) judged.record(row.fixed.service, row.fixed.route, outcome.label, outcome)
     row.requests++
     if (outcome.aborted) {
       row.aborted++
@@ -75,7 +84,8 @@ export class Counters {
   close(): CounterBlock | null {
     const [from, to] = [this.#from, this.#now()]
     this.#from = to
-    if (this.#rows.size === 0) return null
+    const evidence = this.#evidence.close(from, to)
+    if (this.#rows.size === 0 && evidence.length === 0) return null
     const rows = [...this.#rows.values()].map(({ fixed, requests, errors, rejected4xx, aborted, html, latency }) => ({
       ...fixed,
       requests,
@@ -86,11 +96,11 @@ export class Counters {
       latency: sparse(latency),
     }))
     this.#rows = new Map()
-    return { incarnation: this.#incarnation, sequence: ++this.#sequence, from, to, rows, evidence: [] }
+    return { incarnation: this.#incarnation, sequence: ++this.#sequence, from, to, rows, evidence }
   }
 
   #row(outcome: Outcome): OpenRow {
-    const { table } = outcome.place.environment
+    const { table, judged } = outcome.place.environment
     const service = outcome.place.listener.service
     const bookKey = `${table.environment} ${service}`
     let book = this.#routes.get(bookKey)
@@ -98,7 +108,7 @@ export class Counters {
       book = new RouteBook()
       this.#routes.set(bookKey, book)
     }
-    const route = this.#rows.size < MAX_ROWS ? book.route(outcome.path, this.#now(), table.split !== null) : OTHER_ROUTE
+    const route = this.#rows.size < MAX_ROWS ? book.route(outcome.path, this.#now(), table.split !== null || judged !== null) : OTHER_ROUTE
     const key = `${bookKey} ${table.version.epoch}.${table.version.n} ${outcome.place.hop} ${outcome.track} ${outcome.origin} ${route}`
     let row = this.#rows.get(key)
     if (!row) {

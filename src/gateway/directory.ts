@@ -1,4 +1,5 @@
 import { compareVersions, type Listener, type RoutingTable, type TableVersion, type TargetGroup } from '../core/model/routing.ts'
+import type { Evidence, EvidenceSheet } from './evidence.ts'
 import { indexRoutes, matchRoute, type Routed, type RouteIndex } from './match.ts'
 import { type SocketKey, socketOf } from './socket-key.ts'
 import { Target } from './target.ts'
@@ -7,6 +8,8 @@ import { Target } from './target.ts'
 export interface Environment {
   readonly table: RoutingTable
   readonly services: ReadonlyMap<string, Service>
+  /** Where the requests routed by this table are counted for a verdict; null: nothing is judged. */
+  readonly judged: EvidenceSheet | null
 }
 
 export interface Service {
@@ -39,13 +42,21 @@ export class Directory {
   readonly #targets = new Map<string, Target>()
   readonly #bySocket = new Map<SocketKey, Place>()
   readonly #onIdle: (target: Target) => void
+  readonly #evidence: Evidence
+  readonly #judging = new Set<string>()
   #routes: RouteIndex<Place> = indexRoutes([])
   #grpcSockets = new Set<SocketKey>()
   /** Made anew when it is next asked for: a thousand tables that come together cost one. */
   #indexed = true
 
-  constructor(onIdle: (target: Target) => void) {
+  constructor(onIdle: (target: Target) => void, evidence: Evidence) {
     this.#onIdle = onIdle
+    this.#evidence = evidence
+  }
+
+  /** Some environment's requests are counted for a verdict, and somebody waits for it. */
+  get judging(): boolean {
+    return this.#judging.size > 0
   }
 
   /** @returns the version in place: of an equal or newer table, if there is one. */
@@ -63,7 +74,10 @@ export class Directory {
         bodyLimit: it.bodyLimit,
       })
     }
-    const after = { table, services }
+    const judged = this.#evidence.sheet(table, before?.judged ?? null)
+    if (judged !== null) this.#judging.add(table.environment)
+    else this.#judging.delete(table.environment)
+    const after = { table, services, judged }
     this.#environments.set(table.environment, after)
     this.#retire(before, after)
     this.#indexed = false
@@ -73,6 +87,7 @@ export class Directory {
   withdraw(environment: string): void {
     const before = this.#environments.get(environment)
     this.#environments.delete(environment)
+    this.#judging.delete(environment)
     this.#retire(before, null)
     this.#indexed = false
   }

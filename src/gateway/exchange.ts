@@ -263,6 +263,8 @@ export class Exchange implements UpstreamUser, LongLived {
       hop: this.#admission.hop,
       method: this.method,
       replica: this.#answered && this.#target !== null ? this.#target.id : null,
+      target: this.#target === null ? null : this.#target.id,
+      label: this.#admission.label,
     })
   }
 }

@@ -251,6 +251,8 @@ class Call implements LongLived {
       hop: this.#admission.hop,
       method: 'POST',
       replica: this.#answered && this.#target !== null ? this.#target.id : null,
+      target: this.#target === null ? null : this.#target.id,
+      label: this.#admission.label,
     })
   }
 

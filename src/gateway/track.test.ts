@@ -24,6 +24,10 @@ const TABLE: readonly [what: string, hop: Hop, decision: TrackDecision][] = [
   ['an edge of an unchanged caller that lost its baggage', hop({ track: 'baggage' }), decision('stable', 'unknown', null)],
   ['a split edge with baggage', hop({ track: 'split', baggage: 'stable', position: () => 0 }), decision('stable', 'stable', null)],
   ['a split edge without baggage', hop({ track: 'split' }), decision('canary', 'canary', 'canary')],
+  ['an edge of a caller that is shadowed', hop({ track: 'shadow', split: null }), decision('canary', 'unknown', 'shadow')],
+  ['what a copy asks of the next through an unchanged caller', hop({ track: 'baggage', baggage: 'shadow' }), decision('canary', 'unknown', 'shadow')],
+  ['the same when nothing is shadowed any more', hop({ track: 'stable', split: null, baggage: 'shadow' }), decision('canary', 'unknown', 'shadow')],
+  ['a mark of a trial that a split overtook', hop({ track: 'baggage', baggage: 'trial-canary' }), decision('stable', 'unknown', null)],
 ]
 
 for (const [what, given, expected] of TABLE) {

@@ -1,12 +1,12 @@
 import type { Listener, TrafficSplit } from '../core/model/routing.ts'
-import type { Track } from './baggage.ts'
+import type { Mark, Track } from './baggage.ts'
 
 export interface Hop {
   /** Where the request came in: `entry` for routes and ports of their own, else the edge's way of deciding. */
   readonly track: 'entry' | Extract<Listener, { kind: 'edge' }>['track']
   readonly split: TrafficSplit | null
   /** What the caller's baggage says; at the entry it comes from outside and is not looked at. */
-  readonly baggage: Track | null
+  readonly baggage: Mark | null
   /** Where the unit of the split stands, 0 ≤ position < 100; null: it has none (header or cookie missing). Asked for only when needed. */
   readonly position: () => number | null
 }
@@ -17,12 +17,14 @@ export interface TrackDecision {
   /** Track assigned at the entry, for the counters. */
   readonly counted: Track | 'unknown'
   /** What to write into baggage; null: leave it as it came. */
-  readonly write: Track | null
+  readonly write: Track | 'shadow' | null
 }
 
 /**
  * | hop       | split | baggage | serve                      | counted | baggage sent on |
  * |-----------|-------|---------|----------------------------|---------|-----------------|
+ * | `shadow`  | any   | any     | canary                     | unknown | shadow          |
+ * | an edge   | any   | shadow  | canary                     | unknown | shadow          |
  * | `canary`  | any   | any     | canary                     | canary  | canary          |
  * | any other | none  | any     | stable                     | stable  | as it came      |
  * | entry     | yes   | any     | by position against weight | = serve | = serve         |
@@ -33,22 +35,23 @@ export interface TrackDecision {
  * | `split`   | yes   | present | as `baggage`               |         |                 |
  * | `split`   | yes   | lost    | by request against weight  | = serve | = serve         |
  *
- * Baggage that came from outside is taken out at the entry, split or not.
+ * Baggage that came from outside is taken out at the entry, split or not. Marks of a trial that is over count as lost.
  */
 export function decideTrack(hop: Hop): TrackDecision {
+  if (hop.track === 'shadow' || (hop.track !== 'entry' && hop.baggage === 'shadow')) return { serve: 'canary', counted: 'unknown', write: 'shadow' }
   if (hop.track === 'canary') return assigned('canary')
-  if (hop.track === 'shadow') return { serve: 'canary', counted: 'unknown', write: null }
   if (hop.split === null) return { serve: 'stable', counted: 'stable', write: null }
   switch (hop.track) {
     case 'entry':
-      return assigned(side(hop.split.weight, hop.position()))
+      return assigned(sideOf(hop.split.weight, hop.position()))
     case 'stable':
       return assigned('stable')
     case 'baggage':
     case 'split':
-      if (hop.baggage !== null) return { serve: hop.split.weight > 0 ? hop.baggage : 'stable', counted: hop.baggage, write: null }
+      if (hop.baggage === 'stable' || hop.baggage === 'canary')
+        return { serve: hop.split.weight > 0 ? hop.baggage : 'stable', counted: hop.baggage, write: null }
       if (hop.track === 'baggage') return { serve: 'stable', counted: 'unknown', write: null }
-      return assigned(side(hop.split.weight, hop.position()))
+      return assigned(sideOf(hop.split.weight, hop.position()))
   }
 }
 
@@ -57,7 +60,7 @@ function assigned(track: Track): TrackDecision {
 }
 
 /** Raising the weight keeps members: whoever stood below the old weight stands below the new one. */
-function side(weight: number, position: number | null): Track {
+export function sideOf(weight: number, position: number | null): Track {
   if (weight >= 100) return 'canary'
   return position !== null && position < weight ? 'canary' : 'stable'
 }

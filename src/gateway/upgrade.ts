@@ -44,6 +44,8 @@ export function carryUpgrade(it: UpgradeRequest, tried: readonly Target[] = [], 
       hop: admission.hop,
       method: 'GET',
       replica: target === null || status === 0 || status === 502 ? null : target.id,
+      target: target === null ? null : target.id,
+      label: admission.label,
     })
   }
   if (target === null || port === null) {

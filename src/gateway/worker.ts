@@ -14,10 +14,12 @@ import { SpanLink } from './span-link.ts'
 import { GatewaySpans } from './spans.ts'
 
 const BLOCK_MS = 1000
+/** While somebody waits for a verdict. */
+const JUDGED_BLOCK_MS = 250
 const INFLIGHT_MS = 100
 /** The last spans are not worth a longer wait. */
 const LAST_SPANS_MS = 200
-/** Blocks kept while there is no parent: an hour's worth. */
+/** Blocks kept while there is no parent: an hour's worth, a quarter of it while something is judged. */
 const MAX_BLOCKS = 3600
 
 const environment = process.env
@@ -64,7 +66,14 @@ process.on('SIGINT', () => {}) // Ctrl-C reaches the whole terminal group; the p
 process.on('SIGTERM', () => leave(5000))
 process.stderr.on('error', () => {}) // whoever read it is gone
 
-setInterval(closeBlock, BLOCK_MS)
+let lastBlockAt = performance.now()
+setInterval(() => {
+  const now = performance.now()
+  if (carrier.directory.judging || now - lastBlockAt > BLOCK_MS - JUDGED_BLOCK_MS / 2) {
+    lastBlockAt = now
+    closeBlock()
+  }
+}, JUDGED_BLOCK_MS)
 setInterval(sendInflight, INFLIGHT_MS)
 let lastUtilisation = performance.eventLoopUtilization()
 setInterval(() => {
@@ -84,6 +93,7 @@ function greet(): void {
 function receive(message: ToWorker): void {
   switch (message.kind) {
     case 'sync':
+      carrier.workers = message.workers
       if (message.sockets !== null && !leaving) changeSockets(message.sockets)
       for (const table of message.tables) unacknowledged.push({ environment: table.environment, version: carrier.apply(table), upTo: lastListed })
       for (const { environment: name, version } of message.withdrawn) {

@@ -242,7 +242,7 @@ export class Workforce {
     if (!worker.link) return // it is told everything when it says hello
     const sockets = worker.child === null ? null : this.#hand(worker, complete)
     worker.owesSince ??= performance.now()
-    send(worker.link, { kind: 'sync', tables, withdrawn, sockets })
+    send(worker.link, { kind: 'sync', tables, withdrawn, sockets, workers: this.#target })
   }
 
   /** Hands over what the worker has not got yet; null when it has what there is. */

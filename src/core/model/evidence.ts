@@ -41,3 +41,6 @@ export interface CopyCounts {
 
 /** `service` → `route` → milliseconds at the QUANTILES of core/canary, frozen: a request is compared with what was known before it came. */
 export type LatencyThresholds = Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>
+
+/** How many thresholds a route has: as many as there are QUANTILES. */
+export const THRESHOLDS = 5
