@@ -1,6 +1,7 @@
 import { originOf } from '../core/model/replica.ts'
 import { indicatorsOf } from '../core/objectives/indicators.ts'
 import type { EnvironmentDetail, EnvironmentRef } from '../store/queries.ts'
+import type { LatestSample } from '../store/telemetry-queries.ts'
 import { exposition, type Family, type Labels } from './exposition.ts'
 import { objectivesOf } from './objectives.ts'
 import type { ApiPorts } from './ports.ts'
@@ -15,6 +16,7 @@ const PROBES_WINDOW_MS = 2 * 3_600_000
 const MOST_ENVIRONMENTS = 200
 const MOST_SERVICES = 100
 const MOST_REPLICAS = 500
+const MOST_METRIC_SERIES = 500
 
 type Sample = readonly [Labels, number]
 type Collected = Record<keyof typeof FAMILIES, Sample[]>
@@ -34,6 +36,8 @@ export const FAMILIES = {
   weir_objective_alarm: ['gauge', 'Whether the budget burns too fast in both windows of the pair.'],
   weir_probe_success: ['gauge', 'Whether the last of these declared requests was answered as expected.'],
   weir_probe_duration_seconds: ['gauge', 'How long its answer took.'],
+  weir_metric_value: ['gauge', 'The newest value of a metric that a service sent by OTLP or StatsD; of a histogram the sum.'],
+  weir_metric_count: ['gauge', 'Of a histogram: how many observations the value is the sum of.'],
   weir_replica_cpu_seconds_total: ['counter', 'Time on processors.'],
   weir_replica_memory_bytes: ['gauge', 'Memory that cannot be dropped.'],
   weir_replica_memory_limit_bytes: ['gauge', 'Memory it may use.'],
@@ -57,12 +61,13 @@ export class AppMetrics {
     const detail = await ports.queries.environment(ref)
     if (!detail) return into
     const about = { app: ref.app, environment: ref.environment }
-    const [observed, usage, rows, budgets, probes] = await Promise.allSettled([
+    const [observed, usage, rows, budgets, probes, sent] = await Promise.allSettled([
       ports.live.observe(detail.id),
       ports.live.usage(detail.id),
       ports.queries.indicators(ref, { windowsMs: [WINDOW_MS], by: 'service', limit: MOST_SERVICES }),
       this.#budgets.get(keyOf(ref), ports.now(), () => objectivesOf(ports, ref, detail)),
       declaresProbes(detail) ? ports.queries.probes(ref, PROBES_WINDOW_MS) : [],
+      ports.kept.latestSamples(detail.id, { fromMs: ports.now() - WINDOW_MS, toMs: ports.now() + WINDOW_MS }, MOST_METRIC_SERIES),
     ])
     if (detail.current !== null) into.weir_environment_release.push([about, detail.current])
     addReplicas(into, about, detail, observed.status === 'fulfilled' ? observed.value.replicas : null)
@@ -74,6 +79,7 @@ export class AppMetrics {
       into.weir_probe_success.push([{ ...about, service, probe }, last.ok ? 1 : 0])
       into.weir_probe_duration_seconds.push([{ ...about, service, probe }, last.durationMs / 1000])
     }
+    for (const it of sent.status === 'fulfilled' ? sent.value : []) addSent(into, about, it)
     for (const it of (usage.status === 'fulfilled' ? usage.value : []).slice(0, MOST_REPLICAS)) {
       const labels = { ...about, service: originOf(it.id)?.service ?? '', replica: it.id }
       into.weir_replica_cpu_seconds_total.push([labels, it.cpuMs / 1000])
@@ -109,6 +115,16 @@ function addIndicators(into: Collected, labels: Labels, counts: Parameters<typeo
   if (of.rejected4xxShare !== null) into.weir_service_rejected_ratio.push([labels, of.rejected4xxShare])
   for (const [quantile, ms] of Object.entries({ '0.5': of.p50Ms, '0.95': of.p95Ms, '0.99': of.p99Ms }))
     if (ms !== null) into.weir_service_latency_seconds.push([{ ...labels, quantile }, ms / 1000])
+}
+
+function addSent(into: Collected, about: Labels, { name, unit, service, instance, value, count, attributes }: LatestSample) {
+  const own = Object.entries(attributes).map(([key, it]) => [
+    `attribute_${key.replace(/[^a-zA-Z0-9_]/g, '_')}`,
+    typeof it === 'string' ? it : JSON.stringify(it),
+  ])
+  const labels = { ...Object.fromEntries(own), ...about, service, replica: instance, metric: name, unit }
+  into.weir_metric_value.push([labels, value])
+  if (count !== null) into.weir_metric_count.push([labels, count])
 }
 
 const WINDOW_NAMES = { short: '5m', medium: '30m', long: '1h', longest: '6h' } as const

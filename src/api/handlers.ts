@@ -15,6 +15,7 @@ import { objectives } from './objectives.ts'
 import { releases } from './releases.ts'
 import { rollouts } from './rollouts.ts'
 import type { Handlers } from './route.ts'
+import { samples } from './samples.ts'
 import { system } from './system.ts'
 import { tasks } from './tasks.ts'
 import { telemetry } from './telemetry.ts'
@@ -41,4 +42,5 @@ export const HANDLERS: Handlers<RouteId> = {
   ...traces,
   ...indicators,
   ...objectives,
+  ...samples,
 }

@@ -44,6 +44,17 @@ world.telemetry.addTrace(detail.id, { ...traced, orphans: 0, tree: [] })
 world.kept.addTrace(detail.id, { ...traced, orphans: 0, tree: [] })
 const logged = { service: 'web', release: 'v1', instance: 'e1-web-v1-1', severity: 9, trace: null, span: null, text: MARKER, attributes: null }
 world.kept.addLog(detail.id, { atMs: world.ports().now(), ...logged })
+world.kept.addSample(detail.id, {
+  atMs: world.ports().now(),
+  service: 'web',
+  release: 'v1',
+  instance: 'e1-web-v1-1',
+  name: 'cart',
+  unit: '',
+  value: 1,
+  count: null,
+  attributes: { of: MARKER },
+})
 world.commands.push({ ref: SHOP, command: { kind: 'pause' } })
 
 const tenants = (role: keyof typeof VERBS_OF, name = 'acme') => ({ tenants: { [name]: VERBS_OF[role] } })
@@ -113,6 +124,7 @@ const QUERIES: Partial<Record<RouteId, string>> = {
   'credentials.remove': '?kind=token&urlPrefix=https%3A%2F%2Fgit.example.com%2F',
   'exec.open': '?service=web',
   'why.show': '?service=web',
+  'samples.list': '?name=cart',
 }
 /** Streams that end only when their reader goes. */
 const ENDLESS: readonly RouteId[] = ['logs.follow', 'events.follow']

@@ -30,6 +30,20 @@ test('a tenant’s token gets the numbers of its apps and of nobody else’s; on
   assert.doesNotMatch(own, /production/)
 })
 
+test('what services count themselves is there by metric, with its attributes as labels that Prometheus takes', async () => {
+  const own = new FakeWorld()
+  const { id } = own.addEnvironment(SHOP, { current: 3 })
+  const point = { atMs: own.ports().now(), service: 'web', release: 'v3', instance: 'e1-web-v3-7', unit: 'ms' }
+  own.kept.addSample(id, { ...point, name: 'checkout', value: 30, count: 2, attributes: { 'http.route': '/pay', app: 'forged' } })
+  const its = await apiApp(contextOf(own.ports(), testOptions()))
+  const { body } = await its.inject({ url: '/api/v1/metrics', headers: { authorization: `Bearer ${own.addToken({ tenants: { acme: VERBS_OF.viewer } })}` } })
+  await its.close()
+  const labels =
+    'attribute_http_route="/pay",attribute_app="forged",app="shop",environment="production",service="web",replica="e1-web-v3-7",metric="checkout",unit="ms"'
+  assert.ok(body.includes(`\nweir_metric_value{${labels}} 30\n`), body)
+  assert.ok(body.includes(`\nweir_metric_count{${labels}} 2\n`))
+})
+
 test('a probe that is declared has its newest result there; one that is not any more has none', async () => {
   const probed = new FakeWorld()
   const app2 = await apiApp(contextOf(withProbe(probed), testOptions()))

@@ -119,3 +119,33 @@ test('log records are found by words, level and trace, and never another environ
   const [found] = (await ask<Found>('/logs/search?level=error')).body.items
   assert.deepEqual([found?.level, found?.replica], ['error', 'e1-web-v3-1'])
 })
+
+test('metrics that services send are listed, with their points, of this environment only', async () => {
+  const point = {
+    atMs: NOW - 1000,
+    service: 'web',
+    release: 'v1',
+    instance: 'e1-web-v1-1',
+    name: 'cart.items',
+    unit: '',
+    value: 3,
+    count: null,
+    attributes: { region: 'eu' },
+  }
+  world.kept.addSample(shop.id, point)
+  world.kept.addSample(spy.id, { ...point, name: 'theirs' })
+  const names = await ask<{ items: { name: string; lastAt: string }[] }>('/samples/names')
+  assert.deepEqual(
+    names.body.items.map((it) => [it.name, it.lastAt]),
+    [['cart.items', new Date(NOW - 1000).toISOString()]],
+  )
+  const points = await ask<{ items: { value: number; attributes: unknown }[] }>('/samples?name=cart.items&service=web')
+  assert.deepEqual(
+    points.body.items.map((it) => [it.value, it.attributes]),
+    [[3, { region: 'eu' }]],
+  )
+  assert.deepEqual((await ask<{ items: unknown[] }>('/samples?name=theirs')).body.items, [])
+  assert.deepEqual((await ask<{ items: unknown[] }>('/samples/names?service=api')).body.items, [])
+  assert.equal((await ask('/samples')).status, 400)
+  assert.equal((await ask('/samples?name=cart.items&limit=100000')).status, 400)
+})

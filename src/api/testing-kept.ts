@@ -1,6 +1,18 @@
 import { WeirError } from '../errors.ts'
 import type { Page, PageRequest } from '../store/queries.ts'
-import type { LogFilter, Rollups, StoredLog, StoredTrace, TraceFilter, TraceSummary } from '../store/telemetry-queries.ts'
+import type {
+  LatestSample,
+  LogFilter,
+  MetricFilter,
+  MetricName,
+  Rollups,
+  SampleFilter,
+  StoredLog,
+  StoredSample,
+  StoredTrace,
+  TraceFilter,
+  TraceSummary,
+} from '../store/telemetry-queries.ts'
 import type { TraceView } from '../telemetry/telemetry.ts'
 import type { ApiPorts } from './ports.ts'
 
@@ -9,6 +21,7 @@ export class KeptInMemory implements NonNullable<ApiPorts['kept']> {
   away = false
   readonly #traces = new Map<string, { readonly summary: TraceSummary; readonly view: TraceView }[]>()
   readonly #logs = new Map<string, StoredLog[]>()
+  readonly #samples = new Map<string, (StoredSample & { readonly name: string; readonly unit: string })[]>()
 
   addTrace(environment: string, view: TraceView, kept: TraceSummary['kept'] = 'sampled'): void {
     const { id, at, tree: _tree, orphans: _orphans, services, ...rest } = view
@@ -58,13 +71,30 @@ export class KeptInMemory implements NonNullable<ApiPorts['kept']> {
   async edges(): Promise<[]> {
     return []
   }
-  async metrics(): Promise<[]> {
-    return []
+  addSample(environment: string, sample: StoredSample & { readonly name: string; readonly unit: string }): void {
+    this.#samples.set(environment, [sample, ...(this.#samples.get(environment) ?? [])])
   }
-  async samples(): Promise<[]> {
-    return []
+  async metrics(environment: string, filter: MetricFilter, { limit }: PageRequest): Promise<Page<MetricName>> {
+    const named = Map.groupBy(this.#fitting(environment, filter), (it) => it.name)
+    const items = [...named].map(([name, own]) => ({
+      name,
+      unit: own[0]?.unit ?? '',
+      services: [...new Set(own.map((it) => it.service))].sort(),
+      atMs: own[0]?.atMs ?? 0,
+    }))
+    return { items: items.slice(0, limit), cursor: null }
+  }
+  async samples(environment: string, filter: SampleFilter, { limit }: PageRequest): Promise<Page<StoredSample>> {
+    const items = this.#fitting(environment, filter).filter((it) => it.name === filter.name)
+    return { items: items.slice(0, limit).map(({ name: _, unit: _unit, ...it }) => it), cursor: null }
+  }
+  async latestSamples(environment: string): Promise<LatestSample[]> {
+    return this.#of(this.#samples, environment)
   }
 
+  #fitting(environment: string, { fromMs, toMs, service }: MetricFilter) {
+    return this.#of(this.#samples, environment).filter((it) => it.atMs >= fromMs && it.atMs < toMs && (service === null || it.service === service))
+  }
   #of<T>(kept: ReadonlyMap<string, T[]>, environment: string): T[] {
     if (this.away) throw new WeirError('E_UNAVAILABLE', { message: 'the store does not answer' })
     return [...(kept.get(environment) ?? [])]

@@ -262,3 +262,18 @@ test('a bar stays in its frame, whatever the clocks of the services say', () => 
   assert.equal(bar({ startMs: -5, durationMs: 1e6, criticalMs: 1 }), '##########')
   assert.equal(waterfall(0, { width: 10, unicode: false })({ startMs: 0, durationMs: 0, criticalMs: 1 }), '#')
 })
+
+test('weir metrics lists what services send; with a name, its points', async () => {
+  const names = { items: [{ name: 'cart.items', unit: '', services: ['web'], lastAt: AT }], cursor: null }
+  const listed = await run({ 'samples.names': () => names }, 'metrics', '-s', 'web')
+  assert.match(listed.out, /^METRIC +UNIT +LAST +SERVICES\ncart\.items +.* web\n/)
+  assert.deepEqual(listed.asked[0]?.query['service'], 'web')
+  const points = {
+    items: [{ at: AT, service: 'web', release: 'v1', replica: 'e1-web-v1-1', value: 12.34567891, count: 4, attributes: { route: '/pay' } }],
+    cursor: null,
+  }
+  const shown = await run({ 'samples.list': () => points }, 'metrics', 'cart.items', '--since', '2h')
+  assert.match(shown.out, /\n.* 12\.3457 +4 +web +route=\/pay\n/)
+  assert.equal(shown.asked[0]?.query['name'], 'cart.items')
+  assert.match((await run({ 'samples.list': () => ({ items: [], cursor: null }) }, 'metrics', 'none')).out + '', /weir metrics lists|^$/)
+})

@@ -11,6 +11,7 @@ export function keptTelemetry(queries: TelemetryQueries): ApiPorts['kept'] {
     logs: (...asked) => queries.logs(...asked),
     metrics: (...asked) => queries.metrics(...asked),
     samples: (...asked) => queries.samples(...asked),
+    latestSamples: (...asked) => queries.latestSamples(...asked),
     viewOf: async (trace) => (await import('../telemetry/stored-trace.ts')).viewOfStored(trace),
   }
 }

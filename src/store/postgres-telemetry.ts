@@ -1,9 +1,10 @@
 import type { Query } from './database.ts'
 import type { PageRequest } from './queries.ts'
-import { readLogs, readMetrics, readSamples } from './read-logs.ts'
+import { readLogs } from './read-logs.ts'
 import { readEdges, readRollups } from './read-rollups.ts'
+import { readLatestSamples, readMetrics, readSamples } from './read-samples.ts'
 import { readTrace, readTraces } from './read-traces.ts'
-import type { LogFilter, RollupQuery, SampleFilter, TelemetryQueries, TimeRange, TraceFilter } from './telemetry-queries.ts'
+import type { LogFilter, MetricFilter, RollupQuery, SampleFilter, TelemetryQueries, TimeRange, TraceFilter } from './telemetry-queries.ts'
 
 /** Reading what the telemetry process wrote. See `TelemetryQueries`. */
 export class PostgresTelemetry implements TelemetryQueries {
@@ -30,11 +31,14 @@ export class PostgresTelemetry implements TelemetryQueries {
   logs(environment: string, filter: LogFilter, page: PageRequest) {
     return readLogs(this.#query, numberOf(environment), filter, page)
   }
-  metrics(environment: string, range: TimeRange) {
-    return readMetrics(this.#query, numberOf(environment), range)
+  metrics(environment: string, filter: MetricFilter, page: PageRequest) {
+    return readMetrics(this.#query, numberOf(environment), filter, page)
   }
-  samples(environment: string, filter: SampleFilter) {
-    return readSamples(this.#query, numberOf(environment), filter)
+  samples(environment: string, filter: SampleFilter, page: PageRequest) {
+    return readSamples(this.#query, numberOf(environment), filter, page)
+  }
+  latestSamples(environment: string, range: TimeRange, limit: number) {
+    return readLatestSamples(this.#query, numberOf(environment), range, limit)
   }
 }
 

@@ -2,11 +2,9 @@ import type { Query } from './database.ts'
 import { askFor, badCursor, cursorAt, pageOf } from './page.ts'
 import type { Page, PageRequest } from './queries.ts'
 import { timeCursor } from './read-traces.ts'
-import type { LogFilter, MetricName, SampleFilter, StoredLog, StoredSample, TimeRange } from './telemetry-queries.ts'
+import type { LogFilter, StoredLog } from './telemetry-queries.ts'
 
 const MOST_WORDS = 10
-const MOST_SAMPLES = 10_000
-const MOST_METRICS = 1_000
 
 /** Searching for words reads every line, some 300,000 a second: it goes back in time by ever longer steps until it has found enough or took this long. */
 const SEARCH_MS = 3_000
@@ -53,22 +51,6 @@ async function readStep(query: Query, environment: number, filter: LogFilter, pa
   return { ...found, items: found.items.map(logOf) }
 }
 
-export async function readMetrics(query: Query, environment: number, { fromMs, toMs }: TimeRange): Promise<MetricName[]> {
-  return query.prepared<MetricName>('metrics', METRICS, [environment, fromMs, toMs, MOST_METRICS])
-}
-
-export async function readSamples(query: Query, environment: number, filter: SampleFilter): Promise<StoredSample[]> {
-  const rows = await query.prepared<Omit<StoredSample, 'attributes'> & { attributes: string }>('samples', SAMPLES, [
-    environment,
-    filter.fromMs,
-    filter.toMs,
-    filter.name,
-    filter.service,
-    Math.min(Math.max(filter.limit, 1), MOST_SAMPLES),
-  ])
-  return rows.map((row) => ({ ...row, attributes: JSON.parse(row.attributes) as Record<string, unknown> })).reverse()
-}
-
 interface LogRow extends Omit<StoredLog, 'atMs' | 'trace' | 'span' | 'attributes'> {
   readonly atUs: number
   readonly seq: number
@@ -95,9 +77,3 @@ from telemetry.logs where ${RANGE} and (at, seq) < (timestamptz 'epoch' + $4::bi
   and ($10::text is null or instance = $10) and level >= $11::int order by at desc, seq desc limit $6`
 
 const LOGS_OF_TRACE = LOGS.replace('order by', 'and trace = $12 order by')
-
-const METRICS = `select name, max(unit) as unit, array_agg(distinct service order by service) as services
-from telemetry.samples where ${RANGE} group by name order by name limit $4`
-
-const SAMPLES = `select (extract(epoch from at) * 1000)::float8 as "atMs", service, release, instance, value, count, attributes
-from telemetry.samples where ${RANGE} and name = $4 and ($5::text is null or service = $5) order by at desc limit $6`

@@ -47,8 +47,9 @@ const QUERIES: { readonly [name in keyof TelemetryQueries]: (queries: TelemetryQ
     queries.rollups(e, { ...RANGE, kind: 'operation', service: null, operation: null, peer: null, release: null, widthMs: 10_000, limit: 100 }),
   edges: (queries, e) => queries.edges(e, RANGE),
   logs: (queries, e) => queries.logs(e, { ...RANGE, words: [], service: null, release: null, instance: null, severity: null, trace: TRACE }, PAGE),
-  metrics: (queries, e) => queries.metrics(e, RANGE),
-  samples: (queries, e) => queries.samples(e, { ...RANGE, name: 'queue.length', service: null, limit: 100 }),
+  metrics: (queries, e) => queries.metrics(e, { ...RANGE, service: null }, { limit: 100, cursor: null }),
+  latestSamples: (queries, e) => queries.latestSamples(e, RANGE, 100),
+  samples: (queries, e) => queries.samples(e, { ...RANGE, name: 'queue.length', service: null }, { limit: 100, cursor: null }),
 }
 
 test("every query finds its own environment's telemetry and nothing of another, though names and trace ids are the same", async () => {

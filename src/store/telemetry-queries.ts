@@ -15,10 +15,12 @@ export interface TelemetryQueries {
   edges(environment: string, range: TimeRange): Promise<readonly EdgeSummary[]>
   /** Newest first. */
   logs(environment: string, filter: LogFilter, page: PageRequest): Promise<Page<StoredLog>>
-  /** Names of the metrics that were sent in that time. */
-  metrics(environment: string, range: TimeRange): Promise<readonly MetricName[]>
-  /** Points of one metric, oldest first; at most `limit`, the newest. */
-  samples(environment: string, filter: SampleFilter): Promise<readonly StoredSample[]>
+  /** Metrics that were sent in that time, by name. */
+  metrics(environment: string, filter: MetricFilter, page: PageRequest): Promise<Page<MetricName>>
+  /** Points of one metric, newest first. */
+  samples(environment: string, filter: SampleFilter, page: PageRequest): Promise<Page<StoredSample>>
+  /** The newest point of each series that was sent since then; of each metric at most 50 series, at most `limit` in all. */
+  latestSamples(environment: string, range: TimeRange, limit: number): Promise<readonly LatestSample[]>
 }
 
 export interface TimeRange {
@@ -131,16 +133,21 @@ export interface StoredLog {
   readonly attributes: Readonly<Record<string, unknown>> | null
 }
 
+export interface MetricFilter extends TimeRange {
+  readonly service: string | null
+}
+
 export interface MetricName {
   readonly name: string
   readonly unit: string
+  /** Of its newest 1000 points. */
   readonly services: readonly string[]
+  /** Of its newest point. */
+  readonly atMs: number
 }
 
-export interface SampleFilter extends TimeRange {
+export interface SampleFilter extends MetricFilter {
   readonly name: string
-  readonly service: string | null
-  readonly limit: number
 }
 
 export interface StoredSample {
@@ -152,4 +159,9 @@ export interface StoredSample {
   /** Of a histogram: how many observations `value` is the sum of. */
   readonly count: number | null
   readonly attributes: Readonly<Record<string, unknown>>
+}
+
+export interface LatestSample extends Pick<StoredSample, 'service' | 'instance' | 'value' | 'count' | 'attributes'> {
+  readonly name: string
+  readonly unit: string
 }

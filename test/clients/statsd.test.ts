@@ -41,6 +41,7 @@ describe('clients of StatsD, unmodified', { timeout: 120_000, concurrency: 3 }, 
   let queries: PostgresTelemetry
   const folder = mkdtempSync(join(tmpdir(), 'weir-statsd-'))
   const range = () => ({ fromMs: Date.now() - 60_000, toMs: Date.now() + 60_000 })
+  const metricsOf = async (environment: string) => (await queries.metrics(environment, { ...range(), service: null }, { limit: 200, cursor: null })).items
 
   before(async () => {
     postgres = await startTestPostgres()
@@ -63,7 +64,7 @@ describe('clients of StatsD, unmodified', { timeout: 120_000, concurrency: 3 }, 
       await succeeds([...run, name], weir.environmentOf(OURS, 'web'))
 
       const metrics = await eventually('metrics', async () => {
-        const all = (await queries.metrics(OURS, range())).filter((it) => it.name.startsWith(`${name}.`))
+        const all = (await metricsOf(OURS)).filter((it) => it.name.startsWith(`${name}.`))
         return all.length === 7 && all
       })
       assert.deepEqual(
@@ -79,11 +80,11 @@ describe('clients of StatsD, unmodified', { timeout: 120_000, concurrency: 3 }, 
         ].map(([metric, unit]) => [`${name}.${metric}`, unit, service]),
       )
       const value = async (metric: string) => {
-        const samples = await queries.samples(OURS, { ...range(), name: `${name}.${metric}`, service: null, limit: 10 })
+        const samples = (await queries.samples(OURS, { ...range(), name: `${name}.${metric}`, service: null }, { limit: 10, cursor: null })).items.toReversed()
         return samples.reduce((sum, it) => sum + it.value, 0)
       }
       assert.deepEqual([await value('orders'), await value('queue'), await value('users'), await value('took')], [3, 7, 2, 5050])
-      assert.deepEqual(await queries.metrics(THEIRS, range()), [])
+      assert.deepEqual(await metricsOf(THEIRS), [])
     })
   }
 
@@ -95,7 +96,7 @@ describe('clients of StatsD, unmodified', { timeout: 120_000, concurrency: 3 }, 
     }
     socket.close()
     await eventually('three lines', async () => (await weir.telemetry.health()).lost['statsd-malformed'] === 3)
-    await eventually('the others', async () => (await queries.metrics(NOISY, range())).length === 2)
+    await eventually('the others', async () => (await metricsOf(NOISY)).length === 2)
     assert.deepEqual((await weir.telemetry.health()).links, [])
   })
 

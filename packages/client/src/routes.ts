@@ -459,6 +459,22 @@ export const ROUTES = {
     retry: 'safe',
     summary: 'One trace: its spans, their own time, and the critical path',
   },
+  'samples.names': {
+    method: 'GET',
+    path: `${ENV}/samples/names`,
+    verb: 'app:read',
+    status: 200,
+    retry: 'safe',
+    summary: 'Metrics that services sent by OTLP or StatsD, by name',
+  },
+  'samples.list': {
+    method: 'GET',
+    path: `${ENV}/samples`,
+    verb: 'app:read',
+    status: 200,
+    retry: 'safe',
+    summary: 'Points of one metric that services sent, newest first',
+  },
   'operations.list': {
     method: 'GET',
     path: `${ENV}/operations`,

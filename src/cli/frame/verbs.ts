@@ -227,6 +227,17 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('../indicators.ts')).usageOfReplicas,
   },
   {
+    path: 'metrics',
+    about: 'metrics that services send by OTLP or StatsD; with a name, its points, newest first',
+    group: 'Look',
+    args: '[name]',
+    options: [
+      ['-S, --since <duration|time>', 'from then on (1h, 2026-01-31T12:00); without it, the last hour'],
+      ['-n, --lines <count>', 'at most so many (50 points)'],
+    ],
+    load: async () => (await import('../metrics.ts')).metrics,
+  },
+  {
     path: 'slo status',
     about: 'objectives: what is wanted, what is, and how fast the error budget goes',
     group: 'Look',

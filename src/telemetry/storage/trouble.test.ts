@@ -115,7 +115,7 @@ test('names, times and ids that make no sense are stored as something that does'
   const range = { fromMs: EPOCH_MS - 60_000, toMs: EPOCH_MS + 60_000 }
   const filter = { ...range, words: [], service: null, release: null, instance: null, severity: null, trace: null }
   assert.equal((await queries.logs('e12', filter, { limit: 10, cursor: null })).items.length, 3)
-  assert.equal((await queries.samples('e12', { ...range, name: 'm', service: null, limit: 10 })).length, 1)
+  assert.equal((await queries.samples('e12', { ...range, name: 'm', service: null }, { limit: 10, cursor: null })).items.length, 1)
   const [rows] = await database.rows<{ traces: number; spans: number }>(
     'select (select count(*) from telemetry.traces) as traces, (select sum(count) from telemetry.rollups_fresh where kind = 1) as spans',
   )

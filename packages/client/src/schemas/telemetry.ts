@@ -5,6 +5,21 @@ const ms = z.number().nullable()
 const traceId = z.string().regex(/^[0-9a-f]{32}$/)
 const windowQuery = { minutes: number(1, 60).default(5).meta({ description: 'How far to look back.' }) }
 
+const samplesSince = z.iso.datetime().optional().meta({ description: 'Without it, the last hour. Points are kept for two days.' })
+const metricName = z
+  .object({ name: z.string(), unit: z.string(), services: z.array(z.string()).meta({ description: 'Of its newest 1000 points.' }), lastAt: time })
+  .meta({ id: 'MetricName' })
+const sample = z
+  .object({
+    at: time,
+    service: z.string(),
+    release: z.string(),
+    replica: z.string(),
+    value: z.number(),
+    count: z.number().nullable().meta({ description: 'Of a histogram or timer: how many observations the value is the sum of.' }),
+    attributes: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'MetricSample' })
 const node = z
   .object({
     service: z.string(),
@@ -98,6 +113,16 @@ export const telemetry = {
       ...page,
     }),
     response: list(logRecord).meta({ description: 'Newest first.' }),
+  },
+  'samples.names': {
+    params: environmentPath,
+    query: z.strictObject({ service: name.optional(), since: samplesSince, ...page }),
+    response: list(metricName),
+  },
+  'samples.list': {
+    params: environmentPath,
+    query: z.strictObject({ name: z.string().min(1).max(300), service: name.optional(), since: samplesSince, ...page }),
+    response: list(sample).meta({ description: 'Newest first.' }),
   },
   'graph.show': {
     params: environmentPath,
