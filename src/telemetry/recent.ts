@@ -2,7 +2,7 @@ import { type Analyser, CRITICAL, createAnalyser, KIND, type TraceAnalysis } fro
 import type { SpanView, TraceFilter, TraceLine, TraceView } from './telemetry.ts'
 import { hexOf } from './window/trace-table.ts'
 import type { TraceWindow } from './window/trace-window.ts'
-import { readAttributes } from './wire/attributes.ts'
+import { readableAttributes } from './wire/attributes.ts'
 import { FIELD } from './wire/otlp.ts'
 import { ProtobufReader } from './wire/protobuf-reader.ts'
 
@@ -114,7 +114,7 @@ export class RecentTraces {
     const { columns, raw } = this.#window
     const offset = raw.offsetOf(columns.rawAt[row] as number)
     if (offset === -1) return {}
-    return readAttributes(new ProtobufReader(raw.bytes, offset), offset + (columns.rawLength[row] as number), FIELD.span.attributes)
+    return readableAttributes(new ProtobufReader(raw.bytes, offset), offset + (columns.rawLength[row] as number), FIELD.span.attributes)
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { viewOfStored } from './stored-trace.ts'
-import { EPOCH_MS, requestOf, spanId, type TestSpan, traceId } from './window/testing.ts'
+import { EPOCH_MS, requestOf, spanId, type TestSpan, traceId, withBrokenAttribute } from './window/testing.ts'
 
 const aSpan = (id: number, parent: number | null, over: Partial<TestSpan> = {}): TestSpan => ({
   trace: traceId(7),
@@ -35,6 +35,16 @@ test('thousands of small spans are all there', () => {
   const spans = [aSpan(1, null), ...Array.from({ length: 5_000 }, (_, at) => aSpan(at + 2, 1, { durationMs: 0.001 }))]
   const view = viewOfStored({ trace: traceId(7), atMs: EPOCH_MS, spans: requestOf(spans) })
   assert.equal(view?.spans, 5_001)
+})
+
+test('attributes are there however long the trace is, and those before one that cannot be read', () => {
+  for (const length of [10, 1000, 5000, 100_000]) {
+    const spans = requestOf([aSpan(1, null, { attributes: { text: 'x'.repeat(length) } })])
+    const view = viewOfStored({ trace: traceId(7), atMs: EPOCH_MS, spans })
+    assert.equal(String(view?.tree[0]?.attributes['text']).length, length)
+  }
+  const broken = viewOfStored({ trace: traceId(2), atMs: EPOCH_MS, spans: withBrokenAttribute() })
+  assert.deepEqual({ ...broken?.tree[0]?.attributes }, { whole: 'yes' })
 })
 
 test('bytes of another trace, or of none, are no view', () => {

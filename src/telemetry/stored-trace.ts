@@ -1,6 +1,7 @@
 import { createAnalyser } from '../core/tracegraph/index.ts'
 import { RecentTraces } from './recent.ts'
 import type { TraceView } from './telemetry.ts'
+import { RawRing } from './window/raw-ring.ts'
 import { TraceWindow } from './window/trace-window.ts'
 
 const SCOPE = 1
@@ -20,7 +21,7 @@ export function viewOfStored({ trace, atMs, spans }: { readonly trace: string; r
     maxSpans: most,
     maxSpansPerTrace: most / PARTS,
     maxBytes: 2 ** 27,
-    rawBytes: 2 ** Math.ceil(Math.log2(2 * spans.length + 1024)),
+    rawBytes: RawRing.sizeFor(spans.length),
     now: () => atMs,
     analyser: createAnalyser(),
     onClosed: () => {},

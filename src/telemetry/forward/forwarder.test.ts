@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { requestOf, spanId, traceId } from '../window/testing.ts'
+import { requestOf, spanId, traceId, withBrokenAttribute } from '../window/testing.ts'
 import { deliveryAddress, Forwarder } from './forwarder.ts'
 import { zipkinFromOtlp } from './zipkin-json.ts'
 
@@ -62,6 +62,24 @@ test('what cannot be taken now is tried again; what is refused is counted as los
   forwarder.add(request(3), 1)
   await until(() => forwarder.health().spans === 2)
   assert.equal(log.length, 3)
+})
+
+test('spans with an attribute that cannot be read are counted as lost; what waits beside them goes on its way', async (t) => {
+  const { url } = await sink(t, [200])
+  const forwarder = new Forwarder({ to: 'zipkin', url, log: () => {}, retryMs })
+  forwarder.add(request(1), 1)
+  forwarder.add(withBrokenAttribute(), 1)
+  forwarder.add(request(3), 1)
+  await until(() => forwarder.health().spans + forwarder.health().lost === 3)
+  assert.deepEqual([forwarder.health().spans, forwarder.health().lost], [2, 1])
+})
+
+test('a request that the other side will not have does not take its neighbours with it', async (t) => {
+  const { url } = await sink(t, [400, 200, 400, 200])
+  const forwarder = new Forwarder({ to: 'otlp', url, log: () => {}, retryMs })
+  for (let n = 1; n <= 3; n++) forwarder.add(request(n), 1)
+  await until(() => forwarder.health().spans + forwarder.health().lost === 3)
+  assert.deepEqual([forwarder.health().spans, forwarder.health().lost], [2, 1])
 })
 
 test('it shows what the other side wants to see, as it is by now; an answer that repeats it is told without it', async (t) => {

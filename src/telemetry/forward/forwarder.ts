@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Headers } from '../credentials.ts'
+import { MalformedProtobuf } from '../wire/protobuf-reader.ts'
 import { type Delivered, post } from './post.ts'
 import { zipkinFromOtlp } from './zipkin-json.ts'
 
@@ -22,6 +23,9 @@ export interface ForwarderHealth {
   readonly lost: number
   readonly waitingBytes: number
 }
+
+/** `ended`: there was no time left to try again. */
+type Outcome = 'taken' | 'refused' | 'ended'
 
 interface Waiting {
   readonly request: Uint8Array
@@ -95,10 +99,17 @@ export class Forwarder {
     await new Promise(setImmediate) // whoever added goes first
     while (this.#queue.length > 0) {
       const delivery = this.#gather()
-      const spans = delivery.reduce((sum, it) => sum + it.spans, 0)
-      if (await this.#deliver(delivery.map(({ request }) => request))) this.#spans += spans
-      else this.#lost += spans
+      const outcome = await this.#deliver(delivery)
+      // one request that the other side will not have does not take its neighbours with it
+      if (outcome === 'refused' && delivery.length > 1) for (const one of delivery) this.#count([one], await this.#deliver([one]))
+      else this.#count(delivery, outcome)
     }
+  }
+
+  #count(delivery: readonly Waiting[], outcome: Outcome): void {
+    const spans = delivery.reduce((sum, it) => sum + it.spans, 0)
+    if (outcome === 'taken') this.#spans += spans
+    else this.#lost += spans
   }
 
   #gather(): Waiting[] {
@@ -117,24 +128,33 @@ export class Forwarder {
     return next
   }
 
-  /** false: it is lost. */
-  async #deliver(requests: readonly Uint8Array[]): Promise<boolean> {
+  async #deliver(delivery: readonly Waiting[]): Promise<Outcome> {
     const { first, most } = this.#options.retryMs ?? RETRY_MS
-    const [type, body] =
-      this.to === 'zipkin'
-        ? ['application/json', Buffer.from(JSON.stringify(requests.flatMap(zipkinFromOtlp)))]
-        : ['application/x-protobuf', Buffer.concat(requests)] // messages behind each other are one, with all their parts
+    const body = this.#bodyOf(delivery.map(({ request }) => request))
+    if (body === null) return 'refused'
+    const type = this.to === 'zipkin' ? 'application/json' : 'application/x-protobuf'
     for (let delayMs = first; !this.#ending.signal.aborted; delayMs = Math.min(2 * delayMs, most)) {
-      const answer = await this.#post(type as string, body as Buffer)
+      const answer = await this.#post(type, body)
       if (answer.taken) {
         this.#problem = null
-        return true
+        return 'taken'
       }
       this.#tell(answer.problem)
-      if (!answer.again) return false
+      if (!answer.again) return 'refused'
       await sleep(Math.max(delayMs, Math.min(answer.retryAfterMs, most)), undefined, { signal: this.#ending.signal }).catch(() => {})
     }
-    return false
+    return 'ended'
+  }
+
+  /** null: spans that were taken in say something of themselves that cannot be read. */
+  #bodyOf(requests: readonly Uint8Array[]): Buffer | null {
+    if (this.to === 'otlp') return Buffer.concat(requests) // messages behind each other are one, with all their parts
+    try {
+      return Buffer.from(JSON.stringify(requests.flatMap(zipkinFromOtlp)))
+    } catch (error) {
+      if (!(error instanceof MalformedProtobuf)) throw error
+      return null
+    }
   }
 
   async #post(type: string, body: Buffer): Promise<Delivered> {

@@ -1,8 +1,16 @@
+/** No request takes more than one of so many parts of the ring. */
+const PARTS = 4
+
 /**
  * The requests as they came, one behind the other, the oldest written over. A request is never split, so that it is decoded where it lies.
  * A position counts all bytes ever given room, so that it says by itself whether its bytes are still there.
  */
 export class RawRing {
+  /** Of a ring that keeps a request of so many bytes. */
+  static sizeFor(bytes: number): number {
+    return Math.max(1024, PARTS * bytes)
+  }
+
   readonly bytes: Uint8Array
   #head = 0
 
@@ -13,7 +21,7 @@ export class RawRing {
   /** Copies a request in and returns its position; −1: it is over a quarter of the ring and is not kept. */
   put(request: Uint8Array): number {
     const { length: size } = this.bytes
-    if (request.length > size / 4) return -1
+    if (request.length > size / PARTS) return -1
     const offset = this.#head % size
     if (offset + request.length > size) this.#head += size - offset
     const position = this.#head

@@ -1,6 +1,7 @@
 import { createAnalyser } from '../../core/tracegraph/analyse.ts'
 import { KIND, type Span } from '../../core/tracegraph/spans.ts'
 import { otlpFromJson } from '../wire/otlp-json.ts'
+import { ProtobufWriter } from '../wire/protobuf-writer.ts'
 import type { ClosedTrace } from './closed-trace.ts'
 import { TraceWindow, type TraceWindowOptions } from './trace-window.ts'
 
@@ -29,6 +30,22 @@ export function requestOf(spans: readonly TestSpan[], resource: Attributes = {})
       scopeSpans: [{ spans: its.map(spanJson) }],
     })),
   })
+}
+
+/** A span that is taken in, with an attribute of which an announced byte is missing. */
+export function withBrokenAttribute(trace = traceId(2)): Uint8Array {
+  const writer = new ProtobufWriter()
+  const span = (): void => {
+    writer.bytes(1, Buffer.from(trace, 'hex'))
+    writer.bytes(2, Buffer.from(spanId(1), 'hex'))
+    writer.message(9, () => {
+      writer.text(1, 'whole')
+      writer.message(2, () => writer.text(1, 'yes'))
+    })
+    writer.bytes(9, Uint8Array.of(0x0a, 9, 0x61))
+  }
+  writer.message(1, () => writer.message(2, () => writer.message(2, span)))
+  return writer.finish()
 }
 
 function spanJson({ trace, id, parent, operation, kind, startMs = 0, durationMs = 1, failed, attributes = {}, peer }: TestSpan) {

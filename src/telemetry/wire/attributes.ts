@@ -1,5 +1,5 @@
 import { FIELD, fixed64Field, lengthDelimited, varintField } from './otlp.ts'
-import type { ProtobufReader } from './protobuf-reader.ts'
+import { MalformedProtobuf, type ProtobufReader } from './protobuf-reader.ts'
 
 const { keyValue: KEY_VALUE, anyValue: ANY_VALUE, values: VALUES } = FIELD
 
@@ -43,12 +43,31 @@ export class AttributeReader {
 /** All attributes of a message (a Resource, a Span, …) in which they have the number `field`. */
 export function readAttributes(reader: ProtobufReader, end: number, field: number): Attributes {
   const attributes = new AttributeReader({ left: MAX_VALUES })
+  readInto(attributes, reader, end, field)
+  return attributes.all
+}
+
+/**
+ * The same of bytes that were taken in unread, as those of most spans are: an attribute that cannot be read ends the list.
+ *
+ * @example readableAttributes(new ProtobufReader(span), span.length, FIELD.span.attributes)
+ */
+export function readableAttributes(reader: ProtobufReader, end: number, field: number): Attributes {
+  const attributes = new AttributeReader({ left: MAX_VALUES })
+  try {
+    readInto(attributes, reader, end, field)
+  } catch (error) {
+    if (!(error instanceof MalformedProtobuf)) throw error
+  }
+  return attributes.all
+}
+
+function readInto(attributes: AttributeReader, reader: ProtobufReader, end: number, field: number): void {
   while (reader.at < end) {
     const tag = reader.tag(end)
     if (tag === lengthDelimited(field)) attributes.read(reader, reader.length(end))
     else reader.skip(tag, end)
   }
-  return attributes.all
 }
 
 /** Without a prototype: a key may be `__proto__`. */
