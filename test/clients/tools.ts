@@ -21,6 +21,6 @@ function isInstalled(program: string): boolean {
 
 /** What programs of others are started with: this machine's own settings, by which they reach their registries, and nothing of Weir's or of tests. */
 export function testEnvironment(): Record<string, string> {
-  const env = Object.entries(process.env).filter(([name, value]) => value !== undefined && !/^(WEIR_|NODE_|OTEL_)/.test(name))
+  const env = Object.entries(process.env).filter(([name, value]) => value !== undefined && !/^(WEIR_|OTEL_|NODE_(?!EXTRA_CA_CERTS))/.test(name))
   return Object.fromEntries(env) as Record<string, string>
 }
