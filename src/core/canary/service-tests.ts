@@ -1,0 +1,181 @@
+/** What is asked of one service, and of each of its routes: the counts, the evidence and the proof. */
+
+import { EProcess } from './e-process.ts'
+import { type EvidenceRow, QUANTILES } from './evidence.ts'
+import { DifferenceExclusion, HEADROOM } from './exclusion.ts'
+import { ERRORS, exclusion, OUTAGE, SLOW } from './grids.ts'
+import { batchOf, type Counts, countsFor, FailurePool, SlowPool } from './pool.ts'
+import type { SequentialTest } from './sequential-test.ts'
+import { Tally } from './tally.ts'
+
+/** Kinds of failures of a service's requests, by their place in its pool. */
+export const FAILURES = { errors: 0, rejected: 1 } as const
+/** The quantile that a pass must have compared. */
+export const PROOF_QUANTILE = 2
+
+export interface ProofLimits {
+  /** Further errors, as a share of requests, that a pass excludes. */
+  readonly errors: number
+  /** So many times as many requests above q90. */
+  readonly slow: number
+  /** Log evidence that is enough. */
+  readonly enough: number
+}
+
+/** Evidence of requests, each of which was put on a side by lot. */
+export class RequestTests {
+  readonly failures: FailurePool
+  readonly slow: SlowPool
+  readonly #failures: Counts
+  readonly #slow: Counts
+  #touched = false
+
+  constructor(kinds: number, onSlowBatch: ((counts: Counts) => void) | null = null) {
+    this.failures = new FailurePool(kinds, ERRORS, OUTAGE)
+    this.slow = new SlowPool(QUANTILES.length, SLOW, onSlowBatch)
+    this.#failures = countsFor(kinds)
+    this.#slow = countsFor(QUANTILES.length)
+  }
+
+  count(row: EvidenceRow): void {
+    this.#touched = true
+    const side = row.side === 'canary' ? 0 : 1
+    add(this.#failures, side, row.requests)
+    add(this.#failures, 2 + side, row.errors)
+    if (this.#failures.length > 4) add(this.#failures, 4 + side, row.rejected4xx)
+    if (row.timed === 0) return
+    add(this.#slow, side, row.timed)
+    for (let j = 0; j < QUANTILES.length; j++) add(this.#slow, 2 + 2 * j + side, row.slow[j] as number)
+  }
+
+  /** What was counted in this block. */
+  get block(): Counts {
+    return this.#failures
+  }
+
+  /** True if a batch was completed. */
+  endBlock(fromMs: number, toMs: number, share: number): boolean {
+    if (!this.#touched) return false
+    this.#touched = false
+    const failures = this.failures.add(this.#failures, fromMs, toMs, share)
+    const slow = this.slow.add(this.#slow, fromMs, toMs, share)
+    this.#failures.fill(0)
+    this.#slow.fill(0)
+    return failures || slow
+  }
+
+  close(): void {
+    this.failures.close()
+    this.slow.close()
+  }
+}
+
+export class RouteTests {
+  readonly route: string
+  /** Whether it has tests of its own. */
+  readonly tested: boolean
+  readonly tally = new Tally()
+  readonly requests = new RequestTests(1)
+  readonly tests: SequentialTest[] = []
+
+  constructor(route: string, tested: boolean) {
+    this.route = route
+    this.tested = tested
+  }
+}
+
+export class ServiceTests {
+  readonly service: string
+  readonly tally = new Tally()
+  readonly requests: RequestTests
+  readonly routes = new Map<string, RouteTests>()
+  readonly unanswered = new UnansweredPool()
+  readonly silence = new Silence()
+  readonly tests: SequentialTest[] = []
+  readonly noMoreErrors: DifferenceExclusion
+  readonly notSlower: SlowExclusion
+
+  constructor(service: string, limits: ProofLimits) {
+    this.service = service
+    this.noMoreErrors = new DifferenceExclusion(limits.errors, limits.enough)
+    this.notSlower = new SlowExclusion(limits.slow, limits.enough)
+    this.requests = new RequestTests(Object.keys(FAILURES).length, (batch) => this.notSlower.add(batch))
+  }
+}
+
+/** Answers that never came, among all that ended. */
+class UnansweredPool {
+  readonly pool = new FailurePool(1, ERRORS, OUTAGE)
+  readonly #counts = countsFor(1)
+
+  count({ side, requests, abandoned = 0 }: EvidenceRow): void {
+    const at = side === 'canary' ? 0 : 1
+    add(this.#counts, at, requests + abandoned)
+    add(this.#counts, 2 + at, abandoned)
+  }
+
+  endBlock(fromMs: number, toMs: number, share: number): boolean {
+    const told = this.pool.add(this.#counts, fromMs, toMs, share)
+    this.#counts.fill(0)
+    return told
+  }
+}
+
+/** "At q90 so many times as many slow requests" is excluded. */
+class SlowExclusion {
+  readonly #most: number
+  readonly #process: EProcess
+
+  constructor(limit: number, enough: number) {
+    this.#most = enough + HEADROOM
+    this.#process = new EProcess(exclusion(oddsOf(limit)))
+  }
+
+  get logE(): number {
+    return this.#process.logE
+  }
+
+  add(counts: Counts): void {
+    this.#process.add(batchOf(counts, PROOF_QUANTILE))
+    this.#process.limitTo(this.#most)
+  }
+}
+
+/** Since the canary last answered: how many requests it was sent, and whether the stable side answered its own meanwhile. */
+class Silence {
+  static readonly #ROUTED = 10
+  static readonly #ANSWERED = 0.9
+  #canary = 0
+  #stable = 0
+  #answered = 0
+  #heard = false
+
+  count(row: EvidenceRow): void {
+    if (row.side === 'canary' && row.requests > 0) this.#heard = true
+    if (row.routed === undefined) return
+    if (row.side === 'canary') this.#canary += row.routed
+    else {
+      this.#stable += row.routed
+      this.#answered += row.requests
+    }
+  }
+
+  endBlock(): void {
+    if (this.#heard) this.#canary = this.#stable = this.#answered = 0
+    this.#heard = false
+  }
+
+  get unanswered(): number | null {
+    const silent = this.#canary >= Silence.#ROUTED && this.#stable >= Silence.#ROUTED && this.#answered >= Silence.#ANSWERED * this.#stable
+    return silent ? this.#canary : null
+  }
+}
+
+function add(counts: Counts, at: number, by: number): void {
+  counts[at] = (counts[at] as number) + by
+}
+
+/** A tenth of the requests is above q90. */
+function oddsOf(ratio: number): number {
+  return (ratio * 0.9) / (1 - 0.1 * ratio)
+}
