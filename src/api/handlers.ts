@@ -3,6 +3,7 @@ import { apps } from './apps.ts'
 import { commands } from './commands.ts'
 import { configuration } from './configuration.ts'
 import { environments } from './environments.ts'
+import { errors } from './errors.ts'
 import { events } from './events.ts'
 import { exec } from './exec.ts'
 import { history } from './history.ts'
@@ -40,6 +41,7 @@ export const HANDLERS: Handlers<RouteId> = {
   ...history,
   ...telemetry,
   ...traces,
+  ...errors,
   ...indicators,
   ...objectives,
   ...samples,

@@ -2,6 +2,7 @@ import type * as z from 'zod'
 import type { RouteId } from './routes.ts'
 import { apps } from './schemas/apps.ts'
 import { configuration } from './schemas/configuration.ts'
+import { errors } from './schemas/errors.ts'
 import { identity } from './schemas/identity.ts'
 import { objectives } from './schemas/objectives.ts'
 import { observing } from './schemas/observing.ts'
@@ -34,6 +35,7 @@ export const CONTRACT = {
   ...observing,
   ...telemetry,
   ...objectives,
+  ...errors,
 } satisfies Record<RouteId, RouteSchemas>
 
 export type Contract = typeof CONTRACT

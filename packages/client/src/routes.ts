@@ -443,6 +443,14 @@ export const ROUTES = {
     retry: 'safe',
     summary: 'Which service makes requests slow or fail, and why: one sentence with its evidence',
   },
+  'errors.list': {
+    method: 'GET',
+    path: `${ENV}/errors`,
+    verb: 'app:read',
+    status: 200,
+    retry: 'safe',
+    summary: 'Errors by what they have in common, the most frequent first, with how often each release met them and whether they are new',
+  },
   'traces.list': {
     method: 'GET',
     path: `${ENV}/traces`,

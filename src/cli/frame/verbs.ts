@@ -193,6 +193,17 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('../why.ts')).why,
   },
   {
+    path: 'errors',
+    about: 'errors by what they have in common: how often each was met, by which releases, and a trace to look at',
+    group: 'Look',
+    options: [
+      ['--release <release>', 'only those that this release met'],
+      ['-S, --since <duration|time>', 'from then on (1h, 2026-01-31T12:00), at most 24 hours ago; without it, the last hour'],
+      ['-n, --lines <count>', 'at most so many (50)'],
+    ],
+    load: async () => (await import('../errors.ts')).errors,
+  },
+  {
     path: 'traces',
     about: 'traces, newest first; with -s, those that a service took part in',
     group: 'Look',
