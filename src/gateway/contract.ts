@@ -1,7 +1,7 @@
 /** The suite that every gateway passes. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { RoutingTable, TargetGroup, TrafficSplit } from '../core/model/routing.ts'
+import type { RoutingTable, TargetGroup } from '../core/model/routing.ts'
 import { isWeirError } from '../errors.ts'
 import type { Gateway } from './gateway.ts'
 
@@ -31,7 +31,7 @@ export function gatewayContract(name: string, start: () => Promise<GatewayUnderT
     })
     after(() => under.close())
 
-    const tableFor = (environment: string, version: RoutingTable['version'], replicas: readonly string[], split: TrafficSplit | null = null): RoutingTable => ({
+    const tableFor = (environment: string, version: RoutingTable['version'], replicas: readonly string[], more: Partial<RoutingTable> = {}): RoutingTable => ({
       environment,
       version,
       label: `${environment}/production`,
@@ -45,9 +45,10 @@ export function gatewayContract(name: string, start: () => Promise<GatewayUnderT
           bodyLimit: 1_000_000,
         },
       },
-      split,
+      split: null,
       trial: null,
       shadow: null,
+      ...more,
     })
     const acknowledged = (environment: string, version: RoutingTable['version']) =>
       under.eventually(async () => {
@@ -140,6 +141,55 @@ export function gatewayContract(name: string, start: () => Promise<GatewayUnderT
         const sum = (of: 'requests' | 'html') => rows.reduce((total, row) => total + row[of], 0)
         return sum('requests') === 3 && sum('html') === 2
       }, 'three answers, two of them pages')
+    })
+
+    const evidenceOf = async (environment: string) =>
+      (await under.gateway.counters(1000)).flatMap((block) => block.evidence).filter((block) => block.environment === environment)
+    const requestsOf = async (environment: string, side: 'stable' | 'canary') =>
+      (await evidenceOf(environment)).flatMap((block) => block.rows).reduce((sum, row) => sum + (row.side === side ? row.requests : 0), 0)
+
+    test('what is judged is counted by side, for its rollout and stage, once, and kept until it is acknowledged', async () => {
+      const version = { epoch: 1, n: 1 }
+      const plain = tableFor('c10', version, ['c10-a'])
+      const web = { ...(plain.services['web'] as RoutingTable['services'][string]), canary: { origin: 2, targets: [under.target('c10-b')], cause: null } }
+      const judge = { stage: 3, unit: 'request' as const, thresholds: {} }
+      await under.gateway.publish({ ...plain, services: { web }, split: { rollout: 'r5', weight: 50, by: { kind: 'request' }, judge } })
+      await acknowledged('c10', version)
+      for (let i = 0; i < 40; i++) assert.equal(await under.request('c10'), true)
+      const [stable, canary] = await (async () => {
+        await under.eventually(async () => (await requestsOf('c10', 'stable')) + (await requestsOf('c10', 'canary')) === 40, 'all are counted')
+        return [await requestsOf('c10', 'stable'), await requestsOf('c10', 'canary')]
+      })()
+      assert.ok((stable ?? 0) > 5 && (canary ?? 0) > 5, `${stable} and ${canary}`)
+      const blocks = await evidenceOf('c10')
+      assert.deepEqual([...new Set(blocks.map((block) => `${block.rollout} ${block.stage}`))], ['r5 3'])
+      assert.deepEqual([...new Set(blocks.flatMap((block) => block.replicas).map((row) => `${row.replica} ${row.side}`))].sort(), [
+        'c10-a stable',
+        'c10-b canary',
+      ])
+      await under.gateway.acknowledgeCounters(await under.gateway.counters(1000))
+      assert.deepEqual(await evidenceOf('c10'), [])
+    })
+
+    test('by client, evidence names each by a hash', async () => {
+      const judge = { stage: 1, unit: 'client' as const, thresholds: {} }
+      await under.gateway.publish(tableFor('c11', { epoch: 1, n: 1 }, ['c11-a'], { split: { rollout: 'r6', weight: 10, by: { kind: 'client' }, judge } }))
+      await acknowledged('c11', { epoch: 1, n: 1 })
+      assert.equal(await under.request('c11'), true)
+      await under.eventually(async () => (await evidenceOf('c11')).length === 1, 'it is counted')
+      const [client] = (await evidenceOf('c11')).flatMap((block) => block.clients)
+      assert.match(client?.client ?? '', /^[0-9a-f]{16}$/)
+      assert.equal(client?.requests, 1)
+    })
+
+    test('in a trial stable serves all, and evidence has both sides', async () => {
+      await under.gateway.publish(tableFor('c12', { epoch: 1, n: 1 }, ['c12-a'], { trial: { id: 'aa-1', weight: 50, unit: 'request', thresholds: {} } }))
+      await acknowledged('c12', { epoch: 1, n: 1 })
+      for (let i = 0; i < 40; i++) assert.equal(await under.request('c12'), true)
+      await under.eventually(async () => (await requestsOf('c12', 'stable')) + (await requestsOf('c12', 'canary')) === 40, 'all are counted')
+      assert.ok((await requestsOf('c12', 'stable')) > 5 && (await requestsOf('c12', 'canary')) > 5)
+      const rows = (await under.gateway.counters(1000)).flatMap((block) => block.rows).filter((row) => row.environment === 'c12')
+      assert.deepEqual([...new Set(rows.map((row) => row.track))], ['stable'])
     })
 
     // Last, because it raises the epoch for all.

@@ -2,6 +2,9 @@ import type { Epoch } from '../core/model/epoch.ts'
 import { type CounterBlock, type CounterRow, compareVersions, type ObservedTraffic, type RoutingTable, type TableVersion } from '../core/model/routing.ts'
 import type { Clock, Random } from '../core/model/world.ts'
 import { WeirError } from '../errors.ts'
+import type { Track } from './baggage.ts'
+import { drawOf } from './client-identity.ts'
+import { Evidence, type EvidenceSheet } from './evidence.ts'
 import type { Gateway } from './gateway.ts'
 
 /** What may go wrong, as probabilities and delays; the same seed gives the same run. */
@@ -25,20 +28,36 @@ export interface SimulatedGatewayOptions {
   readonly faults: SimulatedGatewayFaults
 }
 
+/** How a replica answers. */
+export interface SimulatedAnswer {
+  readonly status: number
+  readonly latencyMs: number
+}
+
+interface Kept {
+  readonly version: TableVersion
+  readonly table: RoutingTable | null
+}
+
 interface SimulatedWorker {
   incarnation: string
   sequence: number
-  readonly tables: Map<string, { readonly version: TableVersion; readonly table: RoutingTable | null }>
+  readonly tables: Map<string, Kept & { readonly sheet: EvidenceSheet | null }>
+  readonly evidence: Evidence
   /** environment → replica → requests */
   readonly inflight: Map<string, Map<string, number>>
   open: CounterRow[]
 }
 
 const RESTART_MS = 50
+const ROUTE = '/'
+/** Who asks, where clients are what is judged and none is named. */
+const CLIENTS = 200
 
 /**
  * A gateway without sockets. What is published is durable at once; workers follow in their own time, die and come back, all by
- * the given clock and chance. `tables` and `workerTables` show what it has, so that invariants can be checked.
+ * the given clock and chance. `tables` and `workerTables` show what it has, so that invariants can be checked; `answers` may be replaced by
+ * whatever the releases of a simulation do.
  *
  * @example const gateway = new SimulatedGateway({ clock, random, workers: 2, faults: NO_FAULTS })
  */
@@ -46,10 +65,12 @@ export class SimulatedGateway implements Gateway {
   readonly #clock: Clock
   readonly #random: Random
   readonly #faults: SimulatedGatewayFaults
-  readonly #kept = new Map<string, { readonly version: TableVersion; readonly table: RoutingTable | null }>()
+  answers: (of: { readonly environment: string; readonly service: string; readonly origin: number }) => SimulatedAnswer = () => ({ status: 200, latencyMs: 1 })
+  readonly #kept = new Map<string, Kept>()
   readonly #workers: SimulatedWorker[]
   readonly #watchers = new Set<(environment: string) => void>()
   readonly #blocks = new Map<string, CounterBlock>()
+  readonly #count: number
   #epoch = 0
   #incarnations = 0
 
@@ -57,6 +78,7 @@ export class SimulatedGateway implements Gateway {
     this.#clock = clock
     this.#random = random
     this.#faults = faults
+    this.#count = workers
     this.#workers = Array.from({ length: workers }, () => this.#newWorker())
   }
 
@@ -118,17 +140,21 @@ export class SimulatedGateway implements Gateway {
 
   /**
    * A request arrives for `service` at a worker chosen by chance, and stays until the returned function ends it; null: nobody can take it.
-   * `html`: it is answered with a page.
+   * `html`: it is answered with a page. `client`: who asks, where clients are what is judged; null: one of two hundred.
    */
-  begin(environment: string, service: string, html = false): (() => void) | null {
+  begin(environment: string, service: string, html = false, client: string | null = null): (() => void) | null {
     const worker = this.#pick(this.#workers)
-    const table = worker.tables.get(environment)?.table
+    const { table, sheet } = worker.tables.get(environment) ?? { table: null, sheet: null }
     const targets = table?.services[service]
     if (!table || !targets) return null
-    const canary = table.split !== null && targets.canary !== null && this.#random.next() * 100 < table.split.weight
-    const group = canary && targets.canary !== null ? targets.canary : targets.stable
-    const target = group.targets.length > 0 ? this.#pick(group.targets) : null
-    worker.open.push(oneRequest(table, service, canary ? 'canary' : 'stable', target === null ? 0 : group.origin, html))
+    const drawn = this.#draw(table, client)
+    const served = table.split !== null && targets.canary !== null && drawn.side === 'canary' ? targets.canary : targets.stable
+    const target = served.targets.length > 0 ? this.#pick(served.targets) : null
+    const origin = target === null ? 0 : served.origin
+    const { status, latencyMs } = target === null ? { status: 503, latencyMs: 0 } : this.answers({ environment, service, origin })
+    worker.open.push(oneRequest(table, service, table.split === null ? 'stable' : drawn.side, origin, status, html))
+    const replica = target === null ? null : target.id
+    sheet?.record(service, ROUTE, drawn, { status, latencyMs, replica, target: replica, aborted: false, broken: false })
     if (target === null) return null
     const { incarnation } = worker
     const add = (by: number) => {
@@ -152,8 +178,24 @@ export class SimulatedGateway implements Gateway {
     })
   }
 
+  /** The side of the split, or of the trial, and the client where clients are what is judged. */
+  #draw({ split, trial }: RoutingTable, client: string | null): { side: Track; client: string | null } {
+    const [weight, unit, rollout] = split
+      ? [split.weight, split.judge?.unit ?? 'request', split.rollout]
+      : trial
+        ? [trial.weight, trial.unit, trial.id]
+        : [0, 'request', '']
+    const drawn =
+      unit === 'client'
+        ? drawOf(client ?? `client ${Math.floor(this.#random.next() * CLIENTS)}`, rollout, 'simulated')
+        : { position: this.#random.next() * 100, client: null }
+    return { side: drawn.position < weight ? 'canary' : 'stable', client: drawn.client }
+  }
+
   #newWorker(): SimulatedWorker {
-    return { incarnation: `w${++this.#incarnations}`, sequence: 0, tables: new Map(), inflight: new Map(), open: [] }
+    const evidence = new Evidence()
+    evidence.workers = this.#count
+    return { incarnation: `w${++this.#incarnations}`, sequence: 0, tables: new Map(), evidence, inflight: new Map(), open: [] }
   }
 
   #put(environment: string, version: TableVersion, table: RoutingTable | null): void {
@@ -181,7 +223,8 @@ export class SimulatedGateway implements Gateway {
         if (crashes) return this.crashWorker(index)
         const kept = this.#kept.get(environment)
         if (!kept) return
-        worker.tables.set(environment, kept)
+        const sheet = kept.table && worker.evidence.sheet(kept.table, worker.tables.get(environment)?.sheet ?? null)
+        worker.tables.set(environment, { ...kept, sheet })
         this.#hint(environment)
       })
     }
@@ -196,7 +239,8 @@ export class SimulatedGateway implements Gateway {
   #closeBlock(worker: SimulatedWorker): void {
     if (worker.open.length === 0) return
     const now = this.#clock.wall()
-    const block = { incarnation: worker.incarnation, sequence: ++worker.sequence, from: now, to: now, rows: worker.open, evidence: [] }
+    const evidence = worker.evidence.close(now, now)
+    const block = { incarnation: worker.incarnation, sequence: ++worker.sequence, from: now, to: now, rows: worker.open, evidence }
     worker.open = []
     this.#blocks.set(nameOf(block), block)
   }
@@ -211,7 +255,7 @@ export class SimulatedGateway implements Gateway {
   }
 }
 
-function oneRequest(table: RoutingTable, service: string, track: 'stable' | 'canary', origin: number, html: boolean): CounterRow {
+function oneRequest(table: RoutingTable, service: string, track: Track, origin: number, status: number, html: boolean): CounterRow {
   return {
     environment: table.environment,
     version: table.version,
@@ -219,10 +263,10 @@ function oneRequest(table: RoutingTable, service: string, track: 'stable' | 'can
     track,
     service,
     origin,
-    route: '/',
+    route: ROUTE,
     requests: 1,
-    errors: origin === 0 ? 1 : 0,
-    rejected4xx: 0,
+    errors: status >= 500 ? 1 : 0,
+    rejected4xx: status >= 400 && status < 500 ? 1 : 0,
     aborted: 0,
     html: html && origin !== 0 ? 1 : 0,
     latency: [],
