@@ -90,3 +90,16 @@ test('fifty routes are counted apart, the rest as other; a quiet one makes room 
   assert.equal(book.route('/late', 700_000, true), 'other')
   assert.equal(book.route('/late', 700_000, false), '/late')
 })
+
+test('tables that are indexed anew make no second row, and a new block begins at none', () => {
+  const counters = new Counters('w', () => 5, new Evidence())
+  const requests = () => counters.close()?.rows.map((row) => [row.track, row.requests])
+  for (const on of [place, { ...place }, place]) counters.record(outcome({ place: on }))
+  counters.record(outcome({ place: { ...place }, track: 'canary', origin: 2 }))
+  assert.deepEqual(requests(), [
+    ['stable', 3],
+    ['canary', 1],
+  ])
+  counters.record(outcome({}))
+  assert.deepEqual(requests(), [['stable', 1]])
+})

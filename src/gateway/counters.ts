@@ -40,6 +40,12 @@ interface OpenRow {
   readonly latency: Map<number, number>
 }
 
+/** The rows of one place, by route: found without making the key that names a row among all. */
+interface PlaceRows {
+  readonly book: RouteBook
+  readonly byRoute: Map<string, OpenRow[]>
+}
+
 /** Rows of one block; from then on new routes are counted as `other`. */
 const MAX_ROWS = 20_000
 /** Paths whose pattern is remembered, per service. */
@@ -54,6 +60,7 @@ export class Counters {
   readonly #evidence: Evidence
   readonly #routes = new Map<string, RouteBook>()
   #rows = new Map<string, OpenRow>()
+  #places = new Map<Place, PlaceRows>()
   #sequence = 0
   #from: number
 
@@ -96,34 +103,46 @@ export class Counters {
       latency: sparse(latency),
     }))
     this.#rows = new Map()
+    this.#places = new Map()
     return { incarnation: this.#incarnation, sequence: ++this.#sequence, from, to, rows, evidence }
   }
 
   #row(outcome: Outcome): OpenRow {
-    const { table, judged } = outcome.place.environment
-    const service = outcome.place.listener.service
-    const bookKey = `${table.environment} ${service}`
-    let book = this.#routes.get(bookKey)
-    if (!book) {
-      book = new RouteBook()
-      this.#routes.set(bookKey, book)
-    }
+    const { place, track, origin } = outcome
+    const { table, judged } = place.environment
+    const { book, byRoute } = this.#places.get(place) ?? this.#enter(place)
     const route = this.#rows.size < MAX_ROWS ? book.route(outcome.path, this.#now(), table.split !== null || judged !== null) : OTHER_ROUTE
-    const key = `${bookKey} ${table.version.epoch}.${table.version.n} ${outcome.place.hop} ${outcome.track} ${outcome.origin} ${route}`
+    let rows = byRoute.get(route)
+    if (!rows) byRoute.set(route, (rows = []))
+    for (const row of rows) if (row.fixed.track === track && row.fixed.origin === origin) return row
+    const row = this.#rowOf({
+      environment: table.environment,
+      version: table.version,
+      hop: place.hop,
+      track,
+      service: place.listener.service,
+      origin,
+      route,
+    })
+    rows.push(row)
+    return row
+  }
+
+  #enter(place: Place): PlaceRows {
+    const service = `${place.environment.table.environment} ${place.listener.service}`
+    let book = this.#routes.get(service)
+    if (!book) this.#routes.set(service, (book = new RouteBook()))
+    const entered = { book, byRoute: new Map() }
+    this.#places.set(place, entered)
+    return entered
+  }
+
+  /** Two places may lead to one row: those of the same table before and after the tables were indexed anew. */
+  #rowOf(fixed: OpenRow['fixed']): OpenRow {
+    const { environment, service, version, hop, track, origin, route } = fixed
+    const key = `${environment} ${service} ${version.epoch}.${version.n} ${hop} ${track} ${origin} ${route}`
     let row = this.#rows.get(key)
-    if (!row) {
-      const fixed = {
-        environment: table.environment,
-        version: table.version,
-        hop: outcome.place.hop,
-        track: outcome.track,
-        service,
-        origin: outcome.origin,
-        route,
-      }
-      row = { fixed, requests: 0, errors: 0, rejected4xx: 0, aborted: 0, html: 0, latency: new Map() }
-      this.#rows.set(key, row)
-    }
+    if (!row) this.#rows.set(key, (row = { fixed, requests: 0, errors: 0, rejected4xx: 0, aborted: 0, html: 0, latency: new Map() }))
     return row
   }
 }

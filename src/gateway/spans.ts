@@ -136,12 +136,12 @@ export class GatewaySpans {
     const client = gatewaySpanId()
     const server = sends === 'spans' || !sampled ? '' : gatewaySpanId()
     const parent = came === null || (entry && !fromThisMachine) ? '' : came.span
-    return hopOf({ trace, parent, client, server, sends, sampled, tracestate, startMs, served })
+    return hopOf({ trace, parent, client, server, sampled, tracestate, startMs, served }, sends)
   }
 
   #behindCaller(came: TraceContext, sends: Sends, headers: TraceHeaders, startMs: number, served: Served): Hop {
     const server = sends === 'spans' || !came.sampled ? '' : gatewaySpanId()
-    return hopOf({ trace: came.trace, parent: came.span, client: '', server, sends, sampled: came.sampled, tracestate: headers.tracestate, startMs, served })
+    return hopOf({ trace: came.trace, parent: came.span, client: '', server, sampled: came.sampled, tracestate: headers.tracestate, startMs, served }, sends)
   }
 
   end({ hop, place, origin, method, path, status, aborted, broken, replica }: HopEnd): void {
@@ -204,12 +204,19 @@ export class GatewaySpans {
   }
 }
 
-function hopOf({ sends, ...it }: Omit<Hop, 'serverKind' | 'headers'> & { readonly sends: Sends }): Hop {
+function hopOf(it: Omit<Hop, 'serverKind' | 'headers'>, sends: Sends): Hop {
   const span = it.server === '' ? it.client : it.server
   const context = { trace: it.trace, span, sampled: it.sampled }
   return {
-    ...it,
+    trace: it.trace,
+    parent: it.parent,
+    client: it.client,
+    server: it.server,
     serverKind: sends === 'unknown' ? 'internal' : 'server',
+    sampled: it.sampled,
+    tracestate: it.tracestate,
     headers: span === '' ? null : { traceparent: traceparentOf(context), tracestate: it.tracestate, b3: it.sampled ? b3Of(context) : NOT_SAMPLED },
+    startMs: it.startMs,
+    served: it.served,
   }
 }

@@ -34,6 +34,7 @@ const ZERO_SPAN = '0'.repeat(16)
  * @example readContext({ ...NO_TRACE, traceparent: '00-4bf9…-00f0…-01' }) // { trace: '4bf9…', span: '00f0…', sampled: true }
  */
 export function readContext(headers: TraceHeaders): TraceContext | null {
+  if (headers === NO_TRACE) return null
   const { traceparent } = headers
   if (traceparent !== null && TRACEPARENT.test(traceparent) && !traceparent.startsWith('ff')) {
     const flags = Number.parseInt(traceparent.slice(53, 55), 16)
@@ -67,7 +68,8 @@ export function b3Of({ trace, span, sampled }: TraceContext): string {
  * @example withThreshold('vendor=1,ot=th:8;rv:abc', 'c') // 'ot=th:c,vendor=1'
  */
 export function withThreshold(tracestate: string | null, threshold: string | null): string | null {
-  const others = (tracestate ?? '').split(',').filter((member) => member.trim() !== '' && !member.trim().startsWith('ot='))
+  if (tracestate === null) return threshold === null ? null : `ot=th:${threshold}`
+  const others = tracestate.split(',').filter((member) => member.trim() !== '' && !member.trim().startsWith('ot='))
   const all = threshold === null ? others : [`ot=th:${threshold}`, ...others]
   return all.length === 0 ? null : all.join(',')
 }

@@ -8,9 +8,12 @@ const WINDOW_MS = 1000
  * the way comes to the same one; the threshold goes on in `tracestate`, so that what is counted can be weighted.
  */
 export class TraceSampler {
+  /** Hex digits as `tracestate` has them; null: all are kept. */
+  threshold: string | null = null
   readonly #perSecond: number
   readonly #now: () => number
-  #threshold = 0
+  /** Of the ids that are kept, by four of their digits. */
+  #lowest = 0
   #since: number
   #seen = 0
   #kept = 0
@@ -21,23 +24,19 @@ export class TraceSampler {
     this.#since = now()
   }
 
-  /** Hex digits as `tracestate` has them; null: all are kept. */
-  get threshold(): string | null {
-    return this.#threshold === 0 ? null : this.#threshold.toString(16).padStart(4, '0').replace(/0+$/, '')
-  }
-
   /** Whether the trace of this id is kept. Ids that were chosen outside to be kept are kept up to twice the rate. */
   keeps(trace: string): boolean {
     const now = this.#now()
     if (now - this.#since >= WINDOW_MS) this.#adjust(now)
     this.#seen++
-    if (this.#threshold > 0 && Number.parseInt(trace.slice(18, 22), 16) < this.#threshold) return false
+    if (this.#lowest > 0 && Number.parseInt(trace.slice(18, 22), 16) < this.#lowest) return false
     return this.#kept++ < 2 * this.#perSecond
   }
 
   #adjust(now: number): void {
     const wanted = (this.#perSecond * (now - this.#since)) / 1000
-    this.#threshold = this.#seen <= wanted ? 0 : Math.min(STEPS - 1, Math.round((1 - wanted / this.#seen) * STEPS))
+    this.#lowest = this.#seen <= wanted ? 0 : Math.min(STEPS - 1, Math.round((1 - wanted / this.#seen) * STEPS))
+    this.threshold = this.#lowest === 0 ? null : this.#lowest.toString(16).padStart(4, '0').replace(/0+$/, '')
     this.#since = now
     this.#seen = 0
     this.#kept = 0
