@@ -46,6 +46,7 @@ export const CATALOGUE = {
   E_MIGRATION_UNKNOWN: { status: 422, exit: 1, about: 'A pre_start command was interrupted and may have run; a person must look before it goes on.' },
   E_RESOURCE_FAILED: { status: 422, exit: 1, about: 'A resource could not be created.' },
   E_REJECTED: { status: 422, exit: 3, about: 'The release was taken back; the previous one serves.' },
+  E_REJECTED_BEFORE: { status: 409, exit: 6, about: 'The same commit was taken back here before; a newer one is taken, or this one by `--again`.' },
   E_SCHEMA_BREAK: { status: 409, exit: 6, about: 'Going back crosses a migration that is not declared compatible.' },
 } as const satisfies Record<string, { status: number; exit: number; about: string }>
 

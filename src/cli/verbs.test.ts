@@ -267,6 +267,8 @@ test('a plan says what, in which order and why; --detailed-exit-code ends with 2
     stages: [{ services: [{ service: 'api', manner: 'beside', preStart: [{ name: 'migrate', compatible: false }] }] }],
     resources: [{ name: 'db', kind: 'postgres', action: 'create' }],
     routes: { added: ['*/api → api'], removed: [] },
+    judged: [],
+    notJudged: [],
     breaks: [],
     notWarm: [{ service: 'api', because: 'migrate is not declared compatible' }],
     keepMs: 300_000,

@@ -18,6 +18,8 @@ export function planLines(plan: PlanView, colours: Colours): string[] {
   const migrations = plan.stages.flatMap((stage) => stage.services.flatMap((service) => service.preStart.map((it) => ({ ...it, service: service.service }))))
   for (const it of migrations)
     lines.push(`  before ${it.service}: ${escapeControl(it.name)}${it.compatible ? '' : colours.yellow(', not declared compatible: no warm rollback')}`)
+  if (plan.judged.length > 0) lines.push('', 'judged', ...plan.judged.map((it) => `  ${escapeControl(it)}`))
+  for (const it of plan.notJudged) lines.push(`${colours.yellow('blind')} ${escapeControl(it)}`)
   for (const it of plan.breaks) lines.push(`${colours.yellow('break')} ${escapeControl(it)}`)
   for (const it of plan.notWarm) lines.push(`${colours.yellow('cold')}  ${it.service}: ${escapeControl(it.because)}`)
   if (plan.base !== null && plan.changes.length > 0 && plan.notWarm.length === 0)

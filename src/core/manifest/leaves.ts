@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import type { Argv } from '../model/app-graph.ts'
 import { nextRun, parseCron } from '../model/cron.ts'
+import { durationText } from '../model/duration-text.ts'
 import { nameProblem } from '../model/names.ts'
 import { shellSyntax, splitCommand } from './argv.ts'
 import { parseBytes, parseDuration, parsePercent, parseRate } from './quantity.ts'
@@ -32,7 +33,7 @@ export function duration(minMs: number, maxMs: number) {
     const value = parseDuration(text.value)
     if (value === null) return expected('a duration such as 250ms, 10s or 5m', input)
     return value < minMs || value > maxMs
-      ? { message: `${text.value} is out of range`, hint: `from ${writeDuration(minMs)} to ${writeDuration(maxMs)}` }
+      ? { message: `${text.value} is out of range`, hint: `from ${durationText(minMs)} to ${durationText(maxMs)}` }
       : { value }
   })
 }
@@ -233,15 +234,4 @@ function withUnit(input: unknown, what: string, example: string, units: readonly
   const bare = typeof input === 'number' || (typeof input === 'string' && /^\d+(\.\d+)?$/.test(input)) ? String(input) : null
   if (bare !== null) return { message: `${what} needs a unit, got ${bare}`, hint: `write ${units.map((unit) => `${bare}${unit}`).join(' or ')}` }
   return typeof input === 'string' ? { value: input } : expected(`${what} such as ${example}`, input)
-}
-
-function writeDuration(ms: number): string {
-  for (const [unit, factor] of [
-    ['d', 86_400_000],
-    ['h', 3_600_000],
-    ['m', 60_000],
-    ['s', 1000],
-  ] as const)
-    if (ms >= factor && ms % factor === 0) return `${ms / factor}${unit}`
-  return `${ms}ms`
 }

@@ -5,9 +5,12 @@ import { type Group, groupKey, type Releases } from './desired.ts'
 const FIRST_PORT = 10_000
 const LAST_PORT = 19_999
 
+/** Caller of the edges by which Weir itself asks new replicas before a switch; no service can be called so. */
+export const PREVIEW = '@preview'
+
 /**
  * One edge for every (caller, release that started it, callee, port): it exists as long as replicas of that caller do, so a draining
- * caller keeps the addresses that it was given.
+ * caller keeps the addresses that it was given. While a blue-green release is checked, one more for each port that a probe asks.
  */
 export function decideEdges(
   environment: string,
@@ -17,28 +20,37 @@ export function decideEdges(
 ): { readonly edges: readonly EdgeRecord[]; readonly nextEdgePort: number } {
   const alive = new Set(groups.filter((it) => it.count > 0).map((it) => groupKey(it.service, it.origin)))
   for (const record of Object.values(state.replicas)) alive.add(groupKey(record.service, record.origin))
+  const previews = previewed(state)
+  if (previews.length > 0) alive.add(groupKey(PREVIEW, state.rollout?.target ?? 0))
   const kept = state.edges.filter((edge) => alive.has(groupKey(edge.caller, edge.origin)))
   const known = new Set(kept.map((edge) => edge.id))
   const taken = new Set(kept.map((edge) => edge.listen))
   const edges = [...kept]
   let next = state.nextEdgePort
+  const open = (caller: string, origin: number, service: string, port: string) => {
+    const id = edgeId(environment, caller, origin, service, port)
+    if (known.has(id)) return
+    while (taken.has(next)) next = after(next)
+    edges.push({ id, caller, origin, service, port, listen: next })
+    known.add(id)
+    taken.add(next)
+    next = after(next)
+  }
   for (const group of groups) {
     if (group.count === 0) continue
     const release = releases[group.release]
     for (const callee of release?.graph.services[group.service]?.calls ?? []) {
       for (const [port, { protocol }] of Object.entries(release?.graph.services[callee]?.ports ?? {})) {
-        if (protocol === 'tcp') continue
-        const id = edgeId(environment, group.service, group.origin, callee, port)
-        if (known.has(id)) continue
-        while (taken.has(next)) next = after(next)
-        edges.push({ id, caller: group.service, origin: group.origin, service: callee, port, listen: next })
-        known.add(id)
-        taken.add(next)
-        next = after(next)
+        if (protocol !== 'tcp') open(group.service, group.origin, callee, port)
       }
     }
   }
+  for (const { service, port } of previews) open(PREVIEW, state.rollout?.target ?? 0, service, port)
   return { edges, nextEdgePort: next }
+}
+
+function previewed({ rollout }: EnvironmentState): readonly { readonly service: string; readonly port: string }[] {
+  return rollout?.phase.name === 'checking' ? (rollout.checks?.before ?? []) : []
 }
 
 export function edgeId(environment: string, caller: string, origin: number, callee: string, port: string): string {

@@ -1,14 +1,19 @@
-import type { AppGraph } from '../model/app-graph.ts'
+import type { AppGraph, Strategy } from '../model/app-graph.ts'
 import type { Release } from '../model/release.ts'
 import { breakingMigrations, changesBetween, isReplaced, notWarmBecause, type ServiceChange } from './changes.ts'
+import { judgedBy, notJudged } from './judged.ts'
 import { stagesOf } from './order.ts'
 import { shapeOf } from './strategy.ts'
 
 /** What a deploy would do, before anything is done. Pure data: the CLI prints it, the API returns it. */
 export interface Plan {
   readonly base: number | null
-  readonly strategy: 'rolling' | 'recreate' | 'canary'
+  readonly strategy: Strategy
   readonly steps: readonly number[]
+  /** How it is judged, a sentence a line; empty: it is not. */
+  readonly judged: readonly string[]
+  /** What of it cannot be judged, and why. */
+  readonly notJudged: readonly string[]
   readonly changes: readonly ServiceChange[]
   readonly untouched: readonly string[]
   readonly stages: readonly { readonly services: readonly PlannedService[] }[]
@@ -29,19 +34,22 @@ export interface PlannedService {
 }
 
 /**
- * The plan for `target` taking over from `base` (null: first release). Equal input gives an equal plan.
+ * The plan for `target` taking over from `base` (null: first release). Equal input gives an equal plan. `forward`: the base is broken, and
+ * nothing is compared with it.
  *
  * @example planFor(v42, v43).changes // [{ service: 'web', kind: 'changed', reasons: ['code'] }]
  */
-export function planFor(base: Release | null, target: Release): Plan {
+export function planFor(base: Release | null, target: Release, { forward = false }: { readonly forward?: boolean } = {}): Plan {
   const changes = changesBetween(base, target)
   const started = changes.filter((it) => it.kind !== 'removed').map((it) => it.service)
-  const shape = shapeOf(target.graph, started, base === null)
+  const shape = shapeOf(target.graph, started, base === null || forward)
   const stages = stagesOf(target.graph, new Set(started))
   return {
     base: base?.number ?? null,
     strategy: shape.strategy,
     steps: shape.steps.map((it) => it.weight),
+    judged: judgedBy(shape, target.graph, changes, base?.number ?? null),
+    notJudged: notJudged(shape, target.graph, changes, forward && base ? { over: base.number } : null),
     changes,
     untouched: Object.keys(target.graph.services)
       .filter((it) => !started.includes(it))
@@ -49,7 +57,7 @@ export function planFor(base: Release | null, target: Release): Plan {
     stages: stages.map((services) => ({ services: services.map((service) => plannedService(target.graph, service, base !== null)) })),
     resources: resourcesBetween(base?.graph ?? null, target.graph),
     routes: routesBetween(base?.graph ?? null, target.graph),
-    breaks: shape.strategy === 'canary' ? baggageBreaks(target.graph, started) : [],
+    breaks: shape.steps.length > 0 || shape.shadow ? baggageBreaks(target.graph, started) : [],
     notWarm: base ? notWarm(base, target, changes) : [],
     keepMs: shape.keepMs,
     refusal: shape.refusal,

@@ -1,6 +1,7 @@
 import { textDigest } from '../model/digest.ts'
 import type { Epoch } from '../model/epoch.ts'
 import type { Listener, RoutingTable, ServiceTargets, TargetGroup, TrafficSplit } from '../model/routing.ts'
+import { AA_WEIGHT, type Trial } from '../rollout/judging.ts'
 import type { EnvironmentState, ReplicaRecord, Rollout } from '../rollout/state.ts'
 import { type Releases, type RunningRelease, servicesOfTarget } from './desired.ts'
 import { canonical } from './fingerprint.ts'
@@ -55,6 +56,7 @@ function withVersion(replicas: EnvironmentState['replicas'], n: number): Environ
 function tableContent(place: Place, state: EnvironmentState, releases: Releases, seen: Seen): Omit<RoutingTable, 'version'> {
   const current = state.current === null ? null : (releases[state.current] ?? null)
   const canary = canaryOf(state, releases)
+  const copied = state.rollout?.phase.name === 'shadowing'
   const services: Record<string, ServiceTargets> = {}
   for (const name of new Set([...Object.keys(current?.graph.services ?? {}), ...Object.keys(canary?.release.graph.services ?? {})])) {
     const spec = current?.graph.services[name] ?? canary?.release.graph.services[name]
@@ -71,9 +73,9 @@ function tableContent(place: Place, state: EnvironmentState, releases: Releases,
     label: place.label,
     listeners: [...(current ? entries(place, current) : []), ...edges(place, state, releases, canary, services)],
     services,
-    split: state.rollout && canary && current ? splitOf(state.rollout) : null,
-    trial: null,
-    shadow: null,
+    split: state.rollout && canary && current && !copied ? splitOf(state.rollout) : null,
+    trial: state.rollout || state.current !== state.trial?.release ? null : trialOf(state.trial),
+    shadow: state.rollout && canary && current && copied ? shadowOf(state.rollout) : null,
   }
 }
 
@@ -84,11 +86,13 @@ interface Canary {
   readonly alone: boolean
 }
 
+const TAKEN_OVER_OR_BACK: ReadonlySet<Rollout['phase']['name']> = new Set(['switching', 'watching', 'restoring'])
+
 /** The target of a rollout that has not taken over yet; going back, it takes no more requests. */
 function canaryOf(state: EnvironmentState, releases: Releases): Canary | null {
   const rollout = state.rollout
   const release = rollout ? releases[rollout.target] : undefined
-  if (!rollout || !release || rollout.phase.name === 'switching' || rollout.phase.name === 'restoring') return null
+  if (!rollout || !release || TAKEN_OVER_OR_BACK.has(rollout.phase.name)) return null
   const services = servicesOfTarget(rollout)
   const changed = rollout.stages.flatMap((stage) => stage.map((it) => it.service))
   const only = changed.length === 1 ? changed[0] : undefined
@@ -141,7 +145,8 @@ function edges(
 ): readonly Listener[] {
   return state.edges.flatMap((edge): Listener[] => {
     if (!services[edge.service]) return [] // a draining caller of a service that is gone
-    const release = canary && edge.origin === canary.release.number ? canary.release : (releases[state.current ?? -1] ?? canary?.release)
+    const isTarget = canary !== null && edge.origin === canary.release.number
+    const release = isTarget ? canary.release : (releases[state.current ?? -1] ?? canary?.release)
     const protocol = release ? protocolOf(release, edge.service, edge.port) : 'http'
     return [
       {
@@ -154,7 +159,7 @@ function edges(
         service: edge.service,
         port: edge.port,
         protocol,
-        track: !canary ? 'stable' : edge.origin === canary.release.number ? 'canary' : canary.alone ? 'split' : 'baggage',
+        track: !canary ? 'stable' : isTarget ? (isShadow(state.rollout) ? 'shadow' : 'canary') : canary.alone ? 'split' : 'baggage',
       },
     ]
   })
@@ -167,12 +172,34 @@ function protocolOf(release: RunningRelease, service: string, port: string): 'ht
 function splitOf(rollout: Rollout): TrafficSplit {
   const weight = rollout.phase.name === 'splitting' ? rollout.phase.weight : 0
   const by = rollout.split ?? { by: 'request' as const }
+  const judge = judgedOf(rollout)
   switch (by.by) {
     case 'request':
     case 'client':
-      return { rollout: rollout.id, weight, by: { kind: by.by }, judge: null }
+      return { rollout: rollout.id, weight, by: { kind: by.by }, judge }
     case 'header':
     case 'cookie':
-      return { rollout: rollout.id, weight, by: { kind: by.by, name: by.name }, judge: null }
+      return { rollout: rollout.id, weight, by: { kind: by.by, name: by.name }, judge }
   }
+}
+
+/** Evidence is counted from the first request that is split, by what stood in the state before it. */
+function judgedOf({ judging, phase }: Rollout): TrafficSplit['judge'] {
+  return judging && phase.name === 'splitting' ? { stage: judging.stage, unit: judging.unit, thresholds: judging.thresholds } : null
+}
+
+/** Until they have taken over, replicas of a shadow must not change anything: not by their answers, not by what they call. */
+function isShadow(rollout: Rollout | null): boolean {
+  if (!rollout?.shadow) return false
+  const { phase } = rollout
+  return phase.name === 'starting' || phase.name === 'shadowing' || (phase.name === 'held' && phase.then === 'starting')
+}
+
+function shadowOf({ id, shadow, phase, judging }: Rollout): RoutingTable['shadow'] {
+  if (!shadow || phase.name !== 'shadowing' || phase.over) return null
+  return { rollout: id, share: shadow.share * 100, methods: shadow.methods, diff: shadow.diff, thresholds: judging?.thresholds ?? {} }
+}
+
+function trialOf(trial: Trial | null): RoutingTable['trial'] {
+  return trial && { id: trial.id, weight: AA_WEIGHT, unit: trial.unit, thresholds: trial.thresholds }
 }

@@ -1,15 +1,19 @@
 import type { Release } from '../model/release.ts'
 import type { EntryAnswers } from '../model/routing.ts'
 import { breakingMigrations, isReplaced, originsOf } from '../plan/changes.ts'
+import { checksBefore } from '../plan/checks.ts'
 import type { Releases, RunningRelease } from '../plan/desired.ts'
 import { stagesOf } from '../plan/order.ts'
-import { shapeOf } from '../plan/strategy.ts'
+import { type RolloutShape, STANDARD_AT_MOST_MS, shapeOf } from '../plan/strategy.ts'
+import type { Judging } from './judging.ts'
 import type { Because, EnvironmentState, Rollout, WaitingRollout } from './state.ts'
 
 /** What the journal knows of a release: its origins once it has started to run. */
 export interface KnownRelease extends Release {
   readonly origins: Readonly<Record<string, number>> | null
   readonly promoted: boolean
+  /** What a branch or tag meant when it was built; not there where the source says it, or is no repository. */
+  readonly commit?: string | null
 }
 
 export type Begun = { readonly rollout: Rollout; readonly origins: Readonly<Record<string, number>> } | { readonly refused: Because }
@@ -20,17 +24,19 @@ export interface BeginInput {
   readonly releases: Readonly<Record<number, KnownRelease>>
   /** null: nothing was counted. */
   readonly answers: EntryAnswers | null
+  readonly designEffect: number
   readonly now: number
 }
 
 /** The rollout that takes the environment from what serves to `next.target`; everything that must not change on the way is decided here. */
-export function begin({ state, next, releases, answers, now }: BeginInput): Begun {
+export function begin({ state, next, releases, answers, designEffect, now }: BeginInput): Begun {
   const target = releases[next.target]
   if (!target) return { refused: because('E_NOT_FOUND', `there is no release v${next.target} that could run`) }
   const base = state.current === null ? null : (releases[state.current] ?? null)
   const origins = target.origins ?? originsOf(base, target)
   const changed = Object.keys(target.graph.services).filter((it) => base?.origins?.[it] !== origins[it])
-  const shape = shapeOf(target.graph, changed, base === null)
+  const compared = next.kind === 'deploy' && !next.forward
+  const shape = shapeOf(target.graph, changed, base === null || !compared)
   if (next.kind === 'deploy' && shape.refusal) return { refused: because('E_UNSUPPORTED', shape.refusal) }
   const stages = stagesOf(target.graph, new Set(changed)).map((stage) =>
     stage.map((service) => ({
@@ -38,7 +44,7 @@ export function begin({ state, next, releases, answers, now }: BeginInput): Begu
       manner: base !== null && base.graph.services[service] && isReplaced(target.graph, service) ? ('replace' as const) : ('beside' as const),
     })),
   )
-  const canary = next.kind === 'deploy' && shape.strategy === 'canary'
+  const split = shape.steps.length > 0 ? (shape.split ?? defaultSplit(answers)) : null
   return {
     origins,
     rollout: {
@@ -48,16 +54,29 @@ export function begin({ state, next, releases, answers, now }: BeginInput): Begu
       base: state.current,
       by: next.by,
       startedAt: now,
-      strategy: canary ? 'canary' : shape.strategy === 'recreate' ? 'recreate' : 'rolling',
-      steps: canary ? shape.steps.map((it) => it.weight) : [],
+      strategy: shape.strategy,
+      steps: shape.steps.map((it) => it.weight),
+      judging: judgingOf(shape, split, designEffect),
+      shadow: shape.shadow,
+      checks: shape.checks && { before: checksBefore(target.graph, changed, shape.checks), after: shape.checks.after },
       stages,
       removed: Object.keys(base?.graph.services ?? {}).filter((it) => !target.graph.services[it]),
-      split: canary ? (shape.split ?? defaultSplit(answers)) : null,
+      split,
       keepMs: Math.max(shape.keepMs, base ? shapeOf(base.graph, Object.keys(base.graph.services), true).keepMs : 0),
       phase: { name: 'starting', stage: 0, since: now },
       paused: false,
+      waits: null,
+      grounds: next.forward ? because('forward', `forward, by ${next.by}: not compared with v${state.current ?? 0}`) : null,
     },
   }
+}
+
+/** Frozen from here on. Copies are compared request by request, whatever the split that may follow goes by. */
+function judgingOf({ strategy, analysis, onInconclusive, steps }: RolloutShape, split: Rollout['split'], designEffect: number): Judging | null {
+  if (analysis === null) return null
+  const rules = steps.map(({ atLeastMs = 0, atMostMs = STANDARD_AT_MOST_MS, approve = false }) => ({ atLeastMs, atMostMs, approve }))
+  const unit = strategy === 'shadow' || split?.by === 'request' ? 'request' : 'client'
+  return { analysis, rules, onInconclusive, unit, designEffect, stage: 0, since: null, thresholds: {}, verdict: null }
 }
 
 /** Count what you randomise: behind pages there are people, who come back and must find what they left; programs ask one request at a time. */

@@ -2,7 +2,12 @@ import type { AppGraph } from '../model/app-graph.ts'
 import { scaleProblem } from '../model/scale.ts'
 import type { Releases } from '../plan/desired.ts'
 import { because, type KnownRelease, previousRelease, schemaBreaks } from './begin.ts'
-import type { Because, Command, EnvironmentState, ReplicaRecord, Rollout } from './state.ts'
+import { atStep, atWeight, canGoBack, everything, goBack } from './moves.ts'
+import { rejectedBefore } from './rejected.ts'
+import { ruleOf } from './split.ts'
+import type { Because, Command, EnvironmentState, ReplicaRecord, Rollout, WaitingRollout } from './state.ts'
+
+export { canGoBack, goBack } from './moves.ts'
 
 export interface TakeInput {
   readonly state: EnvironmentState
@@ -13,7 +18,8 @@ export interface TakeInput {
   readonly now: number
 }
 
-export type Taken = { readonly state: EnvironmentState } | { readonly refused: Because }
+/** `turnedAway`: a rollout was asked for that does not begin; history names it all the same. */
+export type Taken = { readonly state: EnvironmentState } | { readonly refused: Because; readonly turnedAway?: WaitingRollout }
 
 /** One command of a person (or of the release controller) becomes part of the state, or is refused with the reason. Acts on nothing. */
 export function take({ state, command, by, known, releases, now }: TakeInput): Taken {
@@ -21,8 +27,11 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
   const { rollout } = state
   switch (command.kind) {
     case 'deploy': {
-      const queued = enqueue(state, 'deploy', command.release, by)
-      if (command.whenBusy === 'wait') return { state: { ...queued, waiting: [...state.waiting, ...queued.waiting] } }
+      const queued = enqueue(state, 'deploy', command.release, by, command.forward)
+      const before = command.again ? null : rejectedBefore(state, known[command.release])
+      if (before) return { refused: before, ...(queued.waiting[0] ? { turnedAway: queued.waiting[0] } : {}) }
+      // What serves is broken: a canary that cannot be proven against it is not waited for.
+      if (command.whenBusy === 'wait' && !command.forward) return { state: { ...queued, waiting: [...state.waiting, ...queued.waiting] } }
       if (!rollout || !canGoBack(rollout)) return { state: queued }
       return { state: withRollout(queued, goBack(rollout, because('E_CONFLICT', `superseded by v${command.release}`), 'superseded', now)) }
     }
@@ -30,12 +39,11 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
       return takeRollback(state, command, by, known, releases, now)
     case 'weight': {
       if (rollout?.phase.name !== 'splitting') return { refused: noCanary(rollout) }
-      if (command.weight >= 100) return { state: withRollout(state, everything(rollout, now)) }
-      return { state: withRollout(state, { ...rollout, phase: { ...rollout.phase, weight: command.weight, since: now } }) }
+      if (command.weight >= 100) return { state: withRollout(state, everything(rollout, byHand(rollout, by), now)) }
+      return { state: withRollout(state, atWeight(rollout, rollout.phase.step, command.weight, now)) }
     }
     case 'promote':
-      if (rollout?.phase.name !== 'splitting') return { refused: noCanary(rollout) }
-      return { state: withRollout(state, everything(rollout, now)) }
+      return takePromote(state, by, now)
     case 'abort': {
       if (!rollout) return { refused: because('E_NOT_FOUND', 'no rollout is running') }
       if (!canGoBack(rollout)) return { refused: because('E_CONFLICT', `v${rollout.target} has taken over already; use rollback`) }
@@ -47,12 +55,8 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
     case 'resume':
       if (!rollout) return { refused: because('E_NOT_FOUND', 'no rollout is running') }
       if (rollout.phase.name === 'held') return { state: releaseHeld(state, rollout, now) }
-      return {
-        state: withRollout(
-          state,
-          rollout.phase.name === 'splitting' && !rollout.paused ? nextStep(rollout, rollout.phase.step + 1, now) : { ...rollout, paused: false },
-        ),
-      }
+      if (rollout.paused) return { state: withRollout(state, { ...rollout, paused: false, waits: null }) }
+      return takeResume(state, rollout, by, now)
     case 'scale': {
       const unknown = unknownService(state, releases, command.service)
       if (unknown) return { refused: unknown }
@@ -92,27 +96,78 @@ export function take({ state, command, by, known, releases, now }: TakeInput): T
       return { state: { ...state, tasks: { ...state.tasks, [command.task]: record } } }
     }
     case 'remove':
-      return { state: { ...state, removing: { withData: command.withData || (state.removing?.withData ?? false) }, rollout: null, waiting: [], warm: null } }
+      return {
+        state: {
+          ...state,
+          removing: { withData: command.withData || (state.removing?.withData ?? false) },
+          rollout: null,
+          waiting: [],
+          warm: null,
+          trial: null,
+        },
+      }
   }
 }
 
-/** A person approves: the next weight, or past the last one everything. */
-function nextStep(rollout: Rollout, step: number, now: number): Rollout {
-  const weight = rollout.steps[step]
-  return weight === undefined ? everything(rollout, now) : { ...rollout, phase: { name: 'splitting', step, weight, since: now } }
+/**
+ * | phase     | promote, a person's word instead of proof         |
+ * |-----------|---------------------------------------------------|
+ * | splitting | everything goes to it                             |
+ * | shadowing | the same                                          |
+ * | checking  | the same, unasked                                 |
+ * | watching  | the old release is not kept whole any longer      |
+ * | others    | refused                                           |
+ */
+function takePromote(state: EnvironmentState, by: string, now: number): Taken {
+  const { rollout } = state
+  switch (rollout?.phase.name) {
+    case 'splitting':
+    case 'shadowing':
+    case 'checking':
+      return { state: withRollout(state, everything(rollout, byHand(rollout, by), now)) }
+    case 'watching':
+      return {
+        state: withRollout(
+          state,
+          rollout.checks ? { ...rollout, paused: false, checks: { ...rollout.checks, after: { ...rollout.checks.after, forMs: 0 } } } : rollout,
+        ),
+      }
+    default:
+      return { refused: noCanary(rollout) }
+  }
 }
 
-function everything(rollout: Rollout, now: number): Rollout {
-  return { ...rollout, paused: false, phase: { name: 'replacing', stage: 0, since: now } }
+/**
+ * | phase                      | resume of what is not paused                                         |
+ * |----------------------------|----------------------------------------------------------------------|
+ * | splitting, not judged      | the next step; past the last one everything                          |
+ * | splitting, not at the last | the next step, proven or not: a greater share is no promotion        |
+ * | splitting, at the last     | agreed, where the step asks for it: with proof, everything           |
+ * |                            | else refused: only proof or `promote` leads on                       |
+ * | shadowing, no more copies  | proven: everything. Else refused                                     |
+ * | any other                  | goes on as it does                                                   |
+ */
+function takeResume(state: EnvironmentState, rollout: Rollout, by: string, now: number): Taken {
+  const { phase, judging } = rollout
+  if (phase.name === 'shadowing' && phase.over)
+    return judging?.verdict?.kind === 'pass' ? { state: withRollout(state, everything(rollout, byHand(rollout, by), now)) } : { refused: notProven(rollout) }
+  if (phase.name !== 'splitting') return { state }
+  if (phase.step + 1 < rollout.steps.length) return { state: withRollout(state, atStep(rollout, phase.step + 1, now)) }
+  if (!judging) return { state: withRollout(state, everything(rollout, byHand(rollout, by), now)) }
+  if (!ruleOf(rollout).approve) return { refused: notProven(rollout) }
+  return { state: withRollout(state, { ...rollout, phase: { ...phase, approved: true } }) }
 }
 
-/** Until the target has taken over, the base is whole: going back is always possible. */
-export function canGoBack(rollout: Rollout): boolean {
-  return rollout.phase.name !== 'switching' && rollout.phase.name !== 'restoring'
+function byHand({ judging }: Rollout, by: string): Because {
+  const said = judging?.verdict?.text
+  return because('approved', `${judging?.verdict?.kind === 'pass' ? 'approved' : 'promoted'} by ${by}${said ? `: ${said}` : ''}`)
 }
 
-export function goBack(rollout: Rollout, reason: Because, outcome: 'failed' | 'aborted' | 'superseded', now: number): Rollout {
-  return { ...rollout, paused: false, phase: { name: 'restoring', because: reason, since: now, outcome } }
+function notProven({ judging }: Rollout): Because {
+  return because(
+    'E_CONFLICT',
+    `it is not proven yet, and there is no further step: ${judging?.verdict?.text ?? 'nothing was counted yet'}; weir canary promote takes it without proof`,
+  )
 }
 
 function takeRollback(
@@ -144,8 +199,9 @@ function takeRollback(
 }
 
 /** The next rollout, in the place of all that waited. */
-function enqueue(state: EnvironmentState, kind: 'deploy' | 'rollback', target: number, by: string): EnvironmentState {
-  return { ...state, waiting: [{ id: `r${state.nextRollout}`, kind, target, by }], nextRollout: state.nextRollout + 1 }
+function enqueue(state: EnvironmentState, kind: 'deploy' | 'rollback', target: number, by: string, forward = false): EnvironmentState {
+  const next = { id: `r${state.nextRollout}`, kind, target, by, ...(forward ? { forward } : {}) }
+  return { ...state, waiting: [next], nextRollout: state.nextRollout + 1 }
 }
 
 /** A person has looked at the interrupted command and says that it is done. */

@@ -11,6 +11,7 @@ import { because, begin, type KnownRelease, running } from './begin.ts'
 import { take } from './commands.ts'
 import type { Findings } from './findings.ts'
 import { decideJobs } from './jobs.ts'
+import { forgiving, remembering } from './rejected.ts'
 import type { Because, Command, EnvironmentState, Rollout, WaitingRollout } from './state.ts'
 import { type Stepped, step } from './step.ts'
 
@@ -57,7 +58,7 @@ export interface Decision {
  * returns is saved first and done afterwards, so a crash anywhere is repaired by deciding again.
  */
 export function decide(input: DecideInput): Decision {
-  const { place, known, seen, answers, epoch, now, wall } = input
+  const { place, known, seen, answers, findings, epoch, now, wall } = input
   const environment = place.environment
   const consumed: { id: number; refused: Because | null; rollout: string | null }[] = []
   const began: Rollout[] = []
@@ -69,8 +70,13 @@ export function decide(input: DecideInput): Decision {
 
   for (const { id, by, command } of input.commands) {
     const taken = take({ state, command, by, known, releases: running(known, origins), now })
-    if ('refused' in taken) consumed.push({ id, refused: taken.refused, rollout: null })
-    else {
+    if ('refused' in taken) {
+      consumed.push({ id, refused: taken.refused, rollout: taken.turnedAway?.id ?? null })
+      if (taken.turnedAway) {
+        refused.push({ ...taken.turnedAway, base: state.current, because: taken.refused })
+        state = { ...state, nextRollout: state.nextRollout + 1 }
+      }
+    } else {
       const asked = taken.state.nextRollout > state.nextRollout ? `r${state.nextRollout}` : null
       for (const it of state.waiting) if (!taken.state.waiting.some(({ id: kept }) => kept === it.id)) dropped.push(it)
       if (state.rollout && !taken.state.rollout)
@@ -85,18 +91,22 @@ export function decide(input: DecideInput): Decision {
   // A rollout that ends makes room for the next one in the same pass.
   let wakeAt: number | null = null
   for (;;) {
-    const stepped = step({ state, releases: running(known, origins), seen, now })
+    const stepped = step({ state, releases: running(known, origins), seen, findings, now })
     state = stepped.state
     wakeAt = stepped.wakeAt
-    if (stepped.ended) ended.push(stepped.ended)
+    if (stepped.ended) {
+      const { rollout, outcome } = stepped.ended
+      ended.push(stepped.ended)
+      state = outcome === 'promoted' ? forgiving(state, known[rollout.target]) : remembering(state, rollout, known[rollout.target])
+    }
     const [next, ...rest] = state.waiting
     if (state.rollout || !next || state.removing) break
-    const begun = begin({ state, next, releases: known, answers, now })
+    const begun = begin({ state, next, releases: known, answers, designEffect: findings.designEffect, now })
     state = { ...state, waiting: rest }
     if ('refused' in begun) refused.push({ ...next, base: state.current, because: begun.refused })
     else {
       origins[next.target] = begun.origins
-      state = { ...state, rollout: begun.rollout }
+      state = { ...state, rollout: begun.rollout, trial: null }
       began.push(begun.rollout)
     }
   }

@@ -88,8 +88,8 @@ export const AA_WEIGHT = 10
 /** A release that was taken back for what it did, by what it was made from: refused until something newer comes, or it is asked for `again`. */
 export interface Rejected {
   readonly release: number
-  /** `git:<commit>` or `upload:<digest>`; null: nothing that could come a second time. */
-  readonly source: string | null
+  /** `git:<commit>`, `upload:<digest>`, `release:<environment>/<number>`. */
+  readonly source: string
   readonly rollout: string
   readonly text: string
 }

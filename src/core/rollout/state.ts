@@ -121,10 +121,8 @@ export interface Rollout {
 }
 
 export interface CheckPlan {
-  /** Asked of the new replicas before the switch, and of the app after it. */
-  readonly probes: readonly { readonly service: string; readonly probe: string }[]
-  /** Whether they are asked before the switch. */
-  readonly before: boolean
+  /** Asked of the new replicas, through the edges of the caller PREVIEW (core/plan/edges.ts), before they get a request. */
+  readonly before: readonly { readonly service: string; readonly probe: string; readonly port: string }[]
   readonly after: ReleaseChecks['after']
 }
 
@@ -162,7 +160,8 @@ export type RolloutPhase =
   | { readonly name: 'checking'; readonly since: number }
   | { readonly name: 'replacing'; readonly stage: number; readonly since: number }
   | { readonly name: 'switching'; readonly since: number }
-  | { readonly name: 'watching'; readonly since: number }
+  /** `deathsBefore`: how often processes of the target had ended by then. */
+  | { readonly name: 'watching'; readonly since: number; readonly deathsBefore: number }
   | { readonly name: 'held'; readonly because: Because; readonly since: number; readonly then: 'starting' | 'replacing'; readonly stage: number }
   | {
       readonly name: 'restoring'

@@ -1,23 +1,26 @@
-import type { ObservedReplica } from '../model/replica.ts'
+import type { Verdict } from '../canary/verdict.ts'
 import { compareVersions } from '../model/routing.ts'
-import { tellingLine } from '../model/telling-line.ts'
-import { groupKey, type Releases, type RunningRelease, warmServices } from '../plan/desired.ts'
+import { type Releases, type RunningRelease, warmServices } from '../plan/desired.ts'
 import type { Seen } from '../plan/seen.ts'
-import { because } from './begin.ts'
-import { canGoBack, goBack } from './commands.ts'
-import type { Because, EnvironmentState, Rollout, RolloutPhase, RolloutService, TaskRecord } from './state.ts'
+import { advanceChecking, blueGreenWakesAt, deathsOf, troubleAfterSwitch } from './blue-green.ts'
+import type { Findings } from './findings.ts'
+import { beginSplit, everything, goBack, judged, reject } from './moves.ts'
+import { noted } from './noted.ts'
+import { advanceShadow } from './shadow.ts'
+import { advanceSplit, splitWakesAt } from './split.ts'
+import type { Because, EnvironmentState, Rollout, RolloutPhase } from './state.ts'
+import { trialAfter, withoutEndedTrial } from './trial.ts'
+import { isReady, STAGE_DEADLINE_MS, troubleIn } from './trouble.ts'
+import { withWait } from './wait.ts'
 
-/** A stage that has not become ready by then is given up, whatever the health checks say. */
-const STAGE_DEADLINE_MS = 15 * 60 * 1000
 /** Going back ends after this even if the base does not become ready: it is then repaired like any steady environment. */
 const RESTORE_DEADLINE_MS = 5 * 60 * 1000
-/** A canary replica that has restarted so often is not coming up by itself. */
-const RESTARTS_GIVEN_UP = 3
 
 export interface StepInput {
   readonly state: EnvironmentState
   readonly releases: Releases
   readonly seen: Seen
+  readonly findings: Findings
   readonly now: number
 }
 
@@ -32,39 +35,60 @@ export interface Stepped {
  * Moves the rollout as far as what is seen allows; the table above RolloutPhase (state.ts) says where each phase leads.
  * Called every pass: a phase that is satisfied at once (everything warm, nothing to replace) costs no second pass.
  */
-export function step({ state: before, releases, seen, now }: StepInput): Stepped {
-  const state = expireWarm(before, now)
-  let rollout = state.rollout
-  if (!rollout) return { state, ended: null, wakeAt: state.warm?.until ?? null }
-  const target = releases[rollout.target]
+export function step({ state: before, releases, seen, findings, now }: StepInput): Stepped {
+  const state = withoutEndedTrial(servingBase(expireWarm(before, now)), now)
+  if (!state.rollout) return { state, ended: null, wakeAt: earliest(state.warm?.until, state.trial?.until) }
+  const target = releases[state.rollout.target]
   if (!target) return { state, ended: null, wakeAt: null }
 
+  const input = { state, releases, seen, findings, now }
+  let rollout = noted(state.rollout, findings.judgement, now)
+  const { name } = rollout.phase
   for (;;) {
-    const next: Rollout = advance(rollout, target, { state, releases, seen, now })
+    // What was seen of copies says nothing of the split that they led to.
+    const verdict = rollout.phase.name === name ? verdictOf(rollout, findings) : null
+    const next: Rollout = advance(rollout, target, verdict, input)
     if (next === rollout) break
     rollout = next
     if (rollout.phase.name === 'switching') break // the table that switches is made after this step, and must be acknowledged first
   }
+  rollout = withWait(rollout, now)
 
   const { phase } = rollout
   if (phase.name === 'switching') {
-    if (state.rollout?.phase.name === 'switching' && isAcknowledged(state, seen)) return promote(state, rollout, target, releases, now)
-    return { state: { ...state, current: rollout.target, warm: null, rollout }, ended: null, wakeAt: null }
+    if (state.rollout.phase.name !== 'switching' || !isAcknowledged(state, seen))
+      return { state: { ...state, current: rollout.target, warm: null, rollout }, ended: null, wakeAt: null }
+    if (!rollout.checks || rollout.checks.after.forMs === 0) return promote(state, rollout, target, releases, now)
+    const deathsBefore = deathsOf(rollout, target, state).count
+    rollout = withWait({ ...rollout, phase: { name: 'watching', since: now, deathsBefore } }, now)
+  } else if (phase.name === 'watching' && rollout.checks && !rollout.paused && now >= phase.since + rollout.checks.after.forMs) {
+    return promote(state, rollout, target, releases, now)
+  } else if (phase.name === 'restoring' && isRestored(rollout, { ...input, state: servingBase({ ...state, rollout }) })) {
+    return { state: servingBase({ ...state, rollout }, null), ended: { rollout, outcome: phase.outcome, because: phase.because }, wakeAt: null }
   }
-  if (phase.name === 'restoring' && isRestored(rollout, { state, releases, seen, now })) {
-    return { state: { ...state, rollout: null }, ended: { rollout, outcome: phase.outcome, because: phase.because }, wakeAt: null }
-  }
-  const deadline =
-    phase.name === 'restoring'
-      ? phase.since + RESTORE_DEADLINE_MS
-      : phase.name === 'starting' || phase.name === 'replacing'
-        ? phase.since + STAGE_DEADLINE_MS
-        : null
-  return { state: { ...state, rollout }, ended: null, wakeAt: earliest(deadline, state.warm?.until ?? null) }
+  return { state: servingBase({ ...state, rollout }), ended: null, wakeAt: earliest(...wakes(rollout, now), state.warm?.until) }
 }
 
-function advance(rollout: Rollout, target: RunningRelease, input: StepInput): Rollout {
-  const { now } = input
+function verdictOf(rollout: Rollout, { judgement }: Findings): Verdict | null {
+  return judgement && judgement.rollout === rollout.id ? judgement.verdict : null
+}
+
+/**
+ * | phase     | trouble                     | a verdict that fails | else                              |
+ * |-----------|-----------------------------|----------------------|-----------------------------------|
+ * | starting, | back; a migration that may  | –                    | stage by stage, unless paused     |
+ * | replacing | have run: held              |                      |                                   |
+ * | splitting | back; not again by itself   | back at once, paused | not judged: a person's; else      |
+ * |           | if a process would not stay | or not               | split.ts                          |
+ * | shadowing | the same                    | the same             | shadow.ts                         |
+ * | checking  | back                        | –                    | blue-green.ts                     |
+ * | watching  | the same, or a limit is     | –                    | stays until its time is over      |
+ * |           | broken (blue-green.ts)      |                      |                                   |
+ * | others    | –                           | –                    | stays                             |
+ */
+function advance(rollout: Rollout, target: RunningRelease, verdict: Verdict | null, input: StepInput): Rollout {
+  const { state, seen, findings, now } = input
+  const cursor = findings.judgement?.cursor ?? 0
   const { phase } = rollout
   const to = (next: RolloutPhase): Rollout => ({ ...rollout, phase: next })
   switch (phase.name) {
@@ -78,17 +102,24 @@ function advance(rollout: Rollout, target: RunningRelease, input: StepInput): Ro
       const stage = rollout.stages[phase.stage]
       if (stage)
         return stage.every((it) => it.manner !== manner || isReady(it, target, input)) ? to({ name: phase.name, stage: phase.stage + 1, since: now }) : rollout
-      if (phase.name === 'replacing') return to({ name: 'switching', since: now })
-      const weight = rollout.steps[0]
-      return weight === undefined ? to({ name: 'replacing', stage: 0, since: now }) : to({ name: 'splitting', step: 0, weight, since: now })
+      return phase.name === 'replacing' ? to({ name: 'switching', since: now }) : started(rollout, now)
     }
-    case 'splitting': {
+    case 'splitting':
+    case 'shadowing': {
       const trouble = troubleIn(rollout, target, input)
-      return trouble && canGoBack(rollout) ? goBack(rollout, trouble, 'failed', now) : rollout
+      if (trouble) return trouble.code === 'E_START_FAILED' ? reject(rollout, trouble, now) : goBack(rollout, trouble, 'failed', now)
+      if (rollout.judging && verdict?.kind === 'fail') return reject(rollout, judged('E_REJECTED', verdict.text, verdict, cursor), now)
+      return phase.name === 'splitting' ? advanceSplit(rollout, verdict, cursor, now) : advanceShadow(rollout, verdict, cursor, now)
     }
-    case 'shadowing':
-    case 'checking':
-    case 'watching':
+    case 'checking': {
+      const trouble = troubleIn(rollout, target, input)
+      return trouble ? goBack(rollout, trouble, 'failed', now) : advanceChecking(rollout, findings, now)
+    }
+    case 'watching': {
+      const trouble = troubleAfterSwitch(rollout, target, state, seen, findings) ?? troubleIn(rollout, target, input)
+      if (!trouble) return rollout
+      return trouble.code === 'E_REJECTED' || trouble.code === 'E_START_FAILED' ? reject(rollout, trouble, now) : goBack(rollout, trouble, 'failed', now)
+    }
     case 'switching':
     case 'held':
     case 'restoring':
@@ -96,73 +127,13 @@ function advance(rollout: Rollout, target: RunningRelease, input: StepInput): Ro
   }
 }
 
-/** All wanted replicas are there and ready, and the pre_start commands before them have succeeded (else none would have started). */
-function isReady({ service }: RolloutService, target: RunningRelease, { state, seen }: StepInput): boolean {
-  const origin = target.origins[service]
-  const stopped = state.stopped.includes('*') || state.stopped.includes(service)
-  const wanted = stopped ? 0 : (state.wishes[service] ?? target.graph.services[service]?.scale.min ?? 1)
-  const ready = ours(state, service, origin).filter((id) => seen.replicas.get(id)?.phase === 'ready').length
-  return ready >= wanted
-}
-
-/**
- * Why the rollout cannot go on, or null. The first cause a person would look for wins: a migration before a replica, a replica before a deadline.
- */
-function troubleIn(rollout: Rollout, target: RunningRelease, { state, seen, now }: StepInput): Because | null {
-  const task = Object.values(state.tasks).find(
-    (it) => it.kind === 'pre_start' && it.release === rollout.target && (it.outcome === 'failed' || it.outcome === 'unknown'),
-  )
-  if (task) return migrationTrouble(task)
-  for (const { name, phase, cause } of seen.resources.values()) {
-    if (phase === 'failed' && target.graph.resources[name]) return because('E_RESOURCE_FAILED', `${name}: ${cause ?? 'could not be created'}`)
-  }
-  const edge = state.edges.find((it) => it.origin === rollout.target && seen.traffic.refused.some(({ listener }) => listener === it.id))
-  if (edge)
-    return because(
-      'E_PORT_IN_USE',
-      `${edge.caller} cannot reach ${edge.service}: ${seen.traffic.refused.find(({ listener }) => listener === edge.id)?.cause ?? 'its address is taken'}`,
-    )
-  for (const { service } of rollout.stages.flat()) {
-    const origin = target.origins[service]
-    if (origin !== rollout.target && rollout.kind === 'deploy') continue
-    const setback = state.setbacks[groupKey(service, origin ?? 0)]
-    for (const id of ours(state, service, origin)) {
-      const replica = seen.replicas.get(id)
-      if (replica && (replica.phase === 'failed' || (replica.phase === 'waiting' && replica.restarts >= RESTARTS_GIVEN_UP)))
-        return replicaTrouble(service, replica)
-    }
-    if (setback && setback.count > 0) return because('E_START_FAILED', `${service} did not start`)
-  }
-  const { phase } = rollout
-  if ((phase.name === 'starting' || phase.name === 'replacing') && !rollout.paused && now >= phase.since + STAGE_DEADLINE_MS) {
-    return because(
-      'E_START_FAILED',
-      `${rollout.stages[phase.stage]?.map((it) => it.service).join(', ') ?? 'the release'} did not become ready in ${STAGE_DEADLINE_MS / 60_000} minutes`,
-    )
-  }
-  return null
-}
-
-function migrationTrouble(task: TaskRecord): Because {
-  if (task.outcome === 'unknown') return because('E_MIGRATION_UNKNOWN', `${task.service}/${task.name} was interrupted and may have run`, task.lastLines)
-  const how =
-    task.exit?.kind === 'code'
-      ? `exited with ${task.exit.code}`
-      : task.exit?.kind === 'signal'
-        ? `was ended by ${task.exit.signal}`
-        : task.exit?.kind === 'oom'
-          ? 'ran out of memory'
-          : 'took too long'
-  const line = tellingLine(task.lastLines)
-  return because('E_MIGRATION_FAILED', `${task.service}/${task.name} ${how}${line === null ? '' : `: ${line}`}`, task.lastLines)
-}
-
-function replicaTrouble(service: string, replica: ObservedReplica): Because {
-  return because('E_START_FAILED', `${service}: ${replica.cause ?? 'did not become healthy'}`, replica.lastLines)
-}
-
-function ours(state: EnvironmentState, service: string, origin: number | undefined): readonly string[] {
-  return Object.entries(state.replicas).flatMap(([id, it]) => (it.service === service && it.origin === origin && !it.retired ? [id] : []))
+/** All that can run beside is ready: what the strategy does with it. */
+function started(rollout: Rollout, now: number): Rollout {
+  if (rollout.strategy === 'canary' && rollout.steps.length > 0) return beginSplit(rollout, now)
+  if (rollout.strategy === 'shadow' && rollout.shadow && rollout.judging)
+    return { ...rollout, judging: { ...rollout.judging, since: now }, phase: { name: 'shadowing', since: now, over: false } }
+  if (rollout.checks && rollout.checks.before.length > 0) return { ...rollout, phase: { name: 'checking', since: now } }
+  return everything(rollout, null, now)
 }
 
 function isAcknowledged(state: EnvironmentState, seen: Seen): boolean {
@@ -173,14 +144,22 @@ function promote(state: EnvironmentState, rollout: Rollout, target: RunningRelea
   const base = rollout.base === null ? undefined : releases[rollout.base]
   const keep = base !== undefined && base.number !== target.number && rollout.keepMs > 0 && warmServices(base, target).length > 0
   const warm = keep ? { release: base.number, until: now + rollout.keepMs } : null
+  const trial = trialAfter(rollout, now)
   return {
-    state: { ...state, current: rollout.target, warm, rollout: null },
-    ended: { rollout, outcome: 'promoted', because: null },
-    wakeAt: warm?.until ?? null,
+    state: { ...state, current: rollout.target, warm, rollout: null, trial },
+    ended: { rollout, outcome: 'promoted', because: rollout.grounds ?? null },
+    wakeAt: earliest(warm?.until, trial?.until),
   }
 }
 
-/** Base whole (or its time is over), nothing of the target left, and nobody routed to it. */
+/** Going back after the switch: the base serves from this very pass on. */
+function servingBase(state: EnvironmentState, rollout: Rollout | null = state.rollout): EnvironmentState {
+  const { phase, target, base } = state.rollout ?? { phase: null, target: null, base: null }
+  const current = phase?.name === 'restoring' && state.current === target ? base : state.current
+  return current === state.current && rollout === state.rollout ? state : { ...state, current, rollout }
+}
+
+/** Base whole (or its time is over, or it is broken and known to be), nothing of the target left, and nobody routed to it. */
 function isRestored(rollout: Rollout, { state, releases, seen, now }: StepInput): boolean {
   const { phase } = rollout
   if (phase.name !== 'restoring') return false
@@ -192,8 +171,8 @@ function isRestored(rollout: Rollout, { state, releases, seen, now }: StepInput)
   // Two migrations never run at once: the next rollout waits for one that cannot be taken back.
   const migrating = Object.values(state.tasks).some((it) => it.kind === 'pre_start' && it.release === rollout.target && it.outcome === 'pending')
   if (left || migrating || !isAcknowledged(state, seen)) return false
-  if (now >= phase.since + RESTORE_DEADLINE_MS || !base) return true
-  return Object.keys(base.graph.services).every((service) => isReady({ service, manner: 'beside' }, base, { state, releases, seen, now }))
+  if (now >= phase.since + RESTORE_DEADLINE_MS || !base || state.waiting[0]?.forward) return true
+  return Object.keys(base.graph.services).every((service) => isReady({ service, manner: 'beside' }, base, { state, seen }))
 }
 
 /** Warm replicas leave in time, whatever else is going on; only a rollback to them keeps them. */
@@ -201,6 +180,15 @@ function expireWarm(state: EnvironmentState, now: number): EnvironmentState {
   return state.warm && now >= state.warm.until && state.rollout?.target !== state.warm.release ? { ...state, warm: null } : state
 }
 
-function earliest(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? (a ?? b) : Math.min(a, b)
+/** Moments at which time alone may move it. */
+function wakes(rollout: Rollout, now: number): readonly number[] {
+  const { phase } = rollout
+  if (phase.name === 'restoring') return [phase.since + RESTORE_DEADLINE_MS]
+  if (phase.name === 'starting' || phase.name === 'replacing') return [phase.since + STAGE_DEADLINE_MS]
+  const over = phase.name === 'shadowing' && !phase.over && rollout.shadow ? [phase.since + rollout.shadow.atMostMs] : []
+  return [...over, ...splitWakesAt(rollout), ...blueGreenWakesAt(rollout)].filter((it) => it > now)
+}
+
+function earliest(...moments: readonly (number | null | undefined)[]): number | null {
+  return moments.reduce<number | null>((least, it) => (it == null ? least : least === null ? it : Math.min(least, it)), null)
 }
