@@ -92,6 +92,11 @@ test('what objectives say is there as soon as there are any', async () => {
 
 test('the platform’s own numbers say whether telemetry answers', async () => {
   assert.match(await page('/metrics', admin), /\nweir_telemetry_up 1\n/)
+  world.telemetry.lost = { 'logs-not-kept': 7 }
+  world.telemetry.capped = [{ environment: 'e1', service: 'web', label: 'operation', count: 9 }]
+  const losses = await page('/metrics', admin)
+  assert.match(losses, /\nweir_telemetry_lost_total\{cause="logs-not-kept"\} 7\n/)
+  assert.match(losses, /\nweir_telemetry_capped_total\{environment="e1",service="web",label="operation"\} 9\n/)
   world.telemetry.silent = true
   const text = await page('/metrics', admin)
   assert.match(text, /\nweir_telemetry_up 0\n/)

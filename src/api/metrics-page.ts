@@ -10,6 +10,7 @@ export const PLATFORM_FAMILIES = [
   'weir_telemetry_up',
   'weir_telemetry_spans_total',
   'weir_telemetry_lost_total',
+  'weir_telemetry_capped_total',
   'weir_telemetry_memory_bytes',
   'weir_telemetry_storage_up',
 ] as const
@@ -46,6 +47,12 @@ async function telemetryFamilies({ telemetry }: ApiPorts): Promise<Family[]> {
       samples: [[{}, health.spans.accepted]],
     },
     { name: 'weir_telemetry_lost_total', type: 'counter', help: 'What was lost or turned away, by cause.', samples: lost },
+    {
+      name: 'weir_telemetry_capped_total',
+      type: 'counter',
+      help: 'Values of a label that were counted as other, because it has too many.',
+      samples: health.capped.map(({ count, ...labels }) => [{ ...labels }, count] as const),
+    },
     { name: 'weir_telemetry_memory_bytes', type: 'gauge', help: 'Memory of the telemetry process.', samples: [[{}, health.memoryBytes]] },
     { name: 'weir_telemetry_storage_up', type: 'gauge', help: 'Whether telemetry is written to the store.', samples: [[{}, health.storage === null ? 1 : 0]] },
   ]

@@ -26,6 +26,7 @@ export const system: Handlers<Ids> = {
       telemetry: telemetry && {
         accepted: telemetry.spans.accepted,
         lost: { ...telemetry.lost },
+        capped: [...telemetry.capped],
         storage: telemetry.storage,
         links: telemetry.links.map((it) => ({ ...it, lost: { ...it.lost } })),
         memoryBytes: telemetry.memoryBytes,

@@ -5,7 +5,7 @@ import { fakeServer, weir } from './testing.ts'
 const zipkin = { name: 'forward zipkin', address: 'http://127.0.0.1:9412/zipkin/', problem: null, spans: 7, lost: { 'not-forwarded': 0 } }
 
 async function tracing(links: readonly (Omit<typeof zipkin, 'problem'> & { problem: string | null })[]) {
-  const telemetry = { accepted: 7, lost: {}, storage: null, links: [...links], memoryBytes: 1 }
+  const telemetry = { accepted: 7, lost: {}, capped: [], storage: null, links: [...links], memoryBytes: 1 }
   const server = await fakeServer({ 'system.health': () => ({ version: '1', schema: 1, epoch: 1, holder: null, telemetry }) })
   try {
     return await weir(server, ['tracing'])

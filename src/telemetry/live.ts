@@ -9,11 +9,12 @@ import { Journal } from './journal/journal.ts'
 import type { Marks } from './journal/left-journal.ts'
 import { NEW, Recovery } from './journal/recovery.ts'
 import { environmentOfKey } from './keys.ts'
+import { cappedOf, lostOf } from './lost.ts'
 import { RecentTraces } from './recent.ts'
-
 import { Senders } from './senders.ts'
 import { ErrorsSeen } from './signatures/errors-seen.ts'
 import { Statsd } from './statsd/statsd.ts'
+import { steadyNow } from './steady-now.ts'
 import type { ConnectTo } from './storage/connection.ts'
 import type { LogExport } from './storage/logs/export/sender.ts'
 import { LogTail } from './storage/logs/log-tail.ts'
@@ -53,6 +54,7 @@ export class LiveTelemetry implements Telemetry {
   readonly intake: Intake
   readonly #options: LiveOptions
   readonly #startedAt = Date.now()
+  readonly #now = steadyNow(Date.now, () => performance.now())
   readonly #names = new NameTable()
   readonly #window: TraceWindow
   readonly #journal: Journal
@@ -79,7 +81,7 @@ export class LiveTelemetry implements Telemetry {
     this.#senders = new Senders(this.#names, randomBytes(4).toString('hex'))
     this.#window = new TraceWindow({
       ...WINDOW,
-      now: steadyNow(),
+      now: this.#now,
       analyser: createAnalyser({ seed: randomInt(2 ** 31) }),
       names: this.#names,
       scopeOf: (claims, trusted) => this.#scopeOf(claims, trusted),
@@ -116,6 +118,8 @@ export class LiveTelemetry implements Telemetry {
       window: this.#entrance,
       onLogs: (scope, records) => this.#logs(scope, records),
       onMetrics: (scope, points) => this.#metrics(scope, points),
+      hasRoomFor: (signal) => this.#store.hasRoomFor(signal === 'logs' ? 'logs' : 'samples'),
+      log: options.log,
     })
   }
 
@@ -123,7 +127,7 @@ export class LiveTelemetry implements Telemetry {
     this.#store.start()
     this.#tail.start()
     this.#statsd.start()
-    this.#ticking = setInterval(() => this.#window.tick(Date.now()), TICK_MS)
+    this.#ticking = setInterval(() => this.#window.tick(this.#now()), TICK_MS)
     this.#entrance.start()
     this.#saving = setInterval(() => this.#saveGraphs(), SAVE_GRAPHS_MS)
     void this.#restore()
@@ -150,20 +154,22 @@ export class LiveTelemetry implements Telemetry {
   }
 
   async health(): Promise<TelemetryHealth> {
-    const window = this.#window.health()
-    const lost: Record<string, number> = { ...this.#statsd.lost }
-    for (const { cause, count } of window.losses) lost[cause] = (lost[cause] ?? 0) + count
-    const dropped = [...this.#dropped.values()].reduce((sum, it) => sum + it, 0)
-    if (dropped > 0) lost['gateway'] = dropped
+    const [window, store] = [this.#window.health(), this.#store.health()]
     const links = [...this.#entrance.health(), ...this.#statsd.health()]
-    const notForwarded = links.reduce((sum, it) => sum + (it.lost['not-forwarded'] ?? 0), 0)
-    if (notForwarded > 0) lost['not-forwarded'] = notForwarded
-    if (this.#errors.other > 0) lost['error-kinds'] = this.#errors.other
     return {
       startedAt: this.#startedAt,
       spans: { accepted: window.accepted, inMemory: window.spans },
-      lost,
-      storage: this.#store.health().upkeep.problem ?? this.#tail.problem,
+      lost: lostOf({
+        window,
+        store,
+        gateway: [...this.#dropped.values()].reduce((sum, it) => sum + it, 0),
+        links,
+        statsd: this.#statsd.lost,
+        logFilesMissed: this.#tail.missed,
+        errorKinds: this.#errors.other,
+      }),
+      capped: cappedOf(window),
+      storage: store.problem ?? store.upkeep.problem ?? this.#tail.problem,
       links,
       memoryBytes: process.memoryUsage.rss(),
     }
@@ -262,14 +268,5 @@ export class LiveTelemetry implements Telemetry {
         return [{ atMs, service, release, instance, name, unit, attributes, value, count: point.kind === 'histogram' ? point.count : null }]
       }),
     )
-  }
-}
-
-/** Milliseconds since 1970 that never go back, whatever is done to the clock. */
-function steadyNow(): () => number {
-  let last = 0
-  return () => {
-    last = Math.max(last, Date.now())
-    return last
   }
 }

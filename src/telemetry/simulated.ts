@@ -5,6 +5,9 @@ import type { ErrorsView, GraphView, SignatureCount, Telemetry, TelemetryHealth,
 export class SimulatedTelemetry implements Telemetry {
   /** As of a process that is dead or too slow. */
   silent = false
+  /** As `health` tells of them. */
+  lost: TelemetryHealth['lost'] = {}
+  capped: TelemetryHealth['capped'] = []
   readonly #graphs = new Map<string, GraphView>()
   readonly #reasons = new Map<string, WhyView>()
   readonly #traces = new Map<string, TraceView[]>()
@@ -31,7 +34,7 @@ export class SimulatedTelemetry implements Telemetry {
 
   async health(): Promise<TelemetryHealth> {
     this.#answer()
-    return { startedAt: 0, spans: { accepted: 0, inMemory: 0 }, lost: {}, storage: null, links: [], memoryBytes: 0 }
+    return { startedAt: 0, spans: { accepted: 0, inMemory: 0 }, lost: this.lost, capped: this.capped, storage: null, links: [], memoryBytes: 0 }
   }
   async know(): Promise<void> {
     this.#answer()

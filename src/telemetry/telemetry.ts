@@ -178,11 +178,22 @@ export interface TelemetryHealth {
   readonly spans: { readonly accepted: number; readonly inMemory: number }
   /** What was lost or turned away since the start, by why: "no key", "window full", … */
   readonly lost: Readonly<Record<string, number>>
+  /** Labels with so many values that further ones are counted as `other`. */
+  readonly capped: readonly CappedValues[]
   /** null: it is written to the store as it should be; else why not. */
   readonly storage: string | null
   /** Topics that are read, and places that spans are forwarded to; empty where none is configured. */
   readonly links: readonly LinkHealth[]
   readonly memoryBytes: number
+}
+
+export interface CappedValues {
+  readonly environment: string
+  /** '': the names of services themselves. */
+  readonly service: string
+  readonly label: 'service' | 'instance' | 'release' | 'operation' | 'peer'
+  /** How often a value became `other`. */
+  readonly count: number
 }
 
 export interface LinkHealth {

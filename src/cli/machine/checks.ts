@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import type { ResponseOf } from '../../../packages/client/src/types.ts'
 import { type StatePaths, telemetryConfig } from '../../config.ts'
 import { runCommand } from '../../spawn.ts'
 import { connectClient } from '../frame/connect.ts'
@@ -137,18 +138,31 @@ async function traces(paths: StatePaths): Promise<Finding | null> {
   try {
     const { telemetry } = await client.call('system.health', {}, { signal: AbortSignal.timeout(PROGRAM_TIMEOUT_MS) })
     if (telemetry === null) return finding('traces', 'warn', 'the telemetry process does not answer; apps go on', `look at ${paths.logs}/weir/telemetry.jsonl`)
-    const { accepted, lost, storage, links, memoryBytes } = telemetry
-    if (storage !== null) return finding('traces', 'warn', `they are seen but not kept: ${storage}`, `look at ${paths.logs}/weir/telemetry.jsonl`)
-    const broken = links.find(({ problem }) => problem !== null)
-    if (broken) return finding('traces', 'warn', `${broken.name} at ${broken.address}: ${broken.problem}`, `look at ${paths.logs}/weir/telemetry.jsonl`)
-    const losses = Object.entries(lost).map(([why, count]) => `${why} ${count}`)
-    const text = `${accepted} spans since the start, in ${bytesText(memoryBytes)}`
-    return losses.length === 0 ? finding('traces', 'ok', text) : finding('traces', 'warn', `${text}; lost or turned away: ${losses.join(', ')}`)
+    return tracesFinding(telemetry, `look at ${paths.logs}/weir/telemetry.jsonl`)
   } catch {
     return null // what is wrong with the server is said above
   } finally {
     client.close()
   }
+}
+
+type TelemetryState = NonNullable<ResponseOf<'system.health'>['telemetry']>
+
+/** All that is wrong at once: while the store is away is when things are lost. */
+export function tracesFinding({ accepted, lost, capped, storage, links, memoryBytes }: TelemetryState, todo: string): Finding {
+  const losses = Object.entries(lost).map(([why, count]) => `${why} ${count}`)
+  const troubles = [
+    ...(storage === null ? [] : [`they are seen but not kept: ${storage}`]),
+    ...links.flatMap(({ name, address, problem }) => (problem === null ? [] : [`${name} at ${address}: ${problem}`])),
+  ]
+  const notes = [
+    ...(losses.length === 0 ? [] : [`lost or turned away: ${losses.join(', ')}`]),
+    ...capped.map(
+      (it) => `${it.label} of ${it.service === '' ? '' : `${it.service} in `}${it.environment} has too many values: ${it.count} are counted as other`,
+    ),
+  ]
+  const text = [...troubles, `${accepted} spans since the start, in ${bytesText(memoryBytes)}`, ...notes].join('; ')
+  return troubles.length + notes.length === 0 ? finding('traces', 'ok', text) : finding('traces', 'warn', text, troubles.length === 0 ? null : todo)
 }
 
 /** The store's schema and all else that the server needs stands behind its readiness. */

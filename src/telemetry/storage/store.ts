@@ -211,6 +211,11 @@ export class TelemetryStore {
     return this.#queue.hasRoom('logs')
   }
 
+  /** Whether more of what senders can keep is to be taken. */
+  hasRoomFor(kind: 'logs' | 'samples'): boolean {
+    return this.#queue.hasRoom(kind)
+  }
+
   /** Runs in the transaction that writes what was handed in last. */
   with(work: (session: Session) => Promise<void>): void {
     this.#queue.also(work)
@@ -313,8 +318,8 @@ export class TelemetryStore {
       this.#upkeepAt = now + UPKEEP_MS
       this.#upkeepProblem = null
     } catch (error) {
-      // `health` says it, and the next turn tries again
-      this.#upkeepProblem = error instanceof Error ? error.message : String(error)
+      // `health` says it, and the next turn tries again; a store that is away is the queue's problem, which knows when it is back
+      this.#upkeepProblem = this.#queue.problem === null ? (error instanceof Error ? error.message : String(error)) : null
     }
   }
 

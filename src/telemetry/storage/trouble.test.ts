@@ -71,7 +71,7 @@ test('while PostgreSQL is away memory stays bounded, what is lost is counted exa
 
   pass(3000)
   await until(async () => store.health().waiting.rollups === 0 && store.health().written.logs === taken, 10_000)
-  assert.equal(store.health().problem, null)
+  assert.deepEqual([store.health().problem, store.health().upkeep.problem], [null, null], 'which is told at once')
   await store.flush()
   const [rows] = await database.rows<{ logs: number; spans: number }>(
     'select (select count(*) from telemetry.logs) as logs, (select sum(count) from telemetry.rollups_fresh where kind = 1) as spans',

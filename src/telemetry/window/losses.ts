@@ -57,7 +57,21 @@ export class Losses {
 }
 
 /** With these the span is in its trace all the same, or its sender still has it. */
-const NOT_GONE: ReadonlySet<string> = new Set<Cause>(['refused-key', 'refused-size', 'refused-busy', 'raw-gone', 'odd-time'])
+const NOT_GONE: ReadonlySet<string> = new Set<Cause | `${string}-not-kept` | `log${string}` | 'names' | 'error-kinds'>([
+  'refused-key',
+  'refused-size',
+  'refused-busy',
+  'raw-gone',
+  'odd-time',
+  'traces-not-kept',
+  'logs-not-kept',
+  'metrics-not-kept',
+  'counts-not-kept',
+  'log-files-missed',
+  'logs-not-sent',
+  'names',
+  'error-kinds',
+])
 
 /**
  * How many spans are in no trace and never will be.

@@ -35,6 +35,9 @@ export const system = {
         .object({
           accepted: z.number().meta({ description: 'Spans since the process started.' }),
           lost: z.record(z.string(), z.number()).meta({ description: 'What was lost or turned away since then, by why.' }),
+          capped: z
+            .array(z.object({ environment: z.string(), service: z.string(), label: z.string(), count: z.number() }))
+            .meta({ description: 'Labels of spans with so many values that further ones are counted as `other`; how often.' }),
           storage: z.string().nullable().meta({ description: 'Why nothing can be kept; null: it is kept.' }),
           links: z
             .array(
