@@ -1,6 +1,6 @@
 /**
  * Split by client, the client is what was drawn by lot, so it counts once per question and stage: "has it met an error?", however many it
- * met; "were at least so many of its first m requests slow?", for m = 1, 2, 4, 8, 16. Those who could have been put on either side are
+ * met; "were at least so many of its first m requests slow?", for m = 1, 2, 4, …, 128. Those who could have been put on either side are
  * compared with one another: clients that this stage sees first, and, apart from them, those that were on the stable side before. Who was on
  * the canary in an earlier stage stays there when the weight grows; the lot does not decide about them again, so they no longer count.
  */
@@ -8,15 +8,17 @@
 import { EProcess, logMean } from './e-process.ts'
 import { type ClientRow, QUANTILES, type Side } from './evidence.ts'
 import { ERRORS, OUTAGE, SLOW } from './grids.ts'
-import { Batcher, batchOf, Comparison, type Counts, countsFor, THOROUGH } from './pool.ts'
+import { Batcher, batchOf, Comparison, type Counts, countsFor, type Pace } from './pool.ts'
 import { betaInc } from './special.ts'
 
 export type ClientFailure = 'errors' | 'rejected' | 'throughput'
 
 /** Requests after which a client's latency is judged. */
-const LOOKS = [1, 2, 4, 8, 16] as const
+const LOOKS = [1, 2, 4, 8, 16, 32, 64, 128] as const
 /** Chance, on the stable side, that a client is slow by its first requests. */
 const SLOW_CLIENT = 0.1
+/** Clients that are compared at once. */
+const AT_A_TIME: Pace = { canaryTrials: 5, mostMs: 5_000 }
 const MOST_CLIENTS = 20_000
 /** First seen in this stage; seen before, and on the stable side. */
 const STRATA = 2
@@ -217,7 +219,7 @@ export class LatencyOfClients {
   readonly #looks = LOOKS.map((requests) => ({
     requests,
     processes: QUANTILES.map(() => new EProcess(SLOW_CLIENTS)),
-    strata: Array.from({ length: STRATA }, () => ({ batcher: new Batcher(QUANTILES.length, THOROUGH), counts: countsFor(QUANTILES.length) })),
+    strata: Array.from({ length: STRATA }, () => ({ batcher: new Batcher(QUANTILES.length, AT_A_TIME), counts: countsFor(QUANTILES.length) })),
   }))
   /** Of each threshold, over all looks: clients. */
   readonly #counts = QUANTILES.map(() => ({ canary: 0, total: 0, expected: 0 }))

@@ -30,9 +30,10 @@ export interface Pace {
 
 /** Outages are plain even in few trials; for regressions the share must be exact. */
 const QUICK: Pace = { canaryTrials: 2, mostMs: 5_000 }
-export const THOROUGH: Pace = { canaryTrials: 10, mostMs: 20_000 }
+const THOROUGH: Pace = { canaryTrials: 10, mostMs: 20_000 }
 const LEAST_SHARE = 0.005
-const ENOUGH_TO_KNOW_THE_SHARE = 100
+/** Trials that the wanted share is as good as, until more were counted: a side's first requests may be left out. */
+const PRIOR_TRIALS = 300
 
 export class Batcher {
   readonly #pending: Counts
@@ -64,7 +65,7 @@ export class Batcher {
 
   /** From the batches before, so that this one's length does not depend on what is in it. */
   #wanted(expected: number): number {
-    const share = this.#all < ENOUGH_TO_KNOW_THE_SHARE ? expected : this.#canary / this.#all
+    const share = (this.#canary + PRIOR_TRIALS * expected) / (this.#all + PRIOR_TRIALS)
     return this.#pace.canaryTrials / Math.max(LEAST_SHARE, Math.min(share, 1 - share))
   }
 }
