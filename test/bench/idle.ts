@@ -10,6 +10,8 @@ import { atMost, median, spread, timed } from './measured.ts'
 /** Caches fill, compiled code is dropped, connections close. */
 const SETTLE_MS = 35_000
 const COMMANDS = 20
+/** "server + runner + gateway + PostgreSQL (telemetry apart)": shown on a line of its own. */
+const APART = 'telemetry'
 /** Processor time is counted in ticks of this length. */
 const TICK_MS = 10
 
@@ -38,15 +40,22 @@ async function measure(windowMs: number): Promise<Figure[]> {
     const before = processesOf(weir)
     await pause(windowMs)
     const after = processesOf(weir)
-    const memory = sum(after.map((it) => it.pssKib)) / 1024
-    const used = sum(after.map((it) => it.cpuMs - (before.find(({ pid }) => pid === it.pid)?.cpuMs ?? 0)))
-    const parts = [...Map.groupBy(after, (it) => it.name)].map(([name, its]) => {
-      const share = sum(its.map((it) => it.cpuMs - (before.find(({ pid }) => pid === it.pid)?.cpuMs ?? 0))) / windowMs
-      return `${name}${its.length > 1 ? ` (${its.length})` : ''} ${(sum(its.map((it) => it.pssKib)) / 1024).toFixed(1)} MiB ${(share * 100).toFixed(2)} %`
-    })
+    const usedOf = (its: readonly Process[]) => (sum(its.map((it) => it.cpuMs - (before.find(({ pid }) => pid === it.pid)?.cpuMs ?? 0))) / windowMs) * 100
+    const memoryOf = (its: readonly Process[]) => sum(its.map((it) => it.pssKib)) / 1024
+    const [apart, counted] = [after.filter(({ name }) => name === APART), after.filter(({ name }) => name !== APART)]
+    const parts = [...Map.groupBy(counted, (it) => it.name)].map(
+      ([name, its]) => `${name}${its.length > 1 ? ` (${its.length})` : ''} ${memoryOf(its).toFixed(1)} MiB ${usedOf(its).toFixed(2)} %`,
+    )
     return [
-      atMost(150, 'MiB', memory, `PSS: ${parts.join(', ')}`),
-      atMost(1, '%', (used / windowMs) * 100, `of one core over ${windowMs / 1000} s with one app of one replica, whose own process is not counted`),
+      atMost(150, 'MiB', memoryOf(counted), `PSS without telemetry: ${parts.join(', ')}`),
+      atMost(1, '%', usedOf(counted), `of one core over ${windowMs / 1000} s with one app of one replica, whose own process is not counted`),
+      {
+        value: memoryOf(apart),
+        unit: 'MiB',
+        target: 'apart',
+        pass: true,
+        detail: `the telemetry process, which the goal leaves out, ${usedOf(apart).toFixed(2)} %; with it ${memoryOf(after).toFixed(0)} MiB, ${usedOf(after).toFixed(2)} %, and pages of Node that it shares with the others count in part for it`,
+      },
       ...commands,
     ]
   })
