@@ -1,7 +1,7 @@
-import { mergeSketches } from '../core/model/latency-sketch.ts'
 import { originOf } from '../core/model/replica.ts'
 import { type Counts, indicatorsOf } from '../core/objectives/indicators.ts'
-import { KIND } from '../core/tracegraph/spans.ts'
+import type { UsageSummary } from '../store/queries.ts'
+import { cameIn, sumOf } from './counted-spans.ts'
 import { environmentId } from './environment-id.ts'
 import { found, labelOf, refOf } from './found.ts'
 import type { Call, Handlers } from './route.ts'
@@ -56,19 +56,12 @@ async function fromTraces({ ports, query }: List, environment: string, seen: Rea
   const asked = { kind: 'operation', service: query.service ?? null, operation: null, peer: null, release: null } as const
   const range = { fromMs: toMs - query.minutes * 60_000, toMs }
   const { series } = await ports.kept.rollups(environment, { ...asked, ...range, widthMs: query.minutes * 60_000, limit: MOST_SERIES })
-  const incoming = series.filter((it) => (it.spanKind === KIND.server || it.spanKind === KIND.consumer) && !seen.has(it.service) && it.service !== 'gateway')
+  const incoming = series.filter((it) => cameIn(it) && !seen.has(it.service) && it.service !== 'gateway')
   const keyOf = (it: (typeof incoming)[number]) =>
     JSON.stringify([it.service, query.by === 'release' ? releaseNumber(it.release) : null, query.by === 'route' ? it.operation : null])
   return [...Map.groupBy(incoming, keyOf)].map(([key, its]) => {
     const [service, release, route] = JSON.parse(key) as [string, number | null, string | null]
-    const points = its.flatMap((it) => it.points)
-    const sum = (of: (point: (typeof points)[number]) => number) => points.reduce((total, it) => total + of(it), 0)
-    const counts: Counts = {
-      requests: sum((it) => it.count),
-      errors: sum((it) => it.errors),
-      rejected4xx: sum((it) => it.rejected4xx),
-      latency: mergeSketches(points.map((it) => it.latency)),
-    }
+    const counts = sumOf(its.flatMap((it) => it.points))
     return { service, release, route, source: 'traces' as const, counts }
   })
 }

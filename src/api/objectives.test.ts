@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { KIND } from '../core/tracegraph/spans.ts'
 import { apiApp } from './app.ts'
 import { contextOf } from './context.ts'
+import { objectivesOf } from './objectives.ts'
 import { FakeWorld, testOptions, VERBS_OF } from './testing.ts'
 
 const world = new FakeWorld()
@@ -50,6 +52,7 @@ test('indicators by service, and what replicas take', async () => {
   const { body } = await ask<{ minutes: number; items: Record<string, unknown>[] }>('/indicators?minutes=10')
   assert.equal(body.items[0]?.['throughput'], 100 / 600)
   assert.deepEqual([body.items[0]?.['errorShare'], body.items[0]?.['rejected4xxShare'], body.items[0]?.['source']], [0.01, 0.02, 'gateway'])
+  assert.deepEqual([body.items[0]?.['cpu'], body.items[0]?.['memoryBytes'], body.items[0]?.['memoryPeakBytes']], [0.25, 2 ** 26, 2 ** 27])
   world.kept.away = true
   const { body: without } = await ask<{ items: unknown[]; missing: string }>('/indicators')
   assert.deepEqual([without.items.length, without.missing], [1, 'traces'])
@@ -72,4 +75,39 @@ test('probes are an indicator like the others', async () => {
   )
   assert.deepEqual((await ask<{ items: unknown[] }>('/indicators?by=probe&service=api')).body.items, [])
   assert.equal((await ask<{ items: Record<string, unknown>[] }>('/indicators')).body.items[0]?.['probe'], null)
+})
+
+test('a worker that nothing reaches through the gateway is measured by what its spans say it took in', async () => {
+  const now = Date.parse('2026-11-22T12:00:30Z')
+  const point = (minutesAgo: number, count: number, errors: number) => ({
+    atMs: now - 30_000 - minutesAgo * 60_000,
+    count,
+    errors,
+    rejected4xx: 0,
+    durationMs: 0,
+    exclusiveMs: 0,
+    latency: [],
+  })
+  const series = (spanKind: number, points: object[]) => ({ service: 'worker', operation: 'take', peer: '', release: 'v1', spanKind, points })
+  const asked: object[] = []
+  const ports = {
+    now: () => now,
+    queries: { indicators: async () => [] },
+    kept: {
+      rollups: async (_: string, query: object) => {
+        asked.push(query)
+        return { widthMs: 60_000, series: [series(KIND.consumer, [point(1, 90, 0), point(20, 10, 10)]), series(KIND.client, [point(1, 500, 500)])] }
+      },
+    },
+  }
+  const detail = { id: 'e1', graph: { services: { worker: { objectives: { availability: 0.99 } } } }, objectives: {} }
+  const statusOf = (kept: object) => objectivesOf({ ...ports, kept } as never, SHOP, detail as never)
+  const [status] = await statusOf(ports.kept)
+  assert.deepEqual([status?.actual, status?.met, status?.burn.short], [0.9, false, 0])
+  assert.equal(status?.burn.medium?.toFixed(6), '10.000000')
+  assert.deepEqual(asked, [
+    { kind: 'operation', service: 'worker', operation: null, peer: null, release: null, widthMs: 60_000, limit: 500, fromMs: now - 360 * 60_000, toMs: now },
+  ])
+  for (const kept of [{ rollups: async () => ({ widthMs: 60_000, series: [] }) }, { rollups: async () => Promise.reject(new Error('away')) }])
+    assert.deepEqual([(await statusOf(kept))[0]?.actual, (await statusOf(kept))[0]?.met], [null, null])
 })

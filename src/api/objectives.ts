@@ -2,6 +2,7 @@ import type { Counts } from '../core/objectives/indicators.ts'
 import { OBJECTIVE_WINDOWS_MS, type Objectives, objectiveStatus } from '../core/objectives/status.ts'
 import { WeirError } from '../errors.ts'
 import type { EnvironmentDetail, EnvironmentRef } from '../store/queries.ts'
+import { tracedOver } from './counted-spans.ts'
 import { found, labelOf, refOf } from './found.ts'
 import type { ApiPorts } from './ports.ts'
 import type { Handlers } from './route.ts'
@@ -33,15 +34,25 @@ export const objectives: Handlers<'objectives.show' | 'objectives.set'> = {
   },
 }
 
-/** How each service stands to its objectives. Without any, nothing is counted. */
-export async function objectivesOf({ queries }: Pick<ApiPorts, 'queries'>, ref: EnvironmentRef, detail: EnvironmentDetail) {
+/**
+ * How each service stands to its objectives. Without any, nothing is counted. What gets nothing through the gateway, as a worker that reads a queue,
+ * is counted by its spans.
+ */
+export async function objectivesOf(ports: Pick<ApiPorts, 'queries' | 'kept' | 'now'>, ref: EnvironmentRef, detail: EnvironmentDetail) {
   const declared = Object.entries(inForce(detail)).filter(([, own]) => Object.keys(own).length > 0)
   if (declared.length === 0) return []
   const windowsMs = WINDOWS.map((it) => OBJECTIVE_WINDOWS_MS[it])
-  const rows = await queries.indicators(ref, { windowsMs, by: 'service', limit: MOST_SERVICES })
+  const rows = await ports.queries.indicators(ref, { windowsMs, by: 'service', limit: MOST_SERVICES })
   const counted = new Map(rows.map((it) => [it.service, it.windows]))
+  const fromSpans = new Map(
+    await Promise.all(
+      declared
+        .filter(([service]) => !counted.has(service))
+        .map(async ([service]) => [service, await tracedOver(ports, detail.id, service, windowsMs)] as const),
+    ),
+  )
   return declared.flatMap(([service, own]) => {
-    const windows = counted.get(service)
+    const windows = counted.get(service) ?? fromSpans.get(service)
     const counts = (at: number): Counts => windows?.[at] ?? NONE
     const status = objectiveStatus(own, { short: counts(0), medium: counts(1), long: counts(2), longest: counts(3) })
     return status.map((it) => ({

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
-import { bucketOf, quantile } from '../core/model/latency-sketch.ts'
+import { bucketOf, quantile, sparse } from '../core/model/latency-sketch.ts'
+import { commitCounters } from './counters.ts'
 import { PostgresQueries } from './postgres-queries.ts'
 import { PostgresWrites } from './postgres-writes.ts'
+import { readIndicators } from './read-indicators.ts'
 import { startTestPostgres, TEST_SEALER } from './testing.ts'
 
 const MINUTE = 60_000
@@ -96,4 +98,111 @@ test('objectives set by hand are kept by service, taken back one by one, and aud
   assert.deepEqual((await queries.environment(spy))?.objectives, {})
   assert.equal((await queries.audit('acme', { limit: 1, cursor: null })).items[0]?.action, 'objectives.set')
   await assert.rejects(set({ ...shop, app: 'nope' }, 'web', {}), { code: 'E_NOT_FOUND' })
+})
+
+test('sums of minutes give what the counters give, to the millisecond at which each time begins', async () => {
+  const ref = { tenant: 'acme', app: 'sums', environment: 'production' }
+  const { body } = await writes.transaction({ by: 'ann', scope: 'ann', idempotency: null }, async (write) => ({
+    status: 201,
+    body: await write.ensureEnvironment(ref),
+  }))
+  const { id } = body as { id: string }
+  await database.rows(
+    `insert into counters (environment, stored_at, from_ms, to_ms, version_epoch, version_n, hop, track, service, origin, route, requests, errors, rejected4xx, aborted, html, latency)
+     select $1, now() - n * interval '1777 ms', 0, 1, 1, 1, 'entry', 'stable', 'web', 1, '/' || n % 7, n % 5 + 1, n % 3 / 2, n % 11 / 10, 0, 0, array[n % 40, n % 5 + 1]
+     from generate_series(0, 13000) n`,
+    [id],
+  )
+  await database.transaction(async (query) => {
+    const windowsMs = [5, 30, 60, 360].map((it) => it * MINUTE)
+    const [byMinute] = await readIndicators(query, ref, { windowsMs, by: 'service', limit: 10 })
+    const [sketches, counts] = [windowsMs.map(() => new Map<number, number>()), windowsMs.map(() => [0, 0, 0])]
+    const rows = await query.rows<{ ago: number; requests: number; errors: number; rejected4xx: number; latency: [number, number] }>(
+      `select (extract(epoch from now() - stored_at) * 1000)::float8 as ago, requests, errors, rejected4xx, latency from counters where environment = $1`,
+      [id],
+    )
+    for (const { ago, requests, errors, rejected4xx, latency } of rows) {
+      for (const [at, windowMs] of windowsMs.entries()) {
+        if (ago >= windowMs) continue
+        counts[at] = (counts[at] as number[]).map((sum, which) => sum + ([requests, errors, rejected4xx][which] as number))
+        const sketch = sketches[at] as Map<number, number>
+        sketch.set(latency[0], (sketch.get(latency[0]) ?? 0) + latency[1])
+      }
+    }
+    assert.deepEqual(
+      byMinute?.windows.map((it) => [it.requests, it.errors, it.rejected4xx]),
+      counts,
+    )
+    assert.deepEqual(
+      byMinute?.windows.map((it) => it.latency),
+      sketches.map(sparse),
+    )
+  }, null)
+})
+
+test('a block that comes again is in the sums once', async () => {
+  const ref = { tenant: 'acme', app: 'again', environment: 'production' }
+  const { body } = await writes.transaction({ by: 'ann', scope: 'ann', idempotency: null }, async (write) => ({
+    status: 201,
+    body: await write.ensureEnvironment(ref),
+  }))
+  const { id } = body as { id: string }
+  await database.rows('insert into lease (epoch) values (1) on conflict (only_one) do update set epoch = 1')
+  const row = {
+    environment: id,
+    version: { epoch: 1, n: 1 },
+    hop: 'entry',
+    track: 'stable',
+    service: 'web',
+    origin: 1,
+    route: '/',
+    html: 0,
+    aborted: 0,
+  } as const
+  const block = (sequence: number) => ({
+    incarnation: 'w1',
+    sequence,
+    from: 0,
+    to: 1,
+    rows: [{ ...row, requests: 3, errors: 1, rejected4xx: 0, latency: [fast, 3] }],
+    evidence: [],
+  })
+  for (const blocks of [[block(1)], [block(1), block(2), block(2)], [block(2), block(1)]]) await commitCounters(database, 1, blocks)
+  const [web] = await queries.indicators(ref, { windowsMs: [360 * MINUTE], by: 'service', limit: 10 })
+  assert.deepEqual(web?.windows, [{ requests: 6, errors: 2, rejected4xx: 0, latency: [fast, 6] }])
+})
+
+test('six hours of fifty routes are added up from little: many times faster than from the counters', async () => {
+  const ref = { tenant: 'acme', app: 'busy', environment: 'production' }
+  const { body } = await writes.transaction({ by: 'ann', scope: 'ann', idempotency: null }, async (write) => ({
+    status: 201,
+    body: await write.ensureEnvironment(ref),
+  }))
+  const { id } = body as { id: string }
+  const sketch = (buckets: number) => `(select array_agg(v order by b, w) from generate_series(1, ${buckets}) b, lateral (values (0, b), (1, 3)) u(w, v))`
+  // as the trigger would leave them, without its work
+  await database.rows(
+    `insert into counter_sums select $1, width, date_bin(width, now(), 'epoch') - n * width, 's' || s, 6000, 0, 0, k
+     from ${sketch(60)} x(k), (values (interval '1 minute'), (interval '10 minutes')) w(width), generate_series(0, 360) n, generate_series(1, 5) s`,
+    [id],
+  )
+  await database.rows('alter table counters disable trigger counters_are_summed')
+  for (let hour = 0; hour < 6; hour++)
+    await database.rows(
+      `insert into counters (environment, stored_at, from_ms, to_ms, version_epoch, version_n, hop, track, service, origin, route, requests, errors, rejected4xx, aborted, html, latency)
+       select $1, now() - $2 * interval '1 hour' - n * interval '10 s', 0, 1, 1, 1, 'entry', 'stable', 's' || r % 5 + 1, 1, '/' || r, 100, 0, 0, 0, 0, k
+       from ${sketch(25)} x(k), generate_series(0, 359) n, generate_series(1, 50) r`,
+      [id, hour],
+    )
+  await database.rows('alter table counters enable trigger counters_are_summed')
+  await database.rows('analyze counters, counter_sums')
+  const took = async (by: 'service' | 'release') => {
+    const from = performance.now()
+    const rows = await queries.indicators(ref, { windowsMs: [5, 30, 60, 360].map((it) => it * MINUTE), by, limit: 1000 })
+    assert.equal(rows.length, 5)
+    return performance.now() - from
+  }
+  const sumsMs = Math.min(await took('service'), await took('service'), await took('service'))
+  const countersMs = await took('release')
+  assert.ok(countersMs > 10 * sumsMs, `${sumsMs} ms, ${countersMs} ms`)
 })
