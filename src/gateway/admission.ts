@@ -89,6 +89,7 @@ export function admit(place: Place, head: RequestHead, peer: string, header: (na
       requestId: head.requestId !== null && SANE_ID.test(head.requestId) ? head.requestId : hexId(16),
       trace: hop === null ? null : hop.headers,
       forwarded,
+      shadow: decision.write === 'shadow',
     },
     setCookie: newCookie === null ? null : `${CLIENT_COOKIE}=${newCookie as string}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax`,
     label,

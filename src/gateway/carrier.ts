@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { CounterBlock, RoutingTable, TableVersion } from '../core/model/routing.ts'
-import { type AdmissionContext, admit } from './admission.ts'
+import { type Admission, type AdmissionContext, admit } from './admission.ts'
 import { answerPage } from './answer-page.ts'
 import { Counters, type Outcome } from './counters.ts'
 import { Deadlines } from './deadlines.ts'
@@ -13,6 +13,7 @@ import type { TrustedProxies } from './forwarded.ts'
 import type { GrpcServer } from './grpc.ts'
 import { hexId } from './ids.ts'
 import { readHead } from './request-head.ts'
+import { SAFE_METHODS } from './shadow.ts'
 import { PUBLIC_SOCKET, type SocketKey } from './socket-key.ts'
 import type { GatewaySpans } from './spans.ts'
 import { carryUpgrade } from './upgrade.ts'
@@ -51,7 +52,8 @@ export interface CarrierContext extends AdmissionContext {
   readonly limits: CarrierLimits
   readonly deadlines: Deadlines
   readonly draining: () => boolean
-  readonly record: (outcome: Outcome) => void
+  /** @returns the route that it counts for. */
+  readonly record: (outcome: Outcome) => string
 }
 
 /** One worker's traffic: sockets in, replicas out, counts on the side. Knows nothing of processes. */
@@ -82,8 +84,9 @@ export class Carrier {
       draining: () => this.#draining,
       spans: options.spans,
       record: (outcome) => {
-        this.#counters.record(outcome)
+        const route = this.#counters.record(outcome)
         if (outcome.hop !== null) options.spans?.end({ ...outcome, hop: outcome.hop })
+        return route
       },
     }
   }
@@ -203,7 +206,18 @@ export class Carrier {
       return this.#refuse(request, response, 404, key === PUBLIC_SOCKET ? `no app has a route for ${head.host}${head.path}` : 'no app listens here any more')
     const peer = request.socket.remoteAddress ?? ''
     const admission = admit(place, head, peer, (name) => headerOf(request, name), this.#context)
-    new Exchange(request, response, head, place, admission, this.#context).start()
+    if (admission.added.shadow && !SAFE_METHODS.has(request.method as string)) return this.#withhold(request, response, admission)
+    const { shadow } = place.environment
+    const copied = shadow !== null && place.hop === 'entry'
+    const copy = copied ? shadow.copy(request.method as string, request.rawHeaders, head, place, admission, this.#context) : null
+    new Exchange(request, response, head, place, admission, this.#context, copy).start()
+  }
+
+  /** What a copy asks for, and what would have an effect, goes nowhere: its original has had it. */
+  #withhold(request: IncomingMessage, response: ServerResponse, { added }: Admission): void {
+    response.writeHead(202, { 'content-type': 'application/json', 'content-length': 2, 'weir-shadow': '1', 'x-request-id': added.requestId })
+    response.end('{}')
+    if (!request.complete) discard(request, this.#context.limits.lingerMs)
   }
 
   #upgrade(key: SocketKey, request: IncomingMessage, socket: Duplex, first: Buffer): void {

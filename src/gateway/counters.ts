@@ -71,20 +71,23 @@ export class Counters {
     this.#from = now()
   }
 
-  record(outcome: Outcome): void {
+  /** @returns the route that it counts for. */
+  record(outcome: Outcome): string {
     const row = this.#row(outcome)
+    const { route } = row.fixed
     const { judged } = outcome.place.environment
-    if (judged !== null && outcome.label !== null) judged.record(row.fixed.service, row.fixed.route, outcome.label, outcome)
+    if (judged !== null && outcome.label !== null) judged.record(row.fixed.service, route, outcome.label, outcome)
     row.requests++
     if (outcome.aborted) {
       row.aborted++
-      return // how long a client had patience says nothing of the service
+      return route // how long a client had patience says nothing of the service
     }
     if (outcome.status >= 500 || outcome.broken) row.errors++
     else if (outcome.status >= 400) row.rejected4xx++
     if (outcome.html) row.html++
     const bucket = bucketOf(outcome.latencyMs)
     row.latency.set(bucket, (row.latency.get(bucket) ?? 0) + 1)
+    return route
   }
 
   /** Ends the block and begins the next one; null when nothing happened in it. */

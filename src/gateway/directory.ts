@@ -1,6 +1,7 @@
 import { compareVersions, type Listener, type RoutingTable, type TableVersion, type TargetGroup } from '../core/model/routing.ts'
 import type { Evidence, EvidenceSheet } from './evidence.ts'
 import { indexRoutes, matchRoute, type Routed, type RouteIndex } from './match.ts'
+import { Shadowing } from './shadow.ts'
 import { type SocketKey, socketOf } from './socket-key.ts'
 import { Target } from './target.ts'
 
@@ -10,6 +11,8 @@ export interface Environment {
   readonly services: ReadonlyMap<string, Service>
   /** Where the requests routed by this table are counted for a verdict; null: nothing is judged. */
   readonly judged: EvidenceSheet | null
+  /** null: nothing is copied. */
+  readonly shadow: Shadowing | null
 }
 
 export interface Service {
@@ -75,9 +78,11 @@ export class Directory {
       })
     }
     const judged = this.#evidence.sheet(table, before?.judged ?? null)
-    if (judged !== null) this.#judging.add(table.environment)
+    const pairs = this.#evidence.shadowSheet(table, before?.shadow?.sheet ?? null)
+    const shadow = table.shadow && pairs && new Shadowing(table.shadow, pairs)
+    if (judged !== null || shadow) this.#judging.add(table.environment)
     else this.#judging.delete(table.environment)
-    const after = { table, services, judged }
+    const after = { table, services, judged, shadow: shadow ?? null }
     this.#environments.set(table.environment, after)
     this.#retire(before, after)
     this.#indexed = false

@@ -1,5 +1,5 @@
 import type { EvidenceBlock, Side } from '../core/canary/evidence.ts'
-import type { CountedEvidence, LatencyThresholds } from '../core/model/evidence.ts'
+import type { CopyCounts, CountedEvidence, LatencyThresholds } from '../core/model/evidence.ts'
 import type { RoutingTable } from '../core/model/routing.ts'
 import { ActiveClients } from './evidence-clients.ts'
 import { Tally } from './evidence-tally.ts'
@@ -48,6 +48,12 @@ export class Evidence {
     return judged && new EvidenceSheet(this, judged, before)
   }
 
+  /** For the pairs of originals and copies; null: nothing is copied. */
+  shadowSheet({ environment, shadow }: RoutingTable, before: EvidenceSheet | null): EvidenceSheet | null {
+    if (!shadow) return null
+    return new EvidenceSheet(this, { environment, rollout: shadow.rollout, stage: 0, unit: 'request', thresholds: shadow.thresholds }, before)
+  }
+
   touch(sheet: EvidenceSheet): void {
     this.#touched.add(sheet)
   }
@@ -76,6 +82,8 @@ function judgedOf({ environment, split, trial }: RoutingTable): Judged | null {
   return trial ? { environment, rollout: trial.id, stage: 0, unit: trial.unit, thresholds: trial.thresholds } : null
 }
 
+type MutableCopies = { -readonly [Key in keyof CopyCounts]: CopyCounts[Key] }
+
 interface RouteCount {
   readonly thresholds: readonly number[] | null
   readonly sides: Readonly<Record<Side, Tally>>
@@ -96,6 +104,7 @@ export class EvidenceSheet {
   readonly #replicas = new Map<string, ReplicaCount>()
   readonly #warming: Map<string, { answered: number }>
   readonly #clients: ActiveClients
+  #copies: Map<string, MutableCopies> | null = null
   #touched = false
 
   constructor(evidence: Evidence, judged: Judged, before: EvidenceSheet | null) {
@@ -119,10 +128,7 @@ export class EvidenceSheet {
       over = exceeded(thresholds, seen.latencyMs)
       if (over < thresholds.length) return
     }
-    if (!this.#touched) {
-      this.#touched = true
-      this.#evidence.touch(this)
-    }
+    this.#touch()
     const failed = !seen.aborted && (seen.status >= 500 || seen.broken)
     const rejected = !seen.aborted && !failed && seen.status >= 400
     count.sides[side].add(failed, rejected, over)
@@ -130,11 +136,41 @@ export class EvidenceSheet {
     if (client !== null) this.#clients.add(client, side, failed, rejected, over, service, route)
   }
 
+  /** What became of the copies of a route, to be added to. */
+  copies(service: string, route: string): MutableCopies {
+    this.#touch()
+    this.#copies ??= new Map()
+    const key = `${service} ${route}`
+    let counts = this.#copies.get(key)
+    if (!counts) {
+      counts = { service, route, compared: 0, status: 0, bodies: 0, body: 0, dropped: 0 }
+      this.#copies.set(key, counts)
+    }
+    return counts
+  }
+
   take(fromMs: number, toMs: number): CountedEvidence {
     this.#touched = false
     const { environment, rollout, stage } = this.judged
-    const block: EvidenceBlock = { rollout, stage, fromMs, toMs, rows: this.#takeRows(), replicas: this.#takeReplicas(), clients: this.#clients.take() }
+    const copies = this.#copies === null ? {} : { copies: [...this.#copies.values()] }
+    this.#copies = null
+    const block: EvidenceBlock = {
+      rollout,
+      stage,
+      fromMs,
+      toMs,
+      rows: this.#takeRows(),
+      replicas: this.#takeReplicas(),
+      clients: this.#clients.take(),
+      ...copies,
+    }
     return { environment, ...block }
+  }
+
+  #touch(): void {
+    if (this.#touched) return
+    this.#touched = true
+    this.#evidence.touch(this)
   }
 
   #takeRows(): EvidenceBlock['rows'] {

@@ -4,10 +4,12 @@ import { noTargetCause } from './admission.ts'
 import { answerPage } from './answer-page.ts'
 import { chooseTarget, recordFailure, recordSuccess } from './balance.ts'
 import type { CarrierContext } from './carrier.ts'
+import type { Outcome } from './counters.ts'
 import type { Place } from './directory.ts'
 import { downstreamHeaders, framingOf, upstreamHead } from './forward-headers.ts'
 import type { RequestHead } from './request-head.ts'
 import type { ResponseHead } from './response-parser.ts'
+import type { RequestCopy } from './shadow.ts'
 import type { LongLived, Target } from './target.ts'
 import type { UpstreamConnection, UpstreamFailure, UpstreamHold, UpstreamUser } from './upstream.ts'
 
@@ -36,6 +38,8 @@ export class Exchange implements UpstreamUser, LongLived {
   readonly #place: Place
   readonly #admission: Admission
   readonly #context: CarrierContext
+  /** null: the request is not copied. */
+  readonly #copy: RequestCopy | null
   readonly #startedAt = performance.now()
   readonly #hasBody: boolean
   readonly #tried: Target[] = []
@@ -50,7 +54,15 @@ export class Exchange implements UpstreamUser, LongLived {
   #html = false
   #done = false
 
-  constructor(request: IncomingMessage, response: ServerResponse, head: RequestHead, place: Place, admission: Admission, context: CarrierContext) {
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    head: RequestHead,
+    place: Place,
+    admission: Admission,
+    context: CarrierContext,
+    copy: RequestCopy | null,
+  ) {
     this.method = request.method as string
     this.#request = request
     this.#response = response
@@ -58,6 +70,7 @@ export class Exchange implements UpstreamUser, LongLived {
     this.#place = place
     this.#admission = admission
     this.#context = context
+    this.#copy = copy
     this.#hasBody = head.chunked || (head.contentLength ?? 0) > 0
     response.on('close', () => this.#clientGone())
   }
@@ -118,6 +131,7 @@ export class Exchange implements UpstreamUser, LongLived {
   }
 
   onBody(chunk: Buffer): void {
+    if (this.#copy !== null) this.#copy.onAnswerBody(chunk)
     const response = this.#response
     if (this.#answerLeft !== null) {
       this.#answerLeft -= chunk.length
@@ -198,6 +212,7 @@ export class Exchange implements UpstreamUser, LongLived {
     request.on('data', (chunk: Buffer) => {
       if (this.#done || this.#upstream !== connection) return
       this.#bodyBytes += chunk.length
+      if (this.#copy !== null) this.#copy.onRequestBody(chunk)
       if (this.#bodyBytes > bodyLimit) {
         connection.destroy()
         if (this.#answered) this.#cut()
@@ -250,7 +265,7 @@ export class Exchange implements UpstreamUser, LongLived {
       this.#target.letGo(this)
       this.#target.leave()
     }
-    this.#context.record({
+    const outcome: Outcome = {
       place: this.#place,
       track: this.#admission.decision.counted,
       origin: this.#admission.group.targets.length > 0 ? this.#admission.group.origin : 0,
@@ -265,7 +280,9 @@ export class Exchange implements UpstreamUser, LongLived {
       replica: this.#answered && this.#target !== null ? this.#target.id : null,
       target: this.#target === null ? null : this.#target.id,
       label: this.#admission.label,
-    })
+    }
+    const route = this.#context.record(outcome)
+    if (this.#copy !== null) this.#copy.onOriginalEnd(outcome, route, this.sent)
   }
 }
 

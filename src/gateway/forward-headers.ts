@@ -16,7 +16,7 @@ const HOP_BY_HOP = new Set([
   'http2-settings',
 ])
 /** Handled apart on the way in: framing, and what node has answered already. */
-const REQUEST_OWN = new Set(['content-length', 'expect', 'baggage', 'x-request-id', 'x-weir-release', 'x-weir-track'])
+const REQUEST_OWN = new Set(['content-length', 'expect', 'baggage', 'x-request-id', 'x-weir-release', 'x-weir-track', 'weir-shadow'])
 /** At the entry the gateway says who the client is; on inner hops what the caller passes on stays. */
 const ENTRY_OWN = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port', 'x-real-ip', 'forwarded'])
 /** Replaced as one, where the gateway adds a span: two that contradict each other would tear the trace apart. */
@@ -30,6 +30,8 @@ export interface Added {
   readonly trace: NewTraceHeaders | null
   /** null on inner hops. */
   readonly forwarded: Forwarded | null
+  /** A copy, or what a copy asks of others: it is told, so that the service can keep from what must not happen twice. */
+  readonly shadow: boolean
 }
 
 /**
@@ -65,7 +67,13 @@ export function upstreamHeaderList(head: RequestHead, raw: readonly string[], ad
   if (added.forwarded !== null)
     list.push('x-forwarded-for', added.forwarded.chain, 'x-forwarded-proto', added.forwarded.proto, 'x-forwarded-host', head.authority)
   list.push('x-request-id', added.requestId)
+  if (added.shadow) list.push('weir-shadow', '1')
   return list
+}
+
+/** Headers less those that say where the request stands in a trace. */
+export function withoutTrace(raw: readonly string[]): string[] {
+  return raw.filter((_, at) => !TRACE_OWN.has((raw[at - (at % 2)] as string).toLowerCase()))
 }
 
 /** Length of the body that follows, as headers. */

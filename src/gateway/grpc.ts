@@ -59,9 +59,10 @@ export class GrpcServer {
     if (place === null) return refuse(stream, UNIMPLEMENTED, `no app has a route for ${head.host}${head.path}`, [])
     const peer = stream.session?.socket?.remoteAddress ?? ''
     const header = (name: string) => (headers[name.toLowerCase()] === undefined ? null : String(headers[name.toLowerCase()]))
-    new Call(stream, headers, raw, head, place, admit(place, head, peer, header, this.#context), this.#context, (target, port) =>
-      this.#upstream(target, port),
-    ).start()
+    const admission = admit(place, head, peer, header, this.#context)
+    // Every call may have an effect, and what its answer would look like only the service knows.
+    if (admission.added.shadow) return refuse(stream, UNIMPLEMENTED, 'calls of a shadow release go nowhere', [['weir-shadow', '1']])
+    new Call(stream, headers, raw, head, place, admission, this.#context, (target, port) => this.#upstream(target, port)).start()
   }
 
   #upstream(target: Target, port: number): ClientHttp2Session {

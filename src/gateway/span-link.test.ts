@@ -20,7 +20,7 @@ const batches: { worker: string; version: string; dropped: number; makers: numbe
 let answer = { version: 'a', senders: ['e1/web/v1'] }
 const group: Group = { origin: 1, cause: null, targets: [] }
 const place: Place = {
-  environment: { table: table('e1', 1, [route(null)], {}), services: new Map(), judged: null },
+  environment: { table: table('e1', 1, [route(null)], {}), services: new Map(), judged: null, shadow: null },
   listener: route(null),
   service: { name: 'web', stable: group, canary: null, timeoutMs: 1, drainMs: 1, bodyLimit: 1 },
   hop: 'entry',

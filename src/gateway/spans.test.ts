@@ -25,7 +25,7 @@ const EDGE: Listener = {
 }
 const group: Group = { origin: 2, cause: null, targets: [] }
 const placeOf = (listener: Listener): Place => ({
-  environment: { table: table('e1', 1, [listener], {}), services: new Map(), judged: null },
+  environment: { table: table('e1', 1, [listener], {}), services: new Map(), judged: null, shadow: null },
   listener,
   service: { name: listener.service, stable: group, canary: null, timeoutMs: 1, drainMs: 1, bodyLimit: 1 },
   hop: listener.kind === 'edge' ? listener.id : 'entry',
