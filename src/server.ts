@@ -37,6 +37,7 @@ import { ReleasePlanner } from './server/release-planner.ts'
 import { openSecrets, repositoryCredentials } from './server/sealed-values.ts'
 import { silentParts } from './server/silent-parts.ts'
 import { telemetryDaemon } from './server/telemetry-daemon.ts'
+import { startUsageRecorder } from './server/usage-recorder.ts'
 import { checkGitSource } from './source/check-source.ts'
 import { Sources } from './source/sources.ts'
 import { lockState } from './state-lock.ts'
@@ -135,6 +136,13 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
         eventsChanged: (changed) => store.onEvents(changed),
       })
     : () => {}
+  const stopUsage = startUsageRecorder({
+    clock: systemClock,
+    driver,
+    memory: store.usage,
+    epoch: () => plane.epoch(),
+    failed: (error) => log('failed', { key: 'usage', error: described(error) }),
+  })
   const stopProber = startProber({
     clock: systemClock,
     memory: store.probes,
@@ -148,7 +156,7 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
   return {
     async close() {
       untell()
-      await stopProber()
+      await Promise.all([stopProber(), stopUsage()])
       await api.close()
       await plane.stop()
       await store.close()

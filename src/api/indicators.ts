@@ -22,9 +22,10 @@ export const indicators: Handlers<'indicators.show' | 'usage.show'> = {
       return { minutes, items: items.slice(0, limit), missing: null }
     }
     const counted = await call.ports.queries.indicators(ref, { windowsMs: [windowMs], by, limit: MOST_SERIES })
+    const taken = by === 'route' ? [] : await call.ports.queries.usage(ref, { windowMs, by })
     const traced = await fromTraces(call, id, new Set(counted.map((it) => it.service))).catch(() => null)
     const rows = [...counted.map((it) => ({ ...it, source: 'gateway' as const, counts: it.windows[0] as Counts })), ...(traced ?? [])]
-    const items = rows.filter((it) => service === undefined || it.service === service).map((it) => shown({ ...it, probe: null }, windowMs))
+    const items = rows.filter((it) => service === undefined || it.service === service).map((it) => shown({ ...it, probe: null }, windowMs, taken))
     return { minutes, items: items.sort((a, b) => b.requests - a.requests).slice(0, limit), missing: traced === null ? 'traces' : null }
   },
   'usage.show': async (call) => {
@@ -46,8 +47,10 @@ interface Counted {
   readonly source: 'gateway' | 'traces' | 'probes'
   readonly counts: Counts
 }
-function shown({ service, release, route, probe, source, counts }: Counted, windowMs: number) {
-  return { service, release, route, probe, source, requests: counts.requests, ...indicatorsOf(counts, windowMs) }
+function shown({ service, release, route, probe, source, counts }: Counted, windowMs: number, taken: readonly UsageSummary[] = []) {
+  const usage = taken.find((it) => it.service === service && it.release === release)
+  const machine = { cpu: usage?.cpu ?? null, memoryBytes: usage?.memoryBytes ?? null, memoryPeakBytes: usage?.memoryPeakBytes ?? null }
+  return { service, release, route, probe, source, requests: counts.requests, ...indicatorsOf(counts, windowMs), ...machine }
 }
 
 /** What comes by other ways than the gateway, as messages off a queue: counted by roll-ups of its spans. */

@@ -53,6 +53,7 @@ test('indicators by service, and what replicas take', async () => {
   assert.equal(body.items[0]?.['throughput'], 100 / 600)
   assert.deepEqual([body.items[0]?.['errorShare'], body.items[0]?.['rejected4xxShare'], body.items[0]?.['source']], [0.01, 0.02, 'gateway'])
   assert.deepEqual([body.items[0]?.['cpu'], body.items[0]?.['memoryBytes'], body.items[0]?.['memoryPeakBytes']], [0.25, 2 ** 26, 2 ** 27])
+  assert.deepEqual([body.items[0]?.['cpu'], body.items[0]?.['memoryBytes'], body.items[0]?.['memoryPeakBytes']], [0.25, 2 ** 26, 2 ** 27])
   world.kept.away = true
   const { body: without } = await ask<{ items: unknown[]; missing: string }>('/indicators')
   assert.deepEqual([without.items.length, without.missing], [1, 'traces'])

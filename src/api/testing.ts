@@ -248,6 +248,9 @@ export class FakeWorld {
         { service: 'web', probe: 'home', counts: { requests: 5, errors: 1, rejected4xx: 0, latency: [100, 5] }, last: { ok: false, durationMs: 250 } },
         { service: 'web', probe: 'gone', counts: { requests: 1, errors: 0, rejected4xx: 0, latency: [100, 1] }, last: { ok: true, durationMs: 5 } },
       ],
+      usage: async (_ref, { by }) => [
+        { service: 'web', release: by === 'release' ? 1 : null, replicas: 2, cpu: 0.25, memoryBytes: 2 ** 26, memoryPeakBytes: 2 ** 27 },
+      ],
       tokens: async (tenant, page) => {
         const own = [...this.tokens.values()].filter((it) => Object.hasOwn(it.tenants, tenant))
         const tokens = own.map(({ id, name, account, environment }) => ({

@@ -1,3 +1,4 @@
+import type { IndicatorView } from '../../packages/client/src/types.ts'
 import { minutesOf } from './frame/look-back.ts'
 import type { Session } from './frame/session.ts'
 import { usage } from './frame/usage.ts'
@@ -5,6 +6,11 @@ import { escapeControl } from './output/escape.ts'
 import { showTable } from './output/show-table.ts'
 import { bytesText, latencyText, rateText, shareText } from './output/units.ts'
 
+type Row = IndicatorView
+
+/** Of a replica, in the mean. */
+const CPU = { title: 'CPU', value: ({ cpu }: Row) => (cpu === null ? '-' : cpu.toFixed(2)) }
+const MEMORY = { title: 'MEMORY', value: ({ memoryBytes }: Row) => (memoryBytes === null ? '-' : bytesText(memoryBytes)) }
 const BY = ['service', 'release', 'route', 'probe'] as const
 
 /** Requests, errors and latencies, by service or finer, the busiest first. */
@@ -31,6 +37,7 @@ export async function indicators(session: Session): Promise<undefined> {
       { title: 'P50', value: (it) => latencyText(it.p50Ms) },
       { title: 'P95', value: (it) => latencyText(it.p95Ms) },
       { title: 'P99', value: (it) => latencyText(it.p99Ms) },
+      ...(by === 'service' || by === 'release' ? [CPU, MEMORY] : []),
       { title: 'REQUESTS', wide: true, value: (it) => String(Math.round(it.requests)) },
       { title: 'FROM', wide: true, value: (it) => it.source },
     ],

@@ -230,10 +230,15 @@ test('indicators and usage are tables of what the server counted', async () => {
     p50Ms: 4,
     p95Ms: 20,
     p99Ms: 40,
+    cpu: 0.254,
+    memoryBytes: 2 ** 26,
+    memoryPeakBytes: 2 ** 27,
   }
   const { out, asked } = await run({ 'indicators.show': () => ({ minutes: 5, items: [item], missing: null }) }, 'indicators', '--by', 'route', '-s', 'web')
   assert.match(out, /^SERVICE +ROUTE +RATE +ERRORS +4XX +P50 +P95 +P99\nweb +\/cart +1\.0\/s +1\.0 % +0 % +4\.0 ms +20 ms +40 ms\n$/)
   assert.deepEqual(asked[0]?.query, { by: 'route', service: 'web' })
+  const byService = await run({ 'indicators.show': () => ({ minutes: 5, items: [item, { ...item, cpu: null, memoryBytes: null }], missing: null }) }, 'indicators')
+  assert.match(byService.out, / P99 +CPU +MEMORY\n.* 40 ms +0\.25 +64 MiB\n.* 40 ms +- +-\n$/)
   const probed = { ...item, route: null, probe: 'home', source: 'probes' }
   const probes = await run({ 'indicators.show': () => ({ minutes: 5, items: [probed], missing: null }) }, 'indicators', '--by', 'probe')
   assert.match(probes.out, /^SERVICE +PROBE +RATE .*\nweb +home +1\.0\/s/)

@@ -2,6 +2,7 @@ import type { Kept, RetentionPolicy } from '../controllers/journal.ts'
 import type { Epoch } from '../core/model/epoch.ts'
 import type { Database, Query } from './database.ts'
 import { holdEpoch } from './lease-table.ts'
+import { foldUsage } from './replica-usage.ts'
 
 export const IDEMPOTENCY_MS = 24 * 3_600_000
 

@@ -133,6 +133,7 @@ const QUERIES: {
   traffic: (queries, ref) => queries.traffic(ref, 60_000),
   indicators: (queries, ref) => queries.indicators(ref, { windowsMs: [60_000], by: 'route', limit: 10 }),
   probes: (queries, ref) => queries.probes(ref, 60_000),
+  usage: (queries, ref) => queries.usage(ref, { windowMs: 60_000, by: 'service' }),
   tokens: (queries, ref) => queries.tokens(ref.tenant, PAGE),
   members: (queries, ref) => queries.members(ref.tenant, PAGE),
 }

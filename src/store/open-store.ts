@@ -15,6 +15,7 @@ import { PostgresQueries } from './postgres-queries.ts'
 import { PostgresTelemetry } from './postgres-telemetry.ts'
 import { PostgresWrites, PUBLIC_PORTS } from './postgres-writes.ts'
 import { PostgresProbes } from './probes.ts'
+import { PostgresReplicaUsage } from './replica-usage.ts'
 import { SealedValues } from './sealed.ts'
 
 /** Where the embedded instance answers, as the runner tells it once it runs. */
@@ -46,6 +47,7 @@ export interface Store {
   readonly identity: PostgresIdentity
   readonly sealed: SealedValues
   readonly probes: PostgresProbes
+  readonly usage: PostgresReplicaUsage
   /** The newest epoch, whoever leads with it. */
   epoch(): Promise<Epoch>
   /** Calls back when an event may have been stored: a hint. Returns the way to stop. */
@@ -84,6 +86,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     identity: new PostgresIdentity(database),
     sealed: new SealedValues(database, options.sealer),
     probes: new PostgresProbes(database),
+    usage: new PostgresReplicaUsage(database),
     epoch: async () => (await new PostgresLeaseTable(database).look()).epoch,
     onEvents: (changed) => hints.subscribe((key) => key === 'events' && changed()),
     close: async () => {

@@ -1,6 +1,6 @@
 import type { Database } from './database.ts'
 import { readProbes } from './probes.ts'
-import type { EnvironmentRef, EventFilter, IndicatorsRequest, PageRequest, Queries } from './queries.ts'
+import type { EnvironmentRef, EventFilter, IndicatorsRequest, PageRequest, Queries, UsageRequest } from './queries.ts'
 import { readAccounts, readConfiguration, readCredentials, readFollows, readMembers, readTenants, readTokens } from './read-administration.ts'
 import { readApps, readEnvironment, readEnvironments } from './read-environments.ts'
 import {
@@ -17,6 +17,7 @@ import {
   readTraffic,
 } from './read-history.ts'
 import { readIndicators } from './read-indicators.ts'
+import { readUsage } from './replica-usage.ts'
 
 /** Reading for people, on PostgreSQL. See `Queries`. */
 export class PostgresQueries implements Queries {
@@ -85,6 +86,9 @@ export class PostgresQueries implements Queries {
   }
   probes(ref: EnvironmentRef, windowMs: number) {
     return readProbes(this.#database, ref, windowMs)
+  }
+  usage(ref: EnvironmentRef, request: UsageRequest) {
+    return readUsage(this.#database, ref, request)
   }
   tokens(tenant: string, page: PageRequest) {
     return readTokens(this.#database, tenant, page)

@@ -48,6 +48,8 @@ export interface Queries {
   indicators(ref: EnvironmentRef, request: IndicatorsRequest): Promise<readonly IndicatorRow[]>
   /** Requests that Weir made by itself in a time that ends now, by probe. */
   probes(ref: EnvironmentRef, windowMs: number): Promise<readonly ProbeRow[]>
+  /** What replicas took of the machine in a time that ends now, of a day at most. */
+  usage(ref: EnvironmentRef, request: UsageRequest): Promise<readonly UsageSummary[]>
 
   tokens(tenant: string, page: PageRequest): Promise<Page<TokenDetail>>
   members(tenant: string, page: PageRequest): Promise<Page<MemberDetail>>
@@ -287,6 +289,23 @@ export interface IndicatorRow {
   readonly release: number | null
   /** In the order they were asked for. */
   readonly windows: readonly Counts[]
+}
+
+export interface UsageRequest {
+  readonly windowMs: number
+  readonly by: 'service' | 'release'
+}
+
+/** Means over the replicas and the time. */
+export interface UsageSummary {
+  readonly service: string
+  /** null: all of them. */
+  readonly release: number | null
+  readonly replicas: number
+  /** Processor seconds a second and replica; null: not watched for long enough. */
+  readonly cpu: number | null
+  readonly memoryBytes: number
+  readonly memoryPeakBytes: number
 }
 
 export interface ProbeRow {
