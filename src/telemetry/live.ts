@@ -202,7 +202,7 @@ export class LiveTelemetry implements Telemetry {
   }
 
   #closed(closed: ClosedTrace): void {
-    this.#senders.note(closed, Date.now())
+    this.#senders.note(closed)
     const { scope, rows, columns, late } = closed
     const { counted, drawn } = late ? NEW : this.#recovery.of(scope, columns.trace, 4 * (rows[0] as number))
     if (!drawn) this.#graphs.add(closed, Date.now())

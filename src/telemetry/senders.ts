@@ -2,8 +2,11 @@ import { KIND } from '../core/tracegraph/spans.ts'
 import type { ClosedTrace } from './window/closed-trace.ts'
 import type { NameTable } from './window/name-table.ts'
 
-/** Releases that are remembered; the longest silent go first. */
-const MAX_RELEASES = 20_000
+/** Releases that are remembered, of all environments and of one; the longest silent go first. With their names they are less than a gateway's worker reads. */
+const MAX_RELEASES = 10_000
+const MAX_OF_ONE = 1000
+/** What the gateway could ask for; whatever else services call themselves. */
+const KEY = /^e\d{1,9}\/[a-z0-9][a-z0-9-]{0,62}\/(?:\*|v\d{1,9})$/
 /** The id of a replica names its environment, service and release, whatever the service calls itself. */
 const REPLICA = /^(e\d+)-(.+)-v(\d+)-[^-]+$/
 
@@ -20,7 +23,9 @@ const REPLICA = /^(e\d+)-(.+)-v(\d+)-[^-]+$/
 export class Senders {
   #version = 1
   readonly #names: NameTable
-  readonly #lastSeen = new Map<string, number>()
+  /** The longest silent first, by environment. */
+  readonly #byScope = new Map<number, Set<string>>()
+  readonly #scopes = new Map<string, number>()
   readonly #incarnation: string
 
   /** `incarnation`: of this process, so that versions of two are never equal. */
@@ -30,7 +35,7 @@ export class Senders {
   }
 
   list(): { readonly version: string; readonly senders: readonly string[] } {
-    return { version: this.version, senders: [...this.#lastSeen.keys()] }
+    return { version: this.version, senders: [...this.#scopes.keys()] }
   }
 
   /** Another one when the list is. */
@@ -38,13 +43,13 @@ export class Senders {
     return `${this.#incarnation}.${this.#version}`
   }
 
-  note({ scope, rows, count, counted, columns, makerOf }: ClosedTrace, nowMs: number): void {
+  note({ scope, rows, count, counted, columns, makerOf }: ClosedTrace): void {
     for (let at = counted; at < count; at++) {
       const row = rows[at] as number
       const kind = columns.kind[row]
       if (kind !== KIND.server && kind !== KIND.consumer) continue
       if (makerOf(row)?.claims.environment !== null) continue // the gateway's own
-      this.#add(this.#keyOf(scope, columns.service[row] as number, columns.release[row] as number, columns.instance[row] as number), nowMs)
+      this.#add(scope, this.#keyOf(scope, columns.service[row] as number, columns.release[row] as number, columns.instance[row] as number))
     }
   }
 
@@ -54,13 +59,35 @@ export class Senders {
     return `e${scope}/${this.#names.text(service)}/${release === 0 ? '*' : this.#names.text(release)}`
   }
 
-  #add(key: string, nowMs: number): void {
-    const known = this.#lastSeen.has(key)
-    this.#lastSeen.set(key, nowMs)
-    if (known) return
+  #add(scope: number, key: string): void {
+    if (this.#scopes.has(key)) {
+      this.#toTheEnd(scope, key)
+      return
+    }
+    if (!KEY.test(key)) return
     this.#version++
-    if (this.#lastSeen.size <= MAX_RELEASES) return
-    const [oldest] = [...this.#lastSeen].reduce((a, b) => (b[1] < a[1] ? b : a))
-    this.#lastSeen.delete(oldest)
+    let mine = this.#byScope.get(scope)
+    if (!mine) this.#byScope.set(scope, (mine = new Set()))
+    if (mine.size >= MAX_OF_ONE) this.#forget(scope)
+    else if (this.#scopes.size >= MAX_RELEASES) this.#forget(this.#scopes.values().next().value as number)
+    mine.add(key)
+    this.#scopes.set(key, scope)
+  }
+
+  #toTheEnd(scope: number, key: string): void {
+    const mine = this.#byScope.get(scope) as Set<string>
+    mine.delete(key)
+    mine.add(key)
+    this.#scopes.delete(key)
+    this.#scopes.set(key, scope)
+  }
+
+  /** The longest silent of an environment. */
+  #forget(scope: number): void {
+    const mine = this.#byScope.get(scope)
+    const [oldest] = mine ?? []
+    if (oldest === undefined) return
+    mine?.delete(oldest)
+    this.#scopes.delete(oldest)
   }
 }

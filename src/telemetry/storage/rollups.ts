@@ -10,8 +10,12 @@ export const BUCKET_MS = 10_000
 /** A span whose time is further away than this has a clock that is wrong: it counts now. */
 const OLDEST_MS = 600_000
 const NEWEST_MS = 10_000
-/** Keys are forgotten all at once when there are this many: those in use come back with the next span. */
+/**
+ * Keys are forgotten all at once when there are this many, and every hour: those in use come back with the next span. An environment may have
+ * only so many, and each release brings its own.
+ */
 const MANY_KEYS = 300_000
+const FORGET_KEYS_MS = 3_600_000
 /** While PostgreSQL is away the cells wait here; beyond these spans go uncounted, and are counted as such. */
 const MOST_CELLS = 100_000
 
@@ -68,6 +72,7 @@ export class Rollups {
   shed = 0
   #cells = 0
   #replacedBefore = 0
+  #forgetKeysMs = Number.NEGATIVE_INFINITY
 
   constructor({ names, other }: { readonly names: Names; readonly other: number }) {
     this.#names = names
@@ -106,7 +111,10 @@ export class Rollups {
       this.shed += count - closed.counted
       return
     }
-    if (this.#keys.size > MANY_KEYS) this.#forgetKeys()
+    if (this.#keys.size > MANY_KEYS || nowMs >= this.#forgetKeysMs) {
+      this.#forgetKeys()
+      this.#forgetKeysMs = nowMs + FORGET_KEYS_MS
+    }
     this.#readRejected(closed)
     this.#addOperations(closed, nowMs)
     this.#addCalls(closed, nowMs)

@@ -5,9 +5,11 @@ import { Database } from '../../store/database.ts'
 import { migrate } from '../../store/migrate.ts'
 import { startTestPostgres, type TestPostgres } from '../../store/testing.ts'
 import { NameTable } from '../window/name-table.ts'
-import { EPOCH_MS, requestOf, spanId, type TestSpan, traceId } from '../window/testing.ts'
+import { EPOCH_MS, requestOf, spanId, type TestSpan, testWindow, traceId } from '../window/testing.ts'
+import { CopyRows } from './copy-rows.ts'
 import { KeyTable } from './key-table.ts'
 import type { LogEntry } from './logs/log-record.ts'
+import { ROLLUP_COLUMNS, Rollups } from './rollups.ts'
 import { STORAGE_POLICY, TelemetryStore } from './store.ts'
 import { testStorage, until } from './testing.ts'
 
@@ -131,6 +133,25 @@ test('an environment with a new operation for every span ends as one that says "
   assert.equal(keys.replaced, 50_000 - 10_000)
   const theirs = keys.find(13, 1, 2, 5, 0, 0)
   assert.equal(keys.operation(theirs), 5)
+})
+
+test('an environment that has had ten thousand keys, a few more with each release, counts by its own names again within an hour', () => {
+  const names = new NameTable()
+  const seen = new Set<string>()
+  const rollups = new Rollups({ names, other: NameTable.OTHER })
+  const { window, pass, clock } = testWindow({ maxSpans: 2 ** 15, names, onClosed: (closed) => rollups.add(closed, clock.nowMs) })
+  const said = (release: number, operations: number) => {
+    const spans = Array.from({ length: operations }, (_, n) => span(release * 1000 + n + 1, { operation: `do ${n} of them` }))
+    window.accept(12, requestOf(spans, { 'service.version': `v${release}` }))
+    pass(3000)
+    for (let key = 0; key < rollups.keys.size; key++) seen.add(names.text(rollups.keys.release(key)))
+    rollups.drain(new CopyRows({ table: 'telemetry.rollups_fresh', columns: ROLLUP_COLUMNS }))
+  }
+  for (let release = 1; release <= 14; release++) said(release, 900)
+  assert.ok(!seen.has('v14'), 'in one hour there are too many')
+  clock.nowMs += 3_600_000
+  said(15, 10)
+  assert.ok(seen.has('v15'))
 })
 
 test('telemetry has a role of its own that reaches its tables, makes its partitions and sees nothing else', async () => {

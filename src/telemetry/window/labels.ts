@@ -3,6 +3,8 @@ import { NameTable } from './name-table.ts'
 /** Different values that are kept apart, by label; what comes after them is `other`. */
 const MOST = { service: 1000, instance: 5000, release: 1000, operation: 1000, peer: 200 } as const
 type Label = keyof typeof MOST
+/** Of all labels of one environment: names are never given back, and one that makes them up must leave room for the others. */
+const MOST_OF_A_SCOPE = 20_000
 
 export interface CappedLabel {
   readonly scope: number
@@ -18,13 +20,16 @@ export class LabelValues {
   replaced = 0
   readonly label: Label
   readonly #values = new Set<number>()
+  /** How many all labels of the environment have. */
+  readonly #ofScope: { count: number }
 
-  constructor(label: Label) {
+  constructor(label: Label, ofScope: { count: number }) {
     this.label = label
+    this.#ofScope = ofScope
   }
 
   get isFull(): boolean {
-    return this.#values.size >= MOST[this.label]
+    return this.#values.size >= MOST[this.label] || this.#ofScope.count >= MOST_OF_A_SCOPE
   }
 
   has(name: number): boolean {
@@ -36,6 +41,7 @@ export class LabelValues {
     if (name <= NameTable.OTHER || this.#values.has(name)) return name
     if (this.isFull) return this.other()
     this.#values.add(name)
+    this.#ofScope.count++
     return name
   }
 
@@ -45,6 +51,7 @@ export class LabelValues {
   }
 
   forget(): void {
+    this.#ofScope.count -= this.#values.size
     this.#values.clear()
   }
 }
@@ -53,6 +60,7 @@ export class LabelValues {
 export class Labels {
   readonly #names: NameTable
   readonly #ofService = new Map<number, Map<number, Map<Label, LabelValues>>>()
+  readonly #ofScope = new Map<number, { count: number }>()
 
   constructor(names: NameTable) {
     this.#names = names
@@ -62,7 +70,15 @@ export class Labels {
   of(scope: number, service: number, label: Label): LabelValues {
     const services = entry(this.#ofService, scope, () => new Map<number, Map<Label, LabelValues>>())
     const labels = entry(services, service, () => new Map<Label, LabelValues>())
-    return entry(labels, label, () => new LabelValues(label))
+    return entry(
+      labels,
+      label,
+      () =>
+        new LabelValues(
+          label,
+          entry(this.#ofScope, scope, () => ({ count: 0 })),
+        ),
+    )
   }
 
   forget(): void {

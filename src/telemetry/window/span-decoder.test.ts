@@ -47,6 +47,8 @@ test('a sampled span stands for as many as its tracestate says', () => {
     ['ot=th:fd70a3d70a3d71', 100],
     ['ot=p:3;r:5', 8],
     ['ot=p:63', 1],
+    ['ot=p:62', 1e6],
+    ['ot=th:ffffffffffffff', 1e6],
     ['ot=th:zz', 1],
   ] as const)
     assert.ok(Math.abs(weightOf(state) - weight) < 1e-9 * weight, `${state} → ${weightOf(state)}`)

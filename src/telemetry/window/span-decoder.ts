@@ -17,6 +17,9 @@ const YEAR_US = 365 * 24 * 3600 * 1e6
 /** Spans that began before 2000 did not. */
 const EARLIEST_US = 30 * YEAR_US
 
+/** A share of a millionth is the least that is believed: one span stands for no more than a million. */
+const MAX_WEIGHT = 1e6
+
 /** Writes one span into a row of the columns. */
 export class SpanDecoder {
   /** The last span had a start or an end that cannot be. */
@@ -111,7 +114,7 @@ export function weightOf(tracestate: string): number {
   if (member === undefined) return 1
   const value = member.trim().slice(3)
   const threshold = THRESHOLD.exec(value)?.[1]
-  if (threshold !== undefined) return 1 / (1 - Number.parseInt(threshold.padEnd(14, '0'), 16) / 2 ** 56)
+  if (threshold !== undefined) return Math.min(MAX_WEIGHT, 1 / (1 - Number.parseInt(threshold.padEnd(14, '0'), 16) / 2 ** 56))
   const power = Number(POWER.exec(value)?.[1] ?? 0)
-  return power < 63 ? 2 ** power : 1
+  return power < 63 ? Math.min(MAX_WEIGHT, 2 ** power) : 1
 }
