@@ -6,7 +6,7 @@
  */
 
 import { EProcess, logMean } from './e-process.ts'
-import { type ClientRow, QUANTILES, type Side } from './evidence.ts'
+import { type ClientRow, PROOF_QUANTILE, QUANTILES, type Side } from './evidence.ts'
 import { ERRORS, OUTAGE, SLOW } from './grids.ts'
 import { Batcher, batchOf, Comparison, type Counts, countsFor, type Pace } from './pool.ts'
 import { betaInc } from './special.ts'
@@ -20,6 +20,8 @@ const SLOW_CLIENT = 0.1
 /** Clients that are compared at once. */
 const AT_A_TIME: Pace = { canaryTrials: 5, mostMs: 5_000 }
 const MOST_CLIENTS = 20_000
+/** With so many times the blocks, how much clients differ is measured again. */
+const MEASURE_AGAIN = 1.05
 /** First seen in this stage; seen before, and on the stable side. */
 const STRATA = 2
 const NO_LONGER = 2
@@ -42,7 +44,10 @@ export class Clients {
   readonly #seen = sides()
   readonly #active: Record<Side, number> = { canary: 0, stable: 0 }
   readonly #latency = new LatencyOfClients()
+  readonly #dispersion = { errors: 1, slow: 1 }
   #stage = Number.NEGATIVE_INFINITY
+  #blocks = 0
+  #measureAt = 1
 
   /** Distinct ones in this stage. */
   get active(): Readonly<Record<Side, number>> {
@@ -57,6 +62,10 @@ export class Clients {
     const changed = new Set<string>()
     for (const [name, question] of this.#questions) if (question.close(this.#seen)) changed.add(name)
     if (this.#latency.close(fromMs, toMs, share)) changed.add('latency')
+    if (++this.#blocks >= this.#measureAt) {
+      this.#measureDispersion()
+      this.#measureAt = this.#blocks * MEASURE_AGAIN + 1
+    }
     return changed
   }
 
@@ -68,21 +77,15 @@ export class Clients {
     return this.#latency
   }
 
-  /** How much more the clients of the stable side differ than their requests would by chance, in how many were slow at a quantile, or failed; at least 1. */
-  dispersion(quantile: number | null): number {
-    let events = 0
-    let trials = 0
-    const own = (it: Client): [number, number] => (quantile === null ? [it.errors, it.requests] : [it.slow[quantile] as number, it.timed])
+  /** How much more clients of the stable side differ than their requests would by chance, in errors and in slow requests at q90; at least 1. */
+  get dispersion(): { readonly errors: number; readonly slow: number } {
+    return this.#dispersion
+  }
+
+  #measureDispersion(): void {
     const stable = [...this.#clients.values()].filter(({ side }) => side === 'stable')
-    for (const it of stable) {
-      events += own(it)[0]
-      trials += own(it)[1]
-    }
-    const rate = events / trials
-    if (!(rate > 0 && rate < 1)) return 1
-    let squares = 0
-    for (const it of stable) squares += (own(it)[0] - own(it)[1] * rate) ** 2
-    return Math.max(1, squares / (trials * rate * (1 - rate)))
+    this.#dispersion.errors = overdispersion(stable, (it) => [it.errors, it.requests])
+    this.#dispersion.slow = overdispersion(stable, (it) => [it.slow[PROOF_QUANTILE] as number, it.timed])
   }
 
   #begin(stage: number): void {
@@ -300,6 +303,24 @@ function leastSlow(requests: number, quantile: number): number {
     if (requests <= 1000) known.set(key, least)
   }
   return least
+}
+
+function overdispersion(clients: readonly Client[], of: (client: Client) => readonly [number, number]): number {
+  let events = 0
+  let trials = 0
+  for (const it of clients) {
+    const [own, all] = of(it)
+    events += own
+    trials += all
+  }
+  const rate = events / trials
+  if (!(rate > 0 && rate < 1)) return 1
+  let squares = 0
+  for (const it of clients) {
+    const [own, all] = of(it)
+    squares += (own - all * rate) ** 2
+  }
+  return Math.max(1, squares / (trials * rate * (1 - rate)))
 }
 
 function sides(): Record<Side, number>[] {

@@ -83,6 +83,8 @@ export interface ClientRow {
 
 /** Quantiles of the stable side that latency is compared at; their thresholds are frozen before the requests that are compared with them. */
 export const QUANTILES = [0.5, 0.75, 0.9, 0.95, 0.99] as const
+/** Place of the one that a pass must have compared: 0.9. */
+export const PROOF_QUANTILE = 2
 
 /** `service` → `route` → milliseconds at QUANTILES. A route that is not named has no latency evidence. */
 export type Thresholds = Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>

@@ -2,7 +2,7 @@
 import type { Analysis } from './analysis.ts'
 import type { EvidenceBlock, SideEvidence, Thresholds } from './evidence.ts'
 import { type JudgeOptions, Ledger } from './ledger.ts'
-import { errorsMissing, latencyMissing, measuredRatio, missingForPass, proofLimits } from './proof.ts'
+import { hasNoMoreErrors, isNotSlower, measuredRatio, missingForPass, passes, proofLimits } from './proof.ts'
 import { byChance, count, duration, grouped, percent, short } from './sentences.ts'
 import type { SequentialTest } from './sequential-test.ts'
 import type { ProofLimits } from './service-tests.ts'
@@ -44,7 +44,7 @@ export const NOTHING_BESIDE: SideEvidence = { deaths: [], signatures: [], usage:
 
 function look(ledger: Ledger, limits: ProofLimits, side: SideEvidence, nowMs: number): Verdict['kind'] {
   if (anyFails(ledger) || besides(ledger, side).some(isFailing)) return 'fail'
-  return missingForPass(ledger, side, nowMs, limits) === null ? 'pass' : 'inconclusive'
+  return passes(ledger, side, nowMs, limits) ? 'pass' : 'inconclusive'
 }
 
 function anyFails(ledger: Ledger): boolean {
@@ -99,8 +99,8 @@ function resultOf(ledger: Ledger, limits: ProofLimits, test: SequentialTest): Te
 function isProven(ledger: Ledger, limits: ProofLimits, { indicator, service, route }: SequentialTest): boolean {
   const its = service === null ? ledger.busiest : ledger.services.get(service)
   if (route !== null || its === undefined || its === null) return false
-  if (indicator === 'errors') return errorsMissing(ledger, its, limits) === null
-  return indicator === 'latency' && latencyMissing(ledger, its, limits) === null
+  if (indicator === 'errors') return hasNoMoreErrors(ledger, its, limits)
+  return indicator === 'latency' && isNotSlower(ledger, its, limits)
 }
 
 /** Never fails: routing is not the canary's. */

@@ -3,12 +3,12 @@
  * is put up with are excluded; each answers, each replica answers, and nothing that was counted is in doubt.
  */
 import type { Analysis } from './analysis.ts'
-import type { SideEvidence } from './evidence.ts'
+import { PROOF_QUANTILE, type SideEvidence } from './evidence.ts'
 import { exclusionRate } from './exclusion.ts'
 import type { Ledger } from './ledger.ts'
 import { sampleRatio } from './sample-ratio.ts'
 import { count, duration, percent, short } from './sentences.ts'
-import { PROOF_QUANTILE, type ProofLimits, type ServiceTests } from './service-tests.ts'
+import { type ProofLimits, type ServiceTests } from './service-tests.ts'
 import { ERRORS, REQUESTS, SLOW, TIMED } from './tally.ts'
 
 /** Chance that a canary that is worse by what a pass excludes passes. */
@@ -30,6 +30,29 @@ export interface Missing {
 /** What a pass is still without; null: nothing. */
 export function missingForPass(ledger: Ledger, side: SideEvidence, nowMs: number, limits: ProofLimits): Missing | null {
   return inDoubt(ledger, side, nowMs) ?? unproven(ledger, limits)
+}
+
+/** The same as a yes or no. */
+export function passes(ledger: Ledger, side: SideEvidence, nowMs: number, limits: ProofLimits): boolean {
+  const isProven = (service: ServiceTests | undefined) =>
+    service !== undefined && hasNoMoreErrors(ledger, service, limits) && isNotSlower(ledger, service, limits)
+  return ledger.proving.every((name) => isProven(ledger.services.get(name))) && inDoubt(ledger, side, nowMs) === null
+}
+
+export function hasNoMoreErrors(ledger: Ledger, { noMoreErrors }: ServiceTests, { enough }: ProofLimits): boolean {
+  return ledger.decides('errors') === null || noMoreErrors.logE >= enough * dispersionOfErrors(ledger)
+}
+
+export function isNotSlower(ledger: Ledger, { notSlower }: ServiceTests, { enough }: ProofLimits): boolean {
+  return ledger.decides('latency') === null || notSlower.logE >= enough * dispersionOfSlow(ledger)
+}
+
+function dispersionOfErrors({ clients }: Ledger): number {
+  return clients?.dispersion.errors ?? 1
+}
+
+function dispersionOfSlow({ clients, designEffect }: Ledger): number {
+  return Math.max(designEffect, clients?.dispersion.slow ?? 1)
 }
 
 function inDoubt(ledger: Ledger, side: SideEvidence, nowMs: number): Missing | null {
@@ -75,22 +98,22 @@ function unproven(ledger: Ledger, limits: ProofLimits): Missing | null {
   return missing
 }
 
-export function errorsMissing(ledger: Ledger, { service, tally, noMoreErrors }: ServiceTests, { errors, enough }: ProofLimits): Missing | null {
-  if (ledger.decides('errors') === null) return null
-  const dispersion = ledger.clients === null || noMoreErrors.logE < enough ? 1 : ledger.clients.dispersion(null)
-  if (noMoreErrors.logE >= enough * dispersion) return null
+function errorsMissing(ledger: Ledger, its: ServiceTests, limits: ProofLimits): Missing | null {
+  if (hasNoMoreErrors(ledger, its, limits)) return null
+  const { service, tally, noMoreErrors } = its
+  const { errors, enough } = limits
   const [canary, stable] = [tally.count('canary', REQUESTS), tally.count('stable', REQUESTS)]
   const [canaryErrors, stableErrors] = [tally.count('canary', ERRORS), tally.count('stable', ERRORS)]
   const pooled = (canaryErrors + stableErrors + 0.05) / (canary + stable + 50)
   const rate = exclusionRate((canaryErrors + 50 * pooled) / (canary + 50), (stableErrors + 50 * pooled) / (stable + 50), errors, canary / (canary + stable))
-  const needsS = secondsFor(ledger, enough * dispersion - noMoreErrors.logE, rate, canary + stable)
+  const needsS = secondsFor(ledger, enough * dispersionOfErrors(ledger) - noMoreErrors.logE, rate, canary + stable)
   return { reason: `that ${service} has not ${percent(errors)} more errors is not proven yet`, needsS }
 }
 
-export function latencyMissing(ledger: Ledger, { service, tally, notSlower }: ServiceTests, { slow, enough }: ProofLimits): Missing | null {
-  if (ledger.decides('latency') === null) return null
-  const dispersion = Math.max(ledger.designEffect, ledger.clients === null || notSlower.logE < enough ? 1 : ledger.clients.dispersion(PROOF_QUANTILE))
-  if (notSlower.logE >= enough * dispersion) return null
+function latencyMissing(ledger: Ledger, its: ServiceTests, limits: ProofLimits): Missing | null {
+  if (isNotSlower(ledger, its, limits)) return null
+  const { service, tally, notSlower } = its
+  const { slow, enough } = limits
   const [canary, stable] = [tally.count('canary', TIMED), tally.count('stable', TIMED)]
   if (canary === 0 || stable === 0) return { reason: `there is no latency of ${service} to compare yet`, needsS: null }
   const [canarySlow, stableSlow] = [tally.count('canary', SLOW + PROOF_QUANTILE), tally.count('stable', SLOW + PROOF_QUANTILE)]
@@ -99,7 +122,7 @@ export function latencyMissing(ledger: Ledger, { service, tally, notSlower }: Se
   const ratio = (canarySlow + 50 * stableRate) / (canary + 50) / stableRate
   const among = (odds: number) => (share * odds) / (share * odds + 1 - share)
   const rate = ratio >= slow ? 0 : ((canarySlow + stableSlow) / (canary + stable)) * divergence(among(ratio), among(slow))
-  const needsS = secondsFor(ledger, enough * dispersion - notSlower.logE, rate, canary + stable)
+  const needsS = secondsFor(ledger, enough * dispersionOfSlow(ledger) - notSlower.logE, rate, canary + stable)
   return { reason: `that ${service} has not ${short(slow)} times as many slow requests is not proven yet`, needsS }
 }
 

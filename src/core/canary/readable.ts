@@ -61,7 +61,7 @@ export class Twice {
   }
 }
 
-/** 53 bits of all that was counted (cyrb53). */
+/** 53 bits of what was counted (cyrb53); of names, their ends. */
 function fingerprint({ stage, fromMs, toMs, rows, replicas, clients }: EvidenceBlock): number {
   let h1 = 0xdeadbeef
   let h2 = 0x41c6ce57
@@ -70,8 +70,8 @@ function fingerprint({ stage, fromMs, toMs, rows, replicas, clients }: EvidenceB
     h2 = Math.imul(h2 ^ value, 1597334677)
   }
   const text = (value: string) => {
-    for (let i = 0; i < value.length; i++) mix(value.charCodeAt(i))
-    mix(-1)
+    mix(value.length)
+    for (let i = Math.max(0, value.length - 4); i < value.length; i++) mix(value.charCodeAt(i))
   }
   const sums = (row: Counted) => {
     mix(row.side === 'canary' ? 1 : 0)

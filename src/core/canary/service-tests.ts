@@ -1,7 +1,7 @@
 /** What is asked of one service, and of each of its routes: the counts, the evidence and the proof. */
 
 import { EProcess } from './e-process.ts'
-import { type EvidenceRow, QUANTILES } from './evidence.ts'
+import { type EvidenceRow, PROOF_QUANTILE, QUANTILES } from './evidence.ts'
 import { DifferenceExclusion, HEADROOM } from './exclusion.ts'
 import { ERRORS, exclusion, OUTAGE, SLOW } from './grids.ts'
 import { batchOf, type Counts, countsFor, FailurePool, SlowPool } from './pool.ts'
@@ -10,8 +10,6 @@ import { Tally } from './tally.ts'
 
 /** Kinds of failures of a service's requests, by their place in its pool. */
 export const FAILURES = { errors: 0, rejected: 1 } as const
-/** The quantile that a pass must have compared. */
-export const PROOF_QUANTILE = 2
 
 export interface ProofLimits {
   /** Further errors, as a share of requests, that a pass excludes. */
