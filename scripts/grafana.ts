@@ -20,16 +20,23 @@ const APPS: readonly Panel[] = [
   {
     title: 'Error budgets: burn in an hour',
     unit: 'short',
-    queries: [[`weir_objective_burn_rate{window="1h",app=~"$app",environment=~"$environment"}`, '{{app}} {{service}} {{objective}}']],
+    queries: [[`weir_objective_burn_rate{window="1h",app=~"$app",environment=~"$environment"}`, '{{app}} {{service}} {{objective}} {{source}}']],
   },
   {
     title: 'Objectives: what is and what is wanted',
     unit: 'short',
     queries: [
-      [`weir_objective_actual${OF}`, '{{service}} {{objective}}'],
+      [`weir_objective_actual${OF}`, '{{service}} {{objective}} {{source}}'],
       [`weir_objective_target${OF}`, '{{service}} {{objective}}, wanted'],
     ],
   },
+  {
+    title: 'Probes: 1 is answered as expected',
+    unit: 'none',
+    queries: [[`weir_probe_success${OF}`, '{{app}} {{service}} {{probe}}']],
+  },
+  { title: 'Probes: time to the answer', unit: 's', queries: [[`weir_probe_duration_seconds${OF}`, '{{app}} {{service}} {{probe}}']] },
+  { title: 'What services count themselves', unit: 'short', queries: [[`weir_metric_value${OF}`, '{{service}} {{metric}} {{replica}}']] },
   { title: 'Processors', unit: 'short', queries: [[`sum by (app, service) (rate(weir_replica_cpu_seconds_total${OF}[5m]))`, '{{app}} {{service}}']] },
   { title: 'Memory', unit: 'bytes', queries: [[`weir_replica_memory_bytes${OF}`, '{{replica}}']] },
   {

@@ -72,7 +72,7 @@ export class AppMetrics {
     if (detail.current !== null) into.weir_environment_release.push([about, detail.current])
     addReplicas(into, about, detail, observed.status === 'fulfilled' ? observed.value.replicas : null)
     for (const { service, windows } of rows.status === 'fulfilled' ? rows.value : []) if (windows[0]) addIndicators(into, { ...about, service }, windows[0])
-    for (const it of budgets.status === 'fulfilled' ? budgets.value : []) addObjective(into, { ...about, service: it.service, objective: it.objective }, it)
+    for (const it of budgets.status === 'fulfilled' ? budgets.value : []) addObjective(into, { ...about, service: it.service, objective: it.objective, source: it.source }, it)
     for (const { service, probe, last } of probes.status === 'fulfilled' ? probes.value : []) {
       // one that is no longer declared says nothing any more
       if (!Object.hasOwn(detail.graph?.services[service]?.probes ?? {}, probe)) continue

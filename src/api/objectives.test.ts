@@ -53,7 +53,6 @@ test('indicators by service, and what replicas take', async () => {
   assert.equal(body.items[0]?.['throughput'], 100 / 600)
   assert.deepEqual([body.items[0]?.['errorShare'], body.items[0]?.['rejected4xxShare'], body.items[0]?.['source']], [0.01, 0.02, 'gateway'])
   assert.deepEqual([body.items[0]?.['cpu'], body.items[0]?.['memoryBytes'], body.items[0]?.['memoryPeakBytes']], [0.25, 2 ** 26, 2 ** 27])
-  assert.deepEqual([body.items[0]?.['cpu'], body.items[0]?.['memoryBytes'], body.items[0]?.['memoryPeakBytes']], [0.25, 2 ** 26, 2 ** 27])
   world.kept.away = true
   const { body: without } = await ask<{ items: unknown[]; missing: string }>('/indicators')
   assert.deepEqual([without.items.length, without.missing], [1, 'traces'])
@@ -111,4 +110,38 @@ test('a worker that nothing reaches through the gateway is measured by what its 
   ])
   for (const kept of [{ rollups: async () => ({ widthMs: 60_000, series: [] }) }, { rollups: async () => Promise.reject(new Error('away')) }])
     assert.deepEqual([(await statusOf(kept))[0]?.actual, (await statusOf(kept))[0]?.met], [null, null])
+})
+
+test('availability is measured a second time by the probes that are declared', async () => {
+  const probe = (name: string, requests: number, errors: number) => ({
+    service: 'web',
+    probe: name,
+    counts: { requests, errors, rejected4xx: 0, latency: [] },
+    last: { ok: true, durationMs: 1 },
+  })
+  const asked: number[] = []
+  const ports = {
+    now: () => 0,
+    kept: { rollups: async () => ({ widthMs: 60_000, series: [] }) },
+    queries: {
+      indicators: async () => [
+        { service: 'web', route: null, release: null, windows: Array.from({ length: 4 }, () => ({ requests: 1000, errors: 0, rejected4xx: 0, latency: [] })) },
+      ],
+      probes: async (_: unknown, windowMs: number) => (asked.push(windowMs / 60_000), [probe('home', windowMs / 60_000, 6), probe('gone', 1000, 1000)]),
+    },
+  }
+  const service = (probes: object) => ({ objectives: { availability: 0.99, latencyP95: 250 }, ...probes })
+  const detail = (probes: object) => ({ id: 'e1', graph: { services: { web: service(probes) } }, objectives: {} })
+  const items = await objectivesOf(ports as never, SHOP, detail({ probes: { home: {} } }) as never)
+  assert.deepEqual(
+    items.map((it) => [it.objective, it.source, it.actual]),
+    [
+      ['availability', 'gateway', 1],
+      ['latencyP95', 'gateway', null],
+      ['availability', 'probes', 0.9],
+    ],
+  )
+  assert.equal(items[2]?.alarm, null) // 10 times as fast as it may: not yet 14.4
+  assert.deepEqual(asked, [5, 30, 60, 360])
+  assert.equal((await objectivesOf(ports as never, SHOP, detail({}) as never)).length, 2)
 })

@@ -51,16 +51,44 @@ export async function objectivesOf(ports: Pick<ApiPorts, 'queries' | 'kept' | 'n
         .map(async ([service]) => [service, await tracedOver(ports, detail.id, service, windowsMs)] as const),
     ),
   )
+  const probed = await probesOf(ports, ref, detail, windowsMs)
   return declared.flatMap(([service, own]) => {
-    const windows = counted.get(service) ?? fromSpans.get(service)
-    const counts = (at: number): Counts => windows?.[at] ?? NONE
-    const status = objectiveStatus(own, { short: counts(0), medium: counts(1), long: counts(2), longest: counts(3) })
-    return status.map((it) => ({
+    const gateway = counted.get(service)
+    const windows = gateway ?? fromSpans.get(service)
+    const { availability } = own
+    const byProbes = availability === undefined ? undefined : probed.get(service)
+    const all = [
+      ...statusOver(own, windows ?? []).map((it) => ({ ...it, source: gateway || !windows?.length ? ('gateway' as const) : ('traces' as const) })),
+      ...(byProbes === undefined || availability === undefined
+        ? []
+        : statusOver({ availability }, byProbes).map((it) => ({ ...it, source: 'probes' as const }))),
+    ]
+    return all.map((it) => ({
       service,
       ...it,
       setBy: detail.objectives[service]?.[it.objective] === undefined ? ('manifest' as const) : ('hand' as const),
     }))
   })
+}
+
+function statusOver(own: Objectives, windows: readonly Counts[]) {
+  const counts = (at: number): Counts => windows[at] ?? NONE
+  return objectiveStatus(own, { short: counts(0), medium: counts(1), long: counts(2), longest: counts(3) })
+}
+
+/** What declared requests to each service that has any say of its availability. */
+async function probesOf({ queries }: Pick<ApiPorts, 'queries'>, ref: EnvironmentRef, { graph }: EnvironmentDetail, windowsMs: readonly number[]) {
+  const declared = (service: string) => graph?.services[service]?.probes
+  const services = Object.keys(graph?.services ?? {}).filter(declared)
+  if (services.length === 0) return new Map<string, Counts[]>()
+  const found = await Promise.all(windowsMs.map((windowMs) => queries.probes(ref, windowMs)))
+  const countsOf = (service: string) =>
+    found.map((rows) => {
+      const own = rows.filter((it) => it.service === service && Object.hasOwn(declared(service) ?? {}, it.probe))
+      const sum = (of: (counts: Counts) => number) => own.reduce((total, it) => total + of(it.counts), 0)
+      return { ...NONE, requests: sum((it) => it.requests), errors: sum((it) => it.errors) }
+    })
+  return new Map(services.map((service) => [service, countsOf(service)]))
 }
 
 /** What the manifest of the release that serves says, and over it what was set by hand. */

@@ -29,7 +29,7 @@ export async function status(session: Session): Promise<undefined> {
     shown,
     [
       { title: 'SERVICE', value: (it) => it.service },
-      { title: 'OBJECTIVE', value: (it) => nameOf(it.objective) },
+      { title: 'OBJECTIVE', value: (it) => `${nameOf(it.objective)}${it.source === 'probes' ? ' (probes)' : ''}` },
       { title: 'TARGET', value: (it) => valueText(it.objective, it.target) },
       { title: 'LAST HOUR', value: (it) => valueText(it.objective, it.actual) },
       { title: 'MET', value: (it) => (it.met === null ? '-' : it.met ? colours.green('yes') : colours.red('no')) },
@@ -38,6 +38,7 @@ export async function status(session: Session): Promise<undefined> {
       { title: '1H', value: (it) => burnText(it.burn.long) },
       { title: '6H', value: (it) => burnText(it.burn.longest) },
       { title: 'ALARM', value: (it) => (it.alarm === null ? '' : colours.red(it.alarm)) },
+      { title: 'FROM', wide: true, value: (it) => it.source },
       { title: 'SET BY', wide: true, value: (it) => it.setBy },
     ],
     'no objectives; declare `slo` in the manifest, or weir slo set SERVICE latency_p95=250ms',

@@ -184,6 +184,7 @@ const objective = {
   objective: 'latencyP95' as const,
   target: 250,
   setBy: 'hand' as const,
+  source: 'gateway' as const,
   actual: 412,
   met: false,
   burn: { short: 15, medium: 2, long: 14.4, longest: null },

@@ -23,6 +23,7 @@ services:
     ports: { http: 8080 }
     healthcheck: { http: /healthz }
     slo: { availability: 99% }
+    probes: { home: { http: /, expect: 200, timeout: 1s } }
 `
 
 let weir: Installation
@@ -72,7 +73,7 @@ test('Prometheus scrapes a running Weir, its rules see the burning budget, and A
     .replaceAll('127.0.0.1:9093', `127.0.0.1:${alertsPort}`)
   const folder = weir.write('prometheus', {
     'prometheus.yml': configured,
-    'rules.yaml': readFileSync(join(ROOT, 'infra/prometheus/rules.yaml'), 'utf8'),
+    'rules.yaml': readFileSync(join(ROOT, 'infra/prometheus/rules.yaml'), 'utf8').replaceAll('for: 2m', 'for: 1s'),
     'weir-token': secret,
     'weir-admin-token': 'none',
     'alertmanager.yml': 'route: { receiver: nobody, group_wait: 100ms }\nreceivers: [{ name: nobody }]\n',
@@ -109,20 +110,19 @@ test('Prometheus scrapes a running Weir, its rules see the burning budget, and A
   const url = (await weir.json<{ urls: string[] }>(['status', 'fails'])).urls[0] ?? ''
   for (let n = 0; n < 20; n++) assert.equal((await get(url)).status, 500)
 
-  const alerts = await eventually(
-    'the alert at Alertmanager',
-    async () => {
-      const all = await asJson<{ labels: Record<string, string>; annotations: Record<string, string> }[]>(`http://127.0.0.1:${alertsPort}/api/v2/alerts`)
-      const own = all?.filter((it) => it.labels['alertname'] === 'WeirErrorBudgetBurnsFast')
-      return own && own.length > 0 && own
-    },
-    120_000,
-  )
+  const alertOf = async (name: string) => {
+    const all = await asJson<{ labels: Record<string, string>; annotations: Record<string, string> }[]>(`http://127.0.0.1:${alertsPort}/api/v2/alerts`)
+    const own = all?.filter((it) => it.labels['alertname'] === name)
+    return own && own.length > 0 && own
+  }
+  const alerts = await eventually('the alert at Alertmanager', () => alertOf('WeirErrorBudgetBurnsFast'), 120_000)
   assert.deepEqual(
     alerts.map(({ labels }) => [labels['app'], labels['environment'], labels['service'], labels['objective'], labels['severity']]),
     [['fails', 'production', 'web', 'availability', 'page']],
   )
-  assert.equal(alerts[0]?.annotations['summary'], 'fails/production: web misses availability')
+  assert.equal(alerts[0]?.annotations['summary'], 'fails/production: web misses availability (gateway)')
+  const probe = await eventually('the alert of the probe', () => alertOf('WeirProbeFails'), 120_000)
+  assert.equal(probe[0]?.annotations['summary'], 'fails/production: web does not answer home as it should')
   const slo = await weir.weir(['slo', '-a', 'fails'])
   assert.match(slo.stdout, /\nweb +availability +99 % +0 % +no +100x +100x +100x +fast\n/)
 })

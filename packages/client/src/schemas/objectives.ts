@@ -44,6 +44,9 @@ const objective = z
     objective: objectiveName,
     target: z.number().meta({ description: 'Latencies in milliseconds, availability 0 … 1, throughput in requests a second.' }),
     setBy: z.enum(['manifest', 'hand']),
+    source: z
+      .enum(['gateway', 'traces', 'probes'])
+      .meta({ description: 'What it was counted from. probes: availability a second time, by the service’s declared requests alone.' }),
     actual: z.number().nullable().meta({ description: 'The same over the last hour.' }),
     met: z.boolean().nullable().meta({ description: 'null: not known.' }),
     burn: z
