@@ -25,6 +25,7 @@ import { programFile } from './programs.ts'
 import { RpcClient } from './rpc/client.ts'
 import { AesSealer } from './secrets/aes-sealer.ts'
 import { readOrMakeKey } from './secrets/key-file.ts'
+import { besideFrom } from './server/beside.ts'
 import { crashFile } from './server/crash-file.ts'
 import { fileStores } from './server/file-stores.ts'
 import { keptTelemetry } from './server/kept-telemetry.ts'
@@ -34,7 +35,9 @@ import { askProbe } from './server/probe-request.ts'
 import { startProber } from './server/prober.ts'
 import { ReleaseBuilds } from './server/release-builds.ts'
 import { ReleasePlanner } from './server/release-planner.ts'
+import { replayFrom } from './server/replay.ts'
 import { openSecrets, repositoryCredentials } from './server/sealed-values.ts'
+import { signaturesBySide } from './server/side-signatures.ts'
 import { silentParts } from './server/silent-parts.ts'
 import { telemetryDaemon } from './server/telemetry-daemon.ts'
 import { startUsageRecorder } from './server/usage-recorder.ts'
@@ -82,7 +85,15 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
   })
   const builder = await SlugBuilder.open({ paths, source, confined })
 
-  const world: World = { clock: systemClock, random: systemRandom, journal: store.journal, driver, gateway, builder, source }
+  const telemetry = new TelemetryClient(telemetryRpc, { isOn: telemetryConfig().on })
+  const beside = besideFrom({
+    clock: systemClock,
+    usage: (environment) => driver.usage(environment),
+    signatures: async (request) =>
+      signaturesBySide((await telemetry.errors(request.id, { sinceMs: systemClock.wall() - request.sinceMs })).signatures, request),
+    custom: async () => [],
+  })
+  const world: World = { clock: systemClock, random: systemRandom, journal: store.journal, driver, gateway, builder, source, beside }
   const ports: ApiPorts = {
     queries: store.queries,
     writes: store.writes,
@@ -97,8 +108,9 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     planner: new ReleasePlanner({ source, builder, queries: store.queries, epoch: () => plane.epoch() }),
     builds: new ReleaseBuilds({ source, builder, queries: store.queries }),
     logs: new FileLogs(paths.logs),
-    telemetry: new TelemetryClient(telemetryRpc, { isOn: telemetryConfig().on }),
+    telemetry,
     kept: keptTelemetry(store.telemetry),
+    replay: replayFrom(store.queries),
     exec,
     uploads: source.uploads,
     checkGitSource,

@@ -22,6 +22,8 @@ export interface ApiPorts {
   readonly telemetry: Telemetry
   /** What was kept of it, without the newest seconds. */
   readonly kept: TelemetryQueries & { viewOf(trace: StoredTrace): Promise<TraceView | null> }
+  /** Makes the newest verdict on a rollout again from the stored blocks. */
+  readonly replay: (ref: EnvironmentRef, rollout: string) => Promise<Replayed | null>
   readonly exec: Exec
   readonly uploads: { receive(tenant: string, tar: AsyncIterable<Uint8Array>): Promise<{ readonly digest: string; readonly files: number }> }
   /** Throws for an address or a name of a branch that can never be fetched; asks nobody. */
@@ -36,6 +38,15 @@ export interface ApiPorts {
   readonly now: () => number
   /** `bytes` random bytes as lower-case hex. */
   readonly random: (bytes: number) => string
+}
+
+export interface Replayed {
+  /** Stored blocks that went into it. */
+  readonly blocks: number
+  /** The very same verdict. */
+  readonly same: boolean
+  /** Why it could not be made again; null: it could. */
+  readonly problem: string | null
 }
 
 export interface Identity {

@@ -52,7 +52,7 @@ export const releases: Handlers<Ids> = {
   'releases.log': buildLog,
 
   'releases.create': async (call) => {
-    const release = { source: sourceOf(call), manifest: call.body.manifest, whenBusy: call.body.whenBusy }
+    const release = { source: sourceOf(call), manifest: call.body.manifest, whenBusy: call.body.whenBusy, again: call.body.again, forward: call.body.forward }
     return createRelease(call, release)
   },
   'promote.create': async (call) => {
@@ -72,7 +72,13 @@ export const releases: Handlers<Ids> = {
   },
   'plan.create': async (call) => {
     const ref = refOf(call) // one that is not there yet: what the first deploy would do
-    const plan = await call.ports.planner.plan(ref, { source: sourceOf(call), manifest: call.body.manifest, whenBusy: call.body.whenBusy })
+    const plan = await call.ports.planner.plan(ref, {
+      source: sourceOf(call),
+      manifest: call.body.manifest,
+      whenBusy: call.body.whenBusy,
+      again: call.body.again,
+      forward: call.body.forward,
+    })
     return { app: ref.app, environment: ref.environment, ...(structuredClone(plan) as Omit<PlanView, 'app' | 'environment'>) }
   },
   'build.verify': async (call) => {

@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
-import { type AppGraph } from '../core/model/app-graph.ts'
+import type { Look } from '../controllers/journal.ts'
+import type { AppGraph } from '../core/model/app-graph.ts'
 import type { ExitStatus, ObservedReplica, ReplicaUsage } from '../core/model/replica.ts'
 import { type Command, type EnvironmentState, INITIAL_STATE } from '../core/rollout/state.ts'
 import type { ExecSession } from '../drivers/exec.ts'
@@ -18,6 +19,8 @@ import { KeptInMemory } from './testing-kept.ts'
 export class FakeWorld {
   readonly environments = new Map<string, EnvironmentDetail>()
   readonly releases = new Map<string, ReleaseDetail[]>()
+  /** By tenant/app/environment and rollout. */
+  readonly looks = new Map<string, Look>()
   readonly variables = new Map<string, Record<string, Record<string, string>>>()
   readonly secrets = new Map<string, Map<string, { version: number; value: string }>>()
   readonly tokens = new Map<string, Principal>()
@@ -136,6 +139,8 @@ export class FakeWorld {
           base: null,
           strategy: 'rolling',
           steps: [],
+          judged: [],
+          notJudged: [],
           changes: [{ service: 'web', kind: 'added', reasons: ['first release'] }],
           untouched: [],
           stages: [{ services: [{ service: 'web', manner: 'beside', preStart: [] }] }],
@@ -161,6 +166,7 @@ export class FakeWorld {
       logs: fakeLogs(this.lines),
       telemetry: this.telemetry,
       kept: this.kept,
+      replay: async () => ({ blocks: 3, same: true, problem: null }),
       exec: {
         open: async (replica, argv) => {
           this.execs.push({ replica, argv })
@@ -211,6 +217,9 @@ export class FakeWorld {
       release: async (ref, number) => this.releases.get(keyOf(ref))?.find((it) => it.number === number) ?? null,
       rollouts: async (_ref, page) => pageOf([], page),
       rollout: async () => null,
+      look: async (ref, rollout) => this.looks.get(`${keyOf(ref)} ${rollout}`) ?? null,
+      evidence: async () => [],
+      trials: async (_ref, page) => pageOf([], page),
       operations: async (_ref, page) => pageOf([], page),
       command: async (ref, id) => {
         const it = this.commands[id - 1]

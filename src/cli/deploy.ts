@@ -18,7 +18,12 @@ export async function deploy(session: Session): Promise<number> {
   await client.call('environments.create', { params: context })
   const request = await source.request(client)
   return followRelease(session, client, context, async () => {
-    const release = await client.call('releases.create', { params: context, body: { ...request, whenBusy: session.flag('supersede') ? 'supersede' : 'wait' } })
+    const how = {
+      whenBusy: session.flag('supersede') ? ('supersede' as const) : ('wait' as const),
+      again: session.flag('again'),
+      forward: session.flag('forward'),
+    }
+    const release = await client.call('releases.create', { params: context, body: { ...request, ...how } })
     source.link()
     if (session.flag('follow') && source.follow !== null) {
       await client.call('follow.create', { params: context, body: source.follow })

@@ -97,6 +97,8 @@ export function aRollout(target: number, over: Partial<RolloutView> = {}): Rollo
     stages: [[{ service: 'web', manner: 'beside' }]],
     stage: 0,
     step: null,
+    waits: null,
+    verdict: null,
     outcome: null,
     because: null,
     startedAt: AT,

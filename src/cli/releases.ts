@@ -6,6 +6,7 @@ import { escapeControl } from './output/escape.ts'
 import { releaseState, sourceText } from './output/release-text.ts'
 import { rowsAsTable, showTable } from './output/show-table.ts'
 import { agoText, bytesText } from './output/units.ts'
+import { evidenceLines, verdictText } from './output/verdict-lines.ts'
 
 const DEFAULT_ROWS = 20
 
@@ -34,7 +35,16 @@ export async function show(session: Session): Promise<undefined> {
   const params = { ...(await session.app()), release: releaseNumber(session.args[0] ?? '') }
   const client = await session.client()
   const release = await client.call('releases.show', { params })
-  await session.print(release, () => releaseLines(session, release))
+  const { app, environment } = params
+  const rollout = release.rollout === null ? null : await client.call('rollouts.show', { params: { app, environment, rollout: release.rollout } })
+  const evidence =
+    rollout === null || rollout.verdict === null
+      ? null
+      : await client.call('rollouts.evidence', { params: { app, environment, rollout: rollout.id }, query: { replay: session.flag('replay') } })
+  await session.print({ ...release, evidence }, () => [
+    ...releaseLines(session, release),
+    ...(evidence === null ? [] : ['', `verdict   ${verdictText(evidence.verdict)}`, ...evidenceLines(session, evidence)]),
+  ])
 }
 
 export async function diff(session: Session): Promise<undefined> {

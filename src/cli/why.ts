@@ -1,13 +1,12 @@
 import type { Why } from '../../packages/client/src/types.ts'
 import { minutesOf } from './frame/look-back.ts'
 import type { Session } from './frame/session.ts'
-import { usage } from './frame/usage.ts'
 import { escapeControl } from './output/escape.ts'
 
-/** The service that makes requests slow or fail, in one sentence, with its evidence. */
+/** The service that makes requests slow or fail, in one sentence, with its evidence; without a service, why the newest release was kept or taken back. */
 export async function why(session: Session): Promise<undefined> {
   const service = session.args[0]
-  if (service === undefined) throw usage('which service?', 'weir why SERVICE')
+  if (service === undefined) return (await import('./canary.ts')).why(session)
   const client = await session.client()
   const answer = await client.call('why.show', { params: await session.app(), query: { service, ...minutesOf(session) } })
   await session.print(answer, () => whyLines(session, answer))

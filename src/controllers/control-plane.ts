@@ -5,9 +5,11 @@ import type { Driver } from '../drivers/driver.ts'
 import { isWeirError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { Source } from '../source/source.ts'
+import type { Beside } from './beside.ts'
 import type { EnvironmentPorts } from './environment.ts'
 import { followBranches } from './follow.ts'
 import { type Journal, RENEW_MS, type ReleaseKey, type RetentionPolicy } from './journal.ts'
+import { Judges } from './judging.ts'
 import { Loop } from './loop.ts'
 import { reconcileToldEnvironment, reconcileToldRelease } from './stuck.ts'
 import { collect, type FileStore, sweep, takeCounters } from './upkeep.ts'
@@ -26,6 +28,7 @@ export interface World {
   readonly gateway: Gateway
   readonly builder: Builder
   readonly source: Source
+  readonly beside: Beside
 }
 
 export interface ControlPlaneOptions {
@@ -115,7 +118,9 @@ class Term {
   private constructor(world: World, options: ControlPlaneOptions, epoch: Epoch) {
     this.epoch = epoch
     const { clock, random } = world
-    const ports = { ...world, edgeAddress: options.edgeAddress, epoch: () => epoch, ...(options.point ? { point: options.point } : {}) }
+    const judges = new Judges({ ...world, hurry: () => this.enqueue('counters') })
+    const counting = { isHurried: () => judges.isBusy, evidenceOf: (id: string) => this.enqueue(`env:${id}`) }
+    const ports = { ...world, judges, edgeAddress: options.edgeAddress, epoch: () => epoch, ...(options.point ? { point: options.point } : {}) }
     const loop = (concurrency: number, reconcile: (key: string, failures: number) => Promise<number | null>) =>
       new Loop({ clock, random, concurrency, reconcile, failed: options.failed })
     this.#environments = loop(ENVIRONMENTS_AT_ONCE, (key, failures) => reconcileToldEnvironment(ports, key, failures))
@@ -129,7 +134,7 @@ class Term {
     this.#upkeep = loop(UPKEEP_AT_ONCE, async (key) => {
       switch (key) {
         case 'counters':
-          return takeCounters(ports)
+          return takeCounters({ ...ports, ...counting })
         case 'follow':
           return followBranches({ ...ports, released: (it) => this.enqueue(releaseKey(it)) })
         case 'sweep':

@@ -6,7 +6,11 @@ import { SimulatedDriver } from '../drivers/simulated/driver.ts'
 import { NO_FAULTS, SimulatedGateway } from '../gateway/simulated.ts'
 import { SimulatedJournal } from '../store/simulated.ts'
 import { SimulatedStore } from '../store/simulated-store.ts'
+import { type Beside, NOTHING_BESIDE } from './beside.ts'
 import { reconcileEnvironment } from './environment.ts'
+import { Judges } from './judging.ts'
+
+const NO_BESIDE: Beside = { sideEvidence: async () => NOTHING_BESIDE }
 
 test('what is left of an environment that is gone is withdrawn once, and then left alone', async () => {
   const clock = new SimulatedClock()
@@ -26,6 +30,7 @@ test('what is left of an environment that is gone is withdrawn once, and then le
     gateway,
     clock,
     random,
+    judges: new Judges({ journal: new SimulatedJournal(new SimulatedStore(), clock), beside: NO_BESIDE, clock, hurry: () => {} }),
     epoch: () => 0,
     edgeAddress: () => '127.64.1.1',
   }
@@ -56,9 +61,10 @@ test('a pass asks the gateway about its own environment, once, and not for the l
   const journal = new SimulatedJournal(store, clock)
   const epoch = await journal.acquire('test', true)
   const driver = new SimulatedDriver({ clock, random })
+  const judges = new Judges({ journal, beside: NO_BESIDE, clock, hurry: () => {} })
   const pass = async () => {
     asked.length = 0
-    const done = reconcileEnvironment({ journal, driver, gateway: told, clock, random, epoch: () => epoch ?? 0, edgeAddress: () => '127.64.1.1' }, id)
+    const done = reconcileEnvironment({ journal, driver, gateway: told, clock, random, judges, epoch: () => epoch ?? 0, edgeAddress: () => '127.64.1.1' }, id)
     await clock.run(1_000)
     await done
   }

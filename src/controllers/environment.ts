@@ -7,12 +7,13 @@ import type { Place } from '../core/plan/table.ts'
 import { canGoBack, goBack } from '../core/rollout/commands.ts'
 import { type Decision, decide } from '../core/rollout/decide.ts'
 import { NO_FINDINGS } from '../core/rollout/findings.ts'
-import type { EnvironmentState, WaitingRollout } from '../core/rollout/state.ts'
+import type { EnvironmentState, Rollout, WaitingRollout } from '../core/rollout/state.ts'
 import type { Driver } from '../drivers/driver.ts'
 import { isWeirError, type WeirError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { type ApplyPorts, apply, type Outcome } from './apply.ts'
 import type { EnvironmentRecord, Journal, OperationRow, RolloutSummary } from './journal.ts'
+import { type Found, type Judges, LOOK_MS } from './judging.ts'
 import { eventsOf } from './narrate.ts'
 
 export interface EnvironmentPorts extends ApplyPorts {
@@ -21,6 +22,7 @@ export interface EnvironmentPorts extends ApplyPorts {
   readonly gateway: Gateway
   readonly clock: Clock
   readonly random: Random
+  readonly judges: Judges
   readonly epoch: () => Epoch
   /** Address of an environment's edges. */
   readonly edgeAddress: (environment: string) => string
@@ -43,7 +45,7 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
   const record = await ports.journal.loadEnvironment(id)
   if (!record) return clearOrphan(ports, id)
   const epoch = ports.epoch()
-  const seen = await observe(ports, id)
+  const [seen, found] = await Promise.all([observe(ports, id), ports.judges.look(record)])
   const decision = decide({
     place: placeOf(ports, record),
     state: record.state,
@@ -51,7 +53,7 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
     known: record.releases,
     seen,
     answers: record.answers,
-    findings: NO_FINDINGS,
+    findings: { ...NO_FINDINGS, judgement: found.judgement, designEffect: record.designEffect },
     epoch,
     now: ports.journal.now(),
     wall: ports.clock.wall(),
@@ -59,18 +61,19 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
 
   ports.point?.('before-save')
   const intents = decision.operations.filter(isNoteworthy).map((it) => operationRow(record, it, epoch, null))
-  if (hasChanges(record.state, decision, intents)) {
+  if (hasChanges(record.state, decision, intents) || found.look || found.trials.length > 0) {
     await ports.journal.commitEnvironment(epoch, id, {
       state: decision.state,
       consumed: decision.consumed,
       origins: Object.entries(decision.origins).map(([release, origins]) => ({ release: Number(release), origins })),
       promoted: decision.ended.filter((it) => it.outcome === 'promoted').map((it) => it.rollout.target),
-      rollouts: rolloutSummaries(record.state, decision),
-      trials: [],
+      rollouts: withLook(rolloutSummaries(record.state, decision), record.state, found),
+      trials: found.trials,
       operations: intents,
       events: eventsOf(record, decision, seen),
       removed: decision.gone,
     })
+    ports.judges.stored(id, found)
   }
   ports.point?.('after-save')
   const outcomes = await apply(ports, {
@@ -90,7 +93,7 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
   if (record.trouble && !decision.gone) {
     await ports.journal.noteTrouble(epoch, id, null, [{ kind: 'environment.goes-on', text: 'no longer stuck', service: null, release: null, data: {} }])
   }
-  const resyncMs = RESYNC_MS * (1 + ports.random.next())
+  const resyncMs = found.judgement ? LOOK_MS : RESYNC_MS * (1 + ports.random.next())
   return decision.gone ? null : Math.min(decision.wakeInMs ?? resyncMs, resyncMs)
 }
 
@@ -190,12 +193,8 @@ function rolloutSummaries(before: EnvironmentState, decision: Decision): readonl
       because: { code: 'E_CONFLICT', text: 'another rollout took its place', lines: [] },
     })
   const running = decision.state.rollout
-  for (const rollout of [...decision.began, ...(running && JSON.stringify(running) !== JSON.stringify(before.rollout) ? [running] : [])]) {
-    const { phase } = rollout
-    const because = phase.name === 'held' || phase.name === 'restoring' ? phase.because : null
-    const weight = phase.name === 'splitting' ? phase.weight : phase.name === 'switching' ? 100 : 0
-    summaries.set(rollout.id, { ...headOf(rollout), phase: rollout.paused ? 'paused' : phase.name, weight, outcome: null, because, look: null })
-  }
+  for (const rollout of [...decision.began, ...(running && JSON.stringify(running) !== JSON.stringify(before.rollout) ? [running] : [])])
+    summaries.set(rollout.id, summaryOf(rollout))
   for (const { rollout, outcome, because } of decision.ended) {
     summaries.set(rollout.id, { ...headOf(rollout), phase: 'ended', weight: outcome === 'promoted' ? 100 : 0, outcome, because, look: null })
   }
@@ -203,6 +202,21 @@ function rolloutSummaries(before: EnvironmentState, decision: Decision): readonl
     summaries.set(id, { id, kind, target, base, by, strategy: 'rolling', phase: 'ended', weight: 0, outcome: 'failed', because, look: null })
   }
   return [...summaries.values()]
+}
+
+function summaryOf(rollout: Rollout): RolloutSummary {
+  const { phase } = rollout
+  const because = phase.name === 'held' || phase.name === 'restoring' ? phase.because : null
+  const weight = phase.name === 'splitting' ? phase.weight : phase.name === 'switching' || phase.name === 'watching' ? 100 : 0
+  return { ...headOf(rollout), phase: rollout.paused ? 'paused' : phase.name, weight, outcome: null, because, look: null }
+}
+
+/** A look that is to be stored, with what became of its rollout in this pass, or by itself where nothing did. */
+function withLook(summaries: readonly RolloutSummary[], before: EnvironmentState, { look }: Found): readonly RolloutSummary[] {
+  const { rollout } = before
+  if (!look || !rollout) return summaries
+  const present = summaries.find(({ id }) => id === rollout.id)
+  return [...summaries.filter((it) => it !== present), { ...(present ?? summaryOf(rollout)), look }]
 }
 
 function headOf(rollout: NonNullable<EnvironmentState['rollout']>): Pick<RolloutSummary, 'id' | 'kind' | 'target' | 'base' | 'by' | 'strategy'> {

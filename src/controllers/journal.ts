@@ -1,5 +1,6 @@
 import type { Analysis } from '../core/canary/analysis.ts'
 import type { EvidenceBlock, SideEvidence } from '../core/canary/evidence.ts'
+import type { JudgeOptions } from '../core/canary/ledger.ts'
 import type { Verdict } from '../core/canary/verdict.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { Epoch } from '../core/model/epoch.ts'
@@ -56,6 +57,8 @@ export interface Journal {
   commitCounters(epoch: Epoch, blocks: readonly CounterBlock[]): Promise<void>
   /** Evidence of a rollout or a trial after a cursor (0: from the first), in the order in which it was stored; EVIDENCE_AT_ONCE at most, fewer: that is all. */
   loadEvidence(environment: string, rollout: string, after: number): Promise<readonly StoredEvidence[]>
+  /** The newest look at a rollout; null: there was none. */
+  loadLook(environment: string, rollout: string): Promise<Look | null>
   /** How long requests of an environment took in the time that ends now, by route and by the release that answered. */
   loadLatencies(environment: string, withinMs: number): Promise<readonly RouteLatency[]>
   /** What retention may forget; returns what the file stores must keep. */
@@ -98,6 +101,8 @@ export interface StoredRelease extends Release {
   /** service → release that started its replicas; null until its first rollout starts. */
   readonly origins: Readonly<Record<string, number>> | null
   readonly promoted: boolean
+  /** What a branch or tag meant when it was built. */
+  readonly commit: string | null
 }
 
 export interface StoredCommand {
@@ -141,17 +146,19 @@ export interface RolloutSummary {
 export interface Look {
   readonly verdict: Verdict
   readonly rules: Rules
+  /** Evidence of the stages from 1 on; else of stage 0. */
+  readonly isSplit: boolean
   readonly cursor: number
   readonly side: SideEvidence
-  /** Store time. */
+  /** Wall clock, as the blocks have it. */
   readonly at: number
+  /** Replica → how often its process had ended before the first look. */
+  readonly deathsBefore: Readonly<Record<string, number>>
 }
 
-/** By what a rollout is judged, from its first request to its last. */
-export interface Rules {
+/** By what a rollout is judged: what its judge is made with. */
+export interface Rules extends JudgeOptions {
   readonly analysis: Analysis
-  readonly unit: 'request' | 'client'
-  readonly designEffect: number
 }
 
 /** A silent trial of the judge on a promoted release against itself: whatever it finds is a false alarm. */

@@ -26,6 +26,15 @@ export function eventsOf(record: EnvironmentRecord, decision: Decision, seen: Se
   ) {
     add('rollout.phase', phaseText(after), { release: after.target, data: { rollout: after.id, phase: after.phase, paused: after.paused } })
   }
+  const verdict = after?.judging?.verdict
+  const kindBefore = before?.id === after?.id ? before?.judging?.verdict?.kind : undefined
+  if (after && verdict && verdict.kind !== (kindBefore ?? 'inconclusive')) {
+    const { kind, text, share, cursor } = verdict
+    add('rollout.verdict', `v${after.target} ${VERDICTS[kind]}: ${text}`, { release: after.target, data: { rollout: after.id, verdict: kind, share, cursor } })
+  }
+  const waits = after?.waits
+  if (after && waits && (before?.id !== after.id || before.waits?.for !== waits.for))
+    add('rollout.waits', `v${after.target} waits for ${waits.for}: ${waits.text}`, { release: after.target, data: { rollout: after.id, for: waits.for } })
   for (const { rollout, outcome, because } of decision.ended) {
     const text = outcome === 'promoted' ? `v${rollout.target} serves` : `v${rollout.target} ${outcome}: ${because?.text ?? ''}`
     add(`rollout.${outcome}`, text, { release: rollout.target, data: { rollout: rollout.id, base: rollout.base, because } })
@@ -63,6 +72,8 @@ export function eventsOf(record: EnvironmentRecord, decision: Decision, seen: Se
   }
   return events
 }
+
+const VERDICTS = { pass: 'is proven not to be worse', fail: 'is worse', inconclusive: 'is in doubt again' } as const
 
 function startData(rollout: Rollout): Record<string, unknown> {
   return { rollout: rollout.id, base: rollout.base, strategy: rollout.strategy, split: rollout.split, stages: rollout.stages, removed: rollout.removed }

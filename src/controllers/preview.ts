@@ -8,6 +8,8 @@ export interface PreviewRequest extends DraftRequest {
   readonly base: Release | null
   /** What the next release would take. */
   readonly configuration: Configuration
+  /** Not compared with what serves. */
+  readonly forward?: boolean
 }
 
 /**
@@ -34,5 +36,5 @@ export async function preview(ports: DraftPorts, request: PreviewRequest): Promi
     source: request.source,
     fingerprints: fingerprintsOf(drafted.graph, artifacts, request),
   }
-  return { ...planFor(request.base, target), notes }
+  return { ...planFor(request.base, target, request), notes }
 }

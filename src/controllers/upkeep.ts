@@ -4,17 +4,31 @@ import type { Gateway } from '../gateway/gateway.ts'
 import type { Journal, Kept, RetentionPolicy } from './journal.ts'
 
 const COUNTERS_EVERY_MS = 2_000
+/** While something is judged: half of this passes before its evidence is seen. */
+const EVIDENCE_EVERY_MS = 250
 const BLOCKS_AT_ONCE = 500
 const COLLECT_EVERY_MS = 10 * 60 * 1000
 const SWEEP_EVERY_MS = 30_000
 
+export interface CounterPorts {
+  readonly journal: Journal
+  readonly gateway: Gateway
+  readonly epoch: () => Epoch
+  /** Something is judged by what is counted. */
+  readonly isHurried: () => boolean
+  /** Evidence of the environment has been stored. */
+  readonly evidenceOf: (environment: string) => void
+}
+
 /** Takes the gateway's closed counter blocks into the store, then lets the gateway forget them; none counts twice, none is lost between. */
-export async function takeCounters(ports: { journal: Journal; gateway: Gateway; epoch: () => Epoch }): Promise<number> {
+export async function takeCounters(ports: CounterPorts): Promise<number> {
   const blocks = await ports.gateway.counters(BLOCKS_AT_ONCE)
-  if (blocks.length === 0) return COUNTERS_EVERY_MS
+  const everyMs = ports.isHurried() ? EVIDENCE_EVERY_MS : COUNTERS_EVERY_MS
+  if (blocks.length === 0) return everyMs
   await ports.journal.commitCounters(ports.epoch(), blocks)
+  for (const environment of new Set(blocks.flatMap((block) => block.evidence.map((it) => it.environment)))) ports.evidenceOf(environment)
   await ports.gateway.acknowledgeCounters(blocks.map(({ incarnation, sequence }) => ({ incarnation, sequence })))
-  return blocks.length < BLOCKS_AT_ONCE ? COUNTERS_EVERY_MS : 0
+  return blocks.length < BLOCKS_AT_ONCE ? everyMs : 0
 }
 
 export interface CollectPorts {

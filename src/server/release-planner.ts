@@ -28,12 +28,12 @@ export class ReleasePlanner implements Planner {
     return manifest.app
   }
 
-  async plan(ref: EnvironmentRef, { source, manifest }: NewRelease): ReturnType<Planner['plan']> {
+  async plan(ref: EnvironmentRef, { source, manifest, forward = false }: NewRelease): ReturnType<Planner['plan']> {
     const [base, configuration] = await Promise.all([this.#serving(ref), this.#staged(ref)])
-    if (source.kind !== 'release') return preview(this.#ports, { ...ref, source, manifest, base, configuration })
+    if (source.kind !== 'release') return preview(this.#ports, { ...ref, source, manifest, base, configuration, forward })
     const again = await this.#release(ref, source.number)
     const fingerprints = fingerprintsOf(again.graph, again.artifacts, { configuration })
-    return { ...planFor(base, { ...again, number: (base?.number ?? again.number) + 1, configuration, fingerprints }), notes: [] }
+    return { ...planFor(base, { ...again, number: (base?.number ?? again.number) + 1, configuration, fingerprints }, { forward }), notes: [] }
   }
 
   async verify(ref: EnvironmentRef, { source, manifest }: Omit<NewRelease, 'whenBusy'>, service: string | null): ReturnType<Planner['verify']> {

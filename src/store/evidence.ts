@@ -1,4 +1,4 @@
-import { EVIDENCE_AT_ONCE, type RouteLatency, type StoredEvidence } from '../controllers/journal.ts'
+import { EVIDENCE_AT_ONCE, type Look, type RouteLatency, type StoredEvidence } from '../controllers/journal.ts'
 import { mergeSketches } from '../core/model/latency-sketch.ts'
 import type { CounterBlock } from '../core/model/routing.ts'
 import type { Query } from './database.ts'
@@ -24,6 +24,11 @@ export async function storeEvidence(query: Query, blocks: readonly CounterBlock[
 export function loadEvidence(query: Query, environment: string, rollout: string, after: number): Promise<readonly StoredEvidence[]> {
   const text = `select seq, block from evidence where environment = $1 and rollout = $2 and seq > $3 order by seq limit ${EVIDENCE_AT_ONCE}`
   return query.prepared<StoredEvidence>('evidence', text, [environment, rollout, after])
+}
+
+export async function loadLook(query: Query, environment: string, rollout: string): Promise<Look | null> {
+  const [row] = await query.prepared<{ look: Look | null }>('look', 'select look from rollouts where environment = $1 and id = $2', [environment, rollout])
+  return row?.look ?? null
 }
 
 export async function loadLatencies(query: Query, environment: string, withinMs: number): Promise<readonly RouteLatency[]> {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
+import type { Look } from '../controllers/journal.ts'
+import { STANDARD_ANALYSIS } from '../core/canary/analysis.ts'
 import { isWeirError } from '../errors.ts'
 import { Identity } from '../identity/identity.ts'
 import type { Database } from './database.ts'
@@ -77,13 +79,14 @@ async function seed() {
     weight: 0,
     outcome: null,
     because: null,
-    look: null,
+    look: LOOK,
   } as const
+  const trial = { id: 'aa-web', release: 1, requests: 5, maxLogE: 0.5, alarm: false, designEffect: 1, ended: true }
   const operation = { id: 'o1', kind: 'start', target: 'web', outcome: 'intended', cause: null } as const
   await journal.commitEnvironment(
     epoch,
     made.environment,
-    changes({ current: 1 }, { rollouts: [rollout], operations: [operation], events: [event('x')], promoted: [1] }),
+    changes({ current: 1 }, { rollouts: [rollout], trials: [trial], operations: [operation], events: [event('x')], promoted: [1] }),
   )
   const row = {
     environment: made.environment,
@@ -100,12 +103,24 @@ async function seed() {
     aborted: 0,
     latency: [3, 5],
   } as const
+  const seen = { service: 'web', route: '/', side: 'canary', requests: 5, errors: 1, rejected4xx: 0, timed: 0, slow: [] } as const
+  const evidence = { environment: made.environment, rollout: 'r1', stage: 1, fromMs: 0, toMs: 1, rows: [seen], replicas: [], clients: [] }
   await journal.commitCounters(epoch, [
-    { incarnation: 'w', sequence: 1, from: 0, to: 1, rows: [row, { ...row, route: '/a', latency: [3, 1, 4, 4] }], evidence: [] },
+    { incarnation: 'w', sequence: 1, from: 0, to: 1, rows: [row, { ...row, route: '/a', latency: [3, 1, 4, 4] }], evidence: [evidence] },
   ])
   const probed = { environment: made.environment, service: 'web', probe: 'home', ok: true, durationMs: 5, cause: null }
   await new PostgresProbes(database).commit(epoch, [probed], new Map())
   return made
+}
+
+const LOOK: Look = {
+  verdict: { kind: 'fail', text: 'web: worse', tests: [], unproven: [], needsS: null, share: 0.1, counted: { canary: 1, stable: 9, unit: 'requests' } },
+  rules: { analysis: STANDARD_ANALYSIS, unit: 'request', designEffect: 1, changed: ['web'], replicas: { web: 1 }, thresholds: {} },
+  isSplit: true,
+  cursor: 1,
+  side: { deaths: [], signatures: [], usage: [], custom: [] },
+  at: 0,
+  deathsBefore: {},
 }
 
 /** One call of every query of tenant data; a query without an entry does not compile. */
@@ -122,6 +137,9 @@ const QUERIES: {
   release: (queries, ref) => queries.release(ref, 1),
   rollouts: (queries, ref) => queries.rollouts(ref, PAGE),
   rollout: (queries, ref) => queries.rollout(ref, 'r1'),
+  look: (queries, ref) => queries.look(ref, 'r1'),
+  evidence: (queries, ref) => queries.evidence(ref, 'r1', 0),
+  trials: (queries, ref) => queries.trials(ref, PAGE),
   operations: (queries, ref) => queries.operations(ref, PAGE),
   command: (queries, ref) => queries.command(ref, 1),
   events: (queries, ref) => queries.events(ref, 0, 50),

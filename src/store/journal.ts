@@ -4,6 +4,7 @@ import type {
   FollowedBranch,
   Journal,
   Kept,
+  Look,
   NewEvent,
   ReleaseChanges,
   ReleaseKey,
@@ -20,7 +21,7 @@ import { collect } from './collect.ts'
 import { commitEnvironment } from './commit-environment.ts'
 import { commitCounters } from './counters.ts'
 import type { Database } from './database.ts'
-import { loadEvidence, loadLatencies } from './evidence.ts'
+import { loadEvidence, loadLatencies, loadLook } from './evidence.ts'
 import { commitFollowed, followedBranches } from './follows.ts'
 import type { Hints } from './hints.ts'
 import { Lease } from './lease.ts'
@@ -97,6 +98,9 @@ export class PostgresJournal implements Journal {
   }
   loadEvidence(environment: string, rollout: string, after: number): Promise<readonly StoredEvidence[]> {
     return loadEvidence(this.#database, environment, rollout, after)
+  }
+  loadLook(environment: string, rollout: string): Promise<Look | null> {
+    return loadLook(this.#database, environment, rollout)
   }
   loadLatencies(environment: string, withinMs: number): Promise<readonly RouteLatency[]> {
     return loadLatencies(this.#database, environment, withinMs)

@@ -47,7 +47,7 @@ interface Row {
 /** SQL that makes the JSON object of a `StoredRelease` out of the row `r`. */
 export function storedRelease(r: string): string {
   return `json_build_object('number', ${r}.number, 'graph', ${r}.graph, 'artifacts', ${r}.artifacts, 'configuration', ${r}.configuration,
-    'source', ${r}.source, 'fingerprints', ${r}.fingerprints, 'origins', ${r}.origins, 'promoted', ${r}.promoted_at is not null)`
+    'source', ${r}.source, 'fingerprints', ${r}.fingerprints, 'origins', ${r}.origins, 'commit', ${r}.commit ->> 'commit', 'promoted', ${r}.promoted_at is not null)`
 }
 
 const LOAD = `

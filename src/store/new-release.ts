@@ -10,6 +10,8 @@ export interface ReleaseToInsert {
   readonly manifest: { readonly file: string; readonly text: string } | null
   readonly by: string
   readonly whenBusy: 'wait' | 'supersede'
+  readonly again?: boolean
+  readonly forward?: boolean
   /** The branch and commit that made it; null: somebody asked for it. */
   readonly followed: { readonly url: string; readonly ref: string; readonly path: string; readonly commit: string } | null
 }
@@ -26,8 +28,8 @@ export async function insertRelease(query: Query, environment: string, release: 
   const number = row.next_release
   const { followed } = release
   const inserted = await query.rows(
-    `insert into releases (environment, number, status, source, manifest, configuration, by, when_busy, followed_url, followed_ref, followed_path, followed_commit)
-     select id, $2, 'queued', $3::json, $4::json, json_build_object('environment', variables, 'secrets', ${NEWEST_SECRETS}), $5, $6, $7, $8, $9, $10
+    `insert into releases (environment, number, status, source, manifest, configuration, by, when_busy, followed_url, followed_ref, followed_path, followed_commit, again, forward)
+     select id, $2, 'queued', $3::json, $4::json, json_build_object('environment', variables, 'secrets', ${NEWEST_SECRETS}), $5, $6, $7, $8, $9, $10, $11, $12
      from environments e where id = $1
      on conflict (environment, followed_url, followed_ref, followed_path, followed_commit) where followed_commit is not null do nothing returning 1`,
     [
@@ -41,6 +43,8 @@ export async function insertRelease(query: Query, environment: string, release: 
       followed?.ref ?? null,
       followed?.path ?? null,
       followed?.commit ?? null,
+      release.again ?? false,
+      release.forward ?? false,
     ],
   )
   if (inserted.length === 0) return null

@@ -17,6 +17,7 @@ import {
   readTraffic,
 } from './read-history.ts'
 import { readIndicators } from './read-indicators.ts'
+import { readEvidence, readLook, readTrials } from './read-judging.ts'
 import { readUsage } from './replica-usage.ts'
 
 /** Reading for people, on PostgreSQL. See `Queries`. */
@@ -50,6 +51,15 @@ export class PostgresQueries implements Queries {
   }
   rollout(ref: EnvironmentRef, id: string) {
     return readRollout(this.#database, ref, id)
+  }
+  look(ref: EnvironmentRef, rollout: string) {
+    return readLook(this.#database, ref, rollout)
+  }
+  evidence(ref: EnvironmentRef, rollout: string, after: number) {
+    return readEvidence(this.#database, ref, rollout, after)
+  }
+  trials(ref: EnvironmentRef, page: PageRequest) {
+    return readTrials(this.#database, ref, page)
   }
   operations(ref: EnvironmentRef, page: PageRequest) {
     return readOperations(this.#database, ref, page)

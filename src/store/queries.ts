@@ -1,3 +1,5 @@
+import type { Look, StoredEvidence, TrialSummary } from '../controllers/journal.ts'
+import type { Verdict } from '../core/canary/verdict.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { Artifact, Configuration, SourceRef } from '../core/model/release.ts'
 import type { Counts } from '../core/objectives/indicators.ts'
@@ -24,6 +26,12 @@ export interface Queries {
   /** Newest first. */
   rollouts(ref: EnvironmentRef, page: PageRequest): Promise<Page<RolloutDetail>>
   rollout(ref: EnvironmentRef, id: string): Promise<RolloutDetail | null>
+  /** The newest look at a rollout that is or was judged; null: there is none. */
+  look(ref: EnvironmentRef, rollout: string): Promise<Look | null>
+  /** Stored evidence of a rollout after a cursor, a piece of it; an empty one: that was all. */
+  evidence(ref: EnvironmentRef, rollout: string, after: number): Promise<readonly StoredEvidence[]>
+  /** Promoted releases judged against themselves, newest first. */
+  trials(ref: EnvironmentRef, page: PageRequest): Promise<Page<TrialDetail>>
   /** Effects and how they ended, newest first. */
   operations(ref: EnvironmentRef, page: PageRequest): Promise<Page<OperationDetail>>
   /** What became of a command; null: no such command in this environment. */
@@ -156,6 +164,13 @@ export interface RolloutDetail {
   readonly weight: number
   readonly outcome: 'promoted' | 'failed' | 'aborted' | 'superseded' | null
   readonly because: Because | null
+  /** Of the newest look, without its tests. */
+  readonly verdict: Omit<Verdict, 'tests'> | null
+  readonly startedAt: string
+  readonly endedAt: string | null
+}
+
+export interface TrialDetail extends Omit<TrialSummary, 'ended'> {
   readonly startedAt: string
   readonly endedAt: string | null
 }

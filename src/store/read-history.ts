@@ -39,7 +39,10 @@ export async function readRelease(query: Query, ref: EnvironmentRef, number: num
   return row ?? null
 }
 
-const ROLLOUT = `o.id, o.kind, o.target, o.base, o.by, o.strategy, o.phase, o.weight, o.outcome, o.because, o.started_at as "startedAt", o.ended_at as "endedAt"`
+/** Without its tests, which are many. */
+const VERDICT = `(select json_build_object('kind', v -> 'kind', 'text', v -> 'text', 'needsS', v -> 'needsS', 'share', v -> 'share', 'counted', v -> 'counted',
+  'unproven', v -> 'unproven') from (select o.look -> 'verdict' as v) l where v is not null)`
+const ROLLOUT = `o.id, o.kind, o.target, o.base, o.by, o.strategy, o.phase, o.weight, o.outcome, o.because, ${VERDICT} as verdict, o.started_at as "startedAt", o.ended_at as "endedAt"`
 
 export async function readRollouts(query: Query, ref: EnvironmentRef, page: PageRequest): Promise<Page<RolloutDetail>> {
   const text = `select ${ROLLOUT}, o.seq from rollouts o ${IN_ENVIRONMENT} o.environment where o.seq < $4 order by o.seq desc limit $5`

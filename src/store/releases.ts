@@ -48,7 +48,8 @@ export async function commitRelease(database: Database, epoch: Epoch, key: Relea
         await claimRoutes(query, key.environment, graph)
         await query.rows(
           `insert into commands (environment, command, by)
-           select environment, json_build_object('kind', 'deploy', 'release', number, 'whenBusy', when_busy), by from releases where environment = $1 and number = $2`,
+           select environment, json_strip_nulls(json_build_object('kind', 'deploy', 'release', number, 'whenBusy', when_busy,
+             'again', nullif(again, false), 'forward', nullif(forward, false))), by from releases where environment = $1 and number = $2`,
           [key.environment, key.number],
         )
         await query.rows('select pg_notify($1, $2)', ['weir', `env:${key.environment}`])

@@ -5,6 +5,7 @@ import {
   type FollowedBranch,
   type Journal,
   type Kept,
+  type Look,
   type NewEvent,
   type ReleaseChanges,
   type ReleaseKey,
@@ -218,6 +219,10 @@ export class SimulatedJournal implements Journal {
     })
   }
 
+  loadLook(environment: string, rollout: string): Promise<Look | null> {
+    return this.#call('loadLook', () => this.#store.rows.get(environment)?.rollouts.get(rollout)?.look ?? null)
+  }
+
   /** Without times: everything that was ever counted. */
   loadLatencies(environment: string): Promise<readonly RouteLatency[]> {
     return this.#call('loadLatencies', () => {
@@ -346,10 +351,10 @@ class SimulatedLeaseTable implements LeaseTable {
   }
 }
 
-function releaseOf(release: ReleaseRow): Release & { readonly origins: Readonly<Record<string, number>> | null } {
-  const { graph, artifacts, configuration, source, fingerprints, origins } = JSON.parse(release.document) as ReleaseDocument
+function releaseOf(release: ReleaseRow): Release & { readonly origins: Readonly<Record<string, number>> | null; readonly commit: string | null } {
+  const { graph, artifacts, configuration, source, fingerprints, origins, commit } = JSON.parse(release.document) as ReleaseDocument
   if (!graph) throw new Error(`release v${release.number} is ready without a graph`)
-  return { number: release.number, graph, artifacts, configuration, source, fingerprints, origins }
+  return { number: release.number, graph, artifacts, configuration, source, fingerprints, origins, commit }
 }
 
 function rollbackChoice(row: EnvironmentRow, current: number | null): readonly number[] {

@@ -73,7 +73,12 @@ export async function createRelease(change: Change, ref: EnvironmentRef, release
   const environment = await environmentId(change, ref)
   const key = await insertRelease(change.query, environment, { ...release, by: change.by, followed: null })
   if (!key) throw notFound(`environment "${ref.environment}"`)
-  change.audit({ tenant: ref.tenant, action: 'release.create', target: `${labelOf(ref)} v${key.number}`, detail: { source: release.source } })
+  change.audit({
+    tenant: ref.tenant,
+    action: 'release.create',
+    target: `${labelOf(ref)} v${key.number}`,
+    detail: { source: release.source, ...(release.again ? { again: true } : {}), ...(release.forward ? { forward: true } : {}) },
+  })
   return key
 }
 

@@ -98,6 +98,10 @@ export interface NewRelease {
   readonly source: SourceRef
   readonly manifest: { readonly file: string; readonly text: string } | null
   readonly whenBusy: 'wait' | 'supersede'
+  /** Though what it is made from was taken back here before. */
+  readonly again?: boolean
+  /** Without comparing it with what serves. */
+  readonly forward?: boolean
 }
 
 /** Routes of a graph, as claimed when a release becomes ready: (host, path) belongs to one environment of the installation. */

@@ -58,6 +58,7 @@ export function incarnate({ name, world, force, dieAt, failed }: IncarnationOpti
       gateway: mortal(world.gateway),
       builder: mortal(world.builder),
       source: mortal(world.source),
+      beside: mortal(world.beside),
     },
     {
       holder: name,

@@ -1,4 +1,5 @@
 import type { Builder } from '../../src/build/builder.ts'
+import { NOTHING_BESIDE } from '../../src/controllers/beside.ts'
 import type { World } from '../../src/controllers/control-plane.ts'
 import type { AppGraph } from '../../src/core/model/app-graph.ts'
 import { type Behaviours, EXITS, NEVER_READY, NO_FAULTS as NO_DRIVER_FAULTS, SERVES, SUCCEEDS } from '../../src/drivers/simulated/behaviour.ts'
@@ -138,6 +139,7 @@ function serve(simulation: Simulation, name: string, force: boolean, invariants:
     gateway: invariants.watchGateway(gateway),
     builder: idleBuilder,
     source: noSource,
+    beside: { sideEvidence: async () => NOTHING_BESIDE },
   }
   return incarnate({
     name,

@@ -247,6 +247,22 @@ export const ROUTES = {
 
   'rollouts.list': { method: 'GET', path: `${ENV}/rollouts`, verb: 'app:read', status: 200, retry: 'safe', summary: 'Rollouts, newest first' },
   'rollouts.show': { method: 'GET', path: `${ENV}/rollouts/{rollout}`, verb: 'app:read', status: 200, retry: 'safe', summary: 'One rollout' },
+  'rollouts.evidence': {
+    method: 'GET',
+    path: `${ENV}/rollouts/{rollout}/evidence`,
+    verb: 'app:read',
+    status: 200,
+    retry: 'safe',
+    summary: 'What a rollout was judged by: every test with its counts',
+  },
+  'trials.list': {
+    method: 'GET',
+    path: `${ENV}/trials`,
+    verb: 'app:read',
+    status: 200,
+    retry: 'safe',
+    summary: 'Promoted releases judged silently against themselves, newest first: how often the judge is wrong',
+  },
   'rollout.current': { method: 'GET', path: `${ENV}/rollout`, verb: 'app:read', status: 200, retry: 'safe', summary: 'The running rollout, or null' },
   'rollout.weight': {
     method: 'PUT',

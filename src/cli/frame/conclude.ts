@@ -29,6 +29,7 @@ export async function conclude(session: Session, what: Concluded, ended: Ended):
         next: 'look at what the migration did, then weir canary resume, or weir canary abort',
       })
     case 'failed':
+      if (because?.code === 'E_REJECTED') throw rejection(what, ended, because)
       throw failure(because?.code, 'E_START_FAILED', { message: `release ${name} failed`, because, state, next: nextAfterFailure(because?.code, what) })
     case 'aborted':
       throw failure(because?.code, 'E_REJECTED', { message: `release ${name} was taken back`, because, state, next: `weir releases show v${what.release}` })
@@ -45,6 +46,20 @@ export async function conclude(session: Session, what: Concluded, ended: Ended):
       session.note(`${name} goes on without this command. To look: weir status. To cancel: weir canary abort`)
       return 130
   }
+}
+
+/** Taken back for what it did with traffic: nothing is broken, and nothing has to be done in a hurry. */
+function rejection({ app, release }: Concluded, ended: Ended, because: NonNullable<Said['because']>): WeirError {
+  const { base = null, verdict = null } = ended.snapshot?.rollout ?? {}
+  const share = verdict?.share ?? null
+  const took = verdict === null ? '' : `; v${release} took ${verdict.counted.canary} ${verdict.counted.unit}`
+  return new WeirError('E_REJECTED', {
+    message: `release v${release} of ${app} rejected${share === null ? '' : ` at ${Math.max(1, Math.round(share * 100))} %`}`,
+    cause: causeText(because),
+    evidence: `weir releases show v${release}`,
+    state: `${servingText(ended)}${took}`,
+    next: base === null ? 'weir logs' : `weir releases diff ${base} ${release}`,
+  })
 }
 
 function successLines(session: Session, what: Concluded, ended: Ended): string[] {

@@ -84,6 +84,8 @@ export const VERBS: readonly Verb[] = [
       ...SOURCE,
       ['--follow', 'from now on, release each new commit of the branch'],
       ['--supersede', 'end a rollout that is running; otherwise wait for it'],
+      ['--again', 'though this very source was taken back here before'],
+      ['--forward', 'what serves is broken: take over without being compared with it'],
       ['--dry-run', 'only show what it would do, as weir plan does'],
       WAIT,
       DETACH,
@@ -131,7 +133,14 @@ export const VERBS: readonly Verb[] = [
     options: [WAIT, DETACH, TIMEOUT],
     load: async () => (await import('../promote.ts')).promote,
   },
-  { path: 'canary status', about: 'the rollout that is running', group: 'Deliver', isDefault: true, load: async () => (await import('../canary.ts')).status },
+  {
+    path: 'canary status',
+    about: 'the rollout that is running, and what speaks for and against it',
+    group: 'Deliver',
+    isDefault: true,
+    load: async () => (await import('../canary.ts')).status,
+  },
+  { path: 'canary why', about: 'what the newest release was judged by', group: 'Deliver', load: async () => (await import('../canary.ts')).why },
   {
     path: 'canary weight',
     about: 'give the new release this share of traffic',
@@ -186,9 +195,9 @@ export const VERBS: readonly Verb[] = [
   },
   {
     path: 'why',
-    about: 'which service makes requests slow or fail, and why',
+    about: 'which service makes requests slow or fail, and why; without one: what the newest release was judged by',
     group: 'Look',
-    args: '<service>',
+    args: '[service]',
     options: [MINUTES],
     load: async () => (await import('../why.ts')).why,
   },
@@ -232,12 +241,6 @@ export const VERBS: readonly Verb[] = [
     load: async () => (await import('../indicators.ts')).indicators,
   },
   {
-    path: 'usage',
-    about: 'processor time and memory of the replicas that run',
-    group: 'Look',
-    load: async () => (await import('../indicators.ts')).usageOfReplicas,
-  },
-  {
     path: 'metrics',
     about: 'metrics that services send by OTLP or StatsD; with a name, its points, newest first',
     group: 'Look',
@@ -247,6 +250,12 @@ export const VERBS: readonly Verb[] = [
       ['-n, --lines <count>', 'at most so many (50 points)'],
     ],
     load: async () => (await import('../metrics.ts')).metrics,
+  },
+  {
+    path: 'usage',
+    about: 'processor time and memory of the replicas that run',
+    group: 'Look',
+    load: async () => (await import('../indicators.ts')).usageOfReplicas,
   },
   {
     path: 'slo status',
@@ -295,7 +304,14 @@ export const VERBS: readonly Verb[] = [
     options: [['-n, --lines <count>', 'at most the last so many']],
     load: async () => (await import('../releases.ts')).list,
   },
-  { path: 'releases show', about: 'one release', group: 'Look', args: '<release>', load: async () => (await import('../releases.ts')).show },
+  {
+    path: 'releases show',
+    about: 'one release, and what it was judged by',
+    group: 'Look',
+    args: '<release>',
+    options: [['--replay', 'judge it again from the stored counts, and compare']],
+    load: async () => (await import('../releases.ts')).show,
+  },
   {
     path: 'releases diff',
     about: 'what differs between two',

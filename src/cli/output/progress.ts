@@ -45,7 +45,7 @@ function outcomeOf({ release, rollout }: Snapshot): Outcome | null {
   if (release.status === 'failed') return 'failed'
   if (!rollout || rollout.target !== release.number) return null
   if (rollout.outcome !== null) return rollout.outcome
-  if (rollout.phase === 'splitting' && !rollout.paused) return 'approval'
+  if (rollout.waits?.for === 'approval' || rollout.waits?.for === 'decision') return 'approval'
   if (rollout.phase === 'held') return 'held'
   return null
 }
@@ -66,7 +66,13 @@ function headlineOf({ release, environment, rollout }: Snapshot, outcome: Outcom
     case 'replacing':
       return `${name}: starting`
     case 'splitting':
-      return `${name}: serves ${rollout.weight} %`
+      return `${name}: serves ${rollout.weight} %${sayingOf(rollout)}`
+    case 'shadowing':
+      return `${name}: gets copies of requests${sayingOf(rollout)}`
+    case 'checking':
+      return `${name}: is checked before it serves`
+    case 'watching':
+      return `${name}: serves 100 %, watched`
     case 'switching':
       return `${name}: switching traffic`
     case 'held':
@@ -76,6 +82,11 @@ function headlineOf({ release, environment, rollout }: Snapshot, outcome: Outcom
     default:
       return `${name}: ${rollout.outcome ?? rollout.phase}`
   }
+}
+
+function sayingOf({ verdict, waits }: RolloutView): string {
+  const text = verdict?.text ?? waits?.text
+  return text === undefined ? '' : `, ${text}`
 }
 
 /** Callees ahead of callers, as the stages of the rollout will be: the order stays the same from the first build to the end. */

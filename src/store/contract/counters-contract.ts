@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { EVIDENCE_AT_ONCE } from '../../controllers/journal.ts'
+import { STANDARD_ANALYSIS } from '../../core/canary/analysis.ts'
 import type { CounterBlock } from '../../core/model/routing.ts'
 import { isWeirError } from '../../errors.ts'
 import { block, type Contract, changes, leader, must, SHOP } from './testing.ts'
@@ -80,6 +81,31 @@ export function countersContract(contract: Contract): void {
       ],
     )
     assert.deepEqual(routes[1]?.latency, [10, 3, 20, 8])
+  })
+
+  contract('the newest look at a rollout stays until there is a newer one', async (fixture) => {
+    const { journal, epoch } = await leader(fixture)
+    const id = await fixture.ensureEnvironment(SHOP)
+    const rollout = { id: 'r1', kind: 'deploy', target: 1, base: null, by: 'ann', strategy: 'canary', phase: 'splitting', weight: 5, because: null } as const
+    const verdict = {
+      kind: 'inconclusive',
+      text: 'no "é" yet',
+      tests: [],
+      unproven: [],
+      needsS: 3,
+      share: 0.1,
+      counted: { canary: 1, stable: 9, unit: 'requests' },
+    } as const
+    const rules = { analysis: STANDARD_ANALYSIS, unit: 'request', designEffect: 1.5, changed: ['web'], replicas: { web: 2 }, thresholds: {} } as const
+    const side = { deaths: [], signatures: [], usage: [], custom: [] }
+    const look = { verdict, rules, isSplit: true, cursor: 7, side, at: 12, deathsBefore: { 'e1-web-v1-1': 2 } }
+    assert.equal(await journal.loadLook(id, 'r1'), null)
+    await journal.commitEnvironment(epoch, id, changes({}, { rollouts: [{ ...rollout, outcome: null, look }] }))
+    await journal.commitEnvironment(epoch, id, changes({}, { rollouts: [{ ...rollout, outcome: 'failed', look: null }] }))
+    assert.deepEqual(await journal.loadLook(id, 'r1'), look)
+    await journal.commitEnvironment(epoch, id, changes({}, { rollouts: [{ ...rollout, outcome: 'failed', look: { ...look, cursor: 9 } }] }))
+    assert.equal((await journal.loadLook(id, 'r1'))?.cursor, 9)
+    assert.equal(await journal.loadLook('e999', 'r1'), null)
   })
 
   contract('what slow requests come together is known from the newest trials', async (fixture) => {

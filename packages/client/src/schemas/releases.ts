@@ -37,6 +37,11 @@ const request = z.strictObject({
     .default(null)
     .meta({ description: 'A manifest beside the source; null: the one in it.' }),
   whenBusy: z.enum(['wait', 'supersede']).default('wait').meta({ description: 'When a rollout is running: wait for its end, or end it.' }),
+  again: z.boolean().default(false).meta({ description: 'Though what it is made from was taken back here before.' }),
+  forward: z
+    .boolean()
+    .default(false)
+    .meta({ description: 'Without comparing it with what serves, because that is what is broken: it takes over as soon as it is ready.' }),
 })
 
 const releaseSummary = z
@@ -102,7 +107,7 @@ const plan = z
     app: z.string(),
     environment: z.string(),
     base: z.int().nullable().meta({ description: 'The release that serves now.' }),
-    strategy: z.enum(['rolling', 'recreate', 'canary']),
+    strategy: z.enum(['rolling', 'recreate', 'canary', 'blue-green', 'shadow']),
     steps: z.array(z.number()).meta({ description: 'Weights of a canary in percent; empty without one.' }),
     changes: z
       .array(z.object({ service: z.string(), kind: kindOfChange, reasons: z.array(z.string()) }))
@@ -123,6 +128,8 @@ const plan = z
       .meta({ description: 'Order of start; services of a stage start side by side.' }),
     resources: z.array(z.object({ name: z.string(), kind: z.string(), action: z.enum(['create', 'keep', 'detach']) })),
     routes: z.object({ added: z.array(z.string()), removed: z.array(z.string()) }),
+    judged: z.array(z.string()).meta({ description: 'How it is judged, a sentence a line; empty: it is not.' }),
+    notJudged: z.array(z.string()).meta({ description: 'What of it cannot be judged, and why.' }),
     breaks: z.array(z.string()).meta({ description: 'Where the track of a request would be lost.' }),
     notWarm: z.array(z.object({ service: z.string(), because: z.string() })).meta({ description: 'What cannot stay ready for an instant rollback.' }),
     keepMs: z.number(),
@@ -166,7 +173,9 @@ export const releases = {
   'plan.create': { params: environmentPath, body: request, response: plan },
   'build.verify': {
     params: environmentPath,
-    body: request.omit({ whenBusy: true }).extend({ service: name.nullable().default(null).meta({ description: 'null: all services.' }) }),
+    body: request
+      .omit({ whenBusy: true, again: true, forward: true })
+      .extend({ service: name.nullable().default(null).meta({ description: 'null: all services.' }) }),
     response: z.object({ services: z.array(z.object({ service: z.string(), differs: z.array(z.string()).meta({ description: 'Empty: reproducible.' }) })) }),
   },
   'promote.create': {
