@@ -14,6 +14,10 @@ function web(lines: string, rest = ''): string {
   return `version: 1\nservices:\n  web:\n    build: .\n    ports: { http: 8080 }\n    ${lines}\n${rest}`
 }
 
+function canary(lines: string): string {
+  return web(`release: { strategy: canary, ${lines} }`)
+}
+
 const CASES: Readonly<Record<string, readonly [text: string | Uint8Array, ...lines: string[]]>> = {
   // The text itself
   'a tab as indentation': ['version: 1\nservices:\n\tweb: {}\n', '3:1 not valid YAML: a tab where YAML wants spaces (indent with spaces)'],
@@ -136,6 +140,82 @@ const CASES: Readonly<Record<string, readonly [text: string | Uint8Array, ...lin
   'min over max': [web('scale: { min: 5, max: 3 }'), '6:27 `min` 5 is more than `max` 3 (write max: 5)'],
   'steps that go down': [web('release: { strategy: canary, steps: [25%, 5%] }'), '6:47 steps must rise: 5 % comes after 25 %'],
   'steps without a canary': [web('release: { steps: [25%] }'), '6:16 `steps` belongs to a canary (add strategy: canary)'],
+  // How a release is judged
+  'an unknown indicator': [
+    canary('analysis: { compare: [erorrs] }'),
+    '6:56 expected one of errors, latency, rejected, signatures, throughput, restarts, memory, cpu, got the text "erorrs" (did you mean `errors`?)',
+  ],
+  'an unknown key of the analysis': [canary('analysis: { routs: auto }'), '6:46 unknown key `routs` (did you mean `routes`?)'],
+  'an indicator that decides and does not': [
+    canary('analysis: { compare: [errors], dry_run: [errors] }'),
+    '6:75 `errors` is in `compare` too (an indicator decides, or is only shown)',
+  ],
+  'a false alarm of 0 %': [canary('analysis: { false_alarm: 0% }'), '6:59 0% is out of range (from 0.01% to 20%)'],
+  'a false alarm of 101 %': [canary('analysis: { false_alarm: 101% }'), '6:59 expected a share from 0% to 100%, got the text "101%"'],
+  'a margin without unit': [canary('analysis: { margins: { errors: 2 } }'), '6:65 a share needs a unit, got 2 (write 2%)'],
+  'an indicator of their own without a bound': [
+    canary('analysis: { custom: [{ name: orders, promql: { url: "http://p:9090", query: x } }] }'),
+    '6:55 the indicator `orders` has no bound (add `max` or `min`: what it may not go over or under)',
+  ],
+  'an indicator of their own without a source, and with a name of ours': [
+    canary('analysis: { custom: [{ name: errors, max: 3 }] }'),
+    '6:55 the indicator `errors` has no source (add `promql`, `http_json` or `sql`)',
+    "6:63 `errors` is one of Weir's own indicators (call it something else)",
+  ],
+  'an indicator with two sources, of a database that is not there': [
+    canary('analysis: { custom: [{ name: a, max: 1, sql: { resource: db, query: select 1 }, http_json: { url: "http://x", path: y } }] }'),
+    '6:74 `http_json` and `sql` exclude each other (keep one of them)',
+    '6:91 no resource `db`',
+  ],
+  'an indicator whose bounds cross': [
+    canary('analysis: { custom: [{ name: a, max: 1, min: 2, promql: { url: "http://p:9090", query: x } }] }'),
+    '6:71 `min` 2 is more than `max` 1',
+  ],
+  'an address that is none': [
+    canary('analysis: { custom: [{ name: a, max: 1, http_json: { url: x, path: y } }] }'),
+    '6:92 expected an address such as http://prometheus:9090, got the text "x"',
+  ],
+  'a step of 0 %': [canary('steps: [0%, 5%]'), '6:42 a step of 0 % sends nothing'],
+  'a step of 100 % that is to be judged': [
+    canary('steps: [5%, 100%]'),
+    '6:46 at 100 % nothing is left to compare with (end with a smaller share: what is proven there gets all requests by itself)',
+  ],
+  'a step that is late before it may end': [
+    canary('steps: [{ weight: 5%, at_least: 2h, at_most: 1h }]'),
+    '6:79 `at_most` is shorter than `at_least` (a verdict cannot be late before it may be acted on)',
+  ],
+  'a judge that is off and on': [
+    canary('analysis: off, steps: [{ weight: 5%, at_least: 5m }, { weight: 6%, approve: false }], on_inconclusive: hold'),
+    '6:81 `at_least` needs a judge, and `analysis` is off (take it out: the step waits for `weir canary resume`)',
+    '6:110 without analysis every step waits for a person (take out `approve: false`, or `analysis: off`)',
+    '6:137 `on_inconclusive` needs a judge, and `analysis` is off (take one of them out)',
+  ],
+  'a policy that there is not': [canary('on_inconclusive: sometimes'), '6:51 expected one of hold, widen, rollback, got the text "sometimes"'],
+  'a policy with another dash': [
+    canary('on_inconclusive: { promote_after: 2h }'),
+    '6:34 `promote-after` is missing',
+    '6:53 unknown key `promote_after` (did you mean `promote-after`?)',
+  ],
+  'analysis of what is not compared': [web('release: { analysis: { compare: [errors] } }'), '6:16 `analysis` belongs to a canary (add strategy: canary)'],
+  'checks of a canary': [canary('checks: { before: off }'), '6:34 `checks` belongs to a blue-green (add strategy: blue-green)'],
+  'a shadow of 101 %, by a method that is none': [
+    web('release: { strategy: shadow, shadow: { share: 101%, methods: [get], then: cnary } }'),
+    '6:51 expected a share from 0% to 100%, got the text "101%"',
+    '6:67 expected one of GET, HEAD, OPTIONS, POST, PUT, PATCH, DELETE, got the text "get" (did you mean `GET`?)',
+    '6:79 expected one of canary, promote, stop, got the text "cnary" (did you mean `canary`?)',
+  ],
+  'a shadow that nobody looks at': [
+    web('release: { strategy: shadow, analysis: off }'),
+    '6:44 a shadow without analysis shows nothing: its answers are only compared (take it out)',
+  ],
+  'steps of a shadow that becomes no canary': [
+    web('release: { strategy: shadow, steps: [5%] }'),
+    '6:34 `steps` belongs to a shadow that becomes a canary (add shadow: { then: canary })',
+  ],
+  'a probe that there is not, before a switch': [
+    web('release: { strategy: blue-green, checks: { before: [hom] } }\n    probes: { home: { http: / } }'),
+    '6:57 no probe `hom` (did you mean `home`?)',
+  ],
   'a schedule that never comes': [
     web('', 'jobs: { j: { schedule: "0 0 31 2 *", service: web, command: [x] } }'),
     '7:24 not a schedule: it names a day that never comes (five fields: minute hour day month weekday, in UTC, as in "0 3 * * *")',

@@ -136,6 +136,7 @@ function related(
   if (own.healthcheck.kind === 'command') commandTemplates(own.healthcheck.argv, [...path, 'healthcheck', 'test'], check)
   const templates = templatesIn(own.environment, [...path, 'environment'], check)
   for (const template of templates) templateTarget(template, own.name, all, names, check)
+  queryTargets(document, path, resources, names, check)
   for (const [index, volume] of own.volumes.entries()) volumeTarget(volume, [...path, 'volumes', index], own, resources, names, check)
   const needed = Object.keys(dependsOn)
   const mentioned = (root: Template['root']) => templates.filter((template) => template.root === root).map((template) => template.name)
@@ -175,6 +176,18 @@ function templateTarget(template: Template, own: string, all: ReadonlyMap<string
   if (!target || check.broken([root, name, 'ports'])) return
   if (Object.keys(target.ports).length === 0) check.problem(path, `\`${name}\` has no port to call`, `add \`ports: { http: ${DEFAULTS.port} }\` to it`)
   else if (port !== null && !target.ports[port]) unknown(port, Object.keys(target.ports), `port of \`${name}\` called`, path, check)
+}
+
+/** An indicator that is a query asks a database of this app. */
+function queryTargets(document: ServiceDocument, service: Path, resources: Readonly<Record<string, Resource>>, names: Names, check: Check): void {
+  const analysis = document.release?.analysis
+  for (const [index, { sql }] of (typeof analysis === 'object' ? (analysis.custom ?? []) : []).entries()) {
+    if (!sql) continue
+    const path: Path = [...service, 'release', 'analysis', 'custom', index, 'sql', 'resource']
+    const resource = resources[sql.resource]
+    if (!names.resources.has(sql.resource) && !check.broken(['resources', sql.resource])) unknown(sql.resource, names.resources, 'resource', path, check)
+    else if (resource && resource.kind !== 'postgres') check.problem(path, `\`${sql.resource}\` is a ${resource.kind}, not a database`)
+  }
 }
 
 function volumeTarget(

@@ -55,6 +55,17 @@ export const percent = leaf({ type: 'string', pattern: '^\\d+(\\.\\d+)?%$', titl
   return value === null ? expected('a share from 0% to 100%', input) : { value }
 })
 
+/** A share within bounds that make sense for it. */
+export function share(min: number, max: number) {
+  return leaf({ type: 'string', pattern: '^\\d+(\\.\\d+)?%$', title: 'a share such as 10%' }, (input) => {
+    const text = withUnit(input, 'a share', '10%', ['%'])
+    if ('message' in text) return text
+    const value = parsePercent(text.value)
+    if (value === null) return expected('a share from 0% to 100%', input)
+    return value < min || value > max ? { message: `${text.value} is out of range`, hint: `from ${min * 100}% to ${max * 100}%` } : { value }
+  })
+}
+
 export const rate = leaf({ type: 'string', pattern: '^\\d+(\\.\\d+)?/(s|min|h)$', title: 'a rate such as 200/s' }, (input) => {
   const text = withUnit(input, 'a rate', '200/s', ['/s'])
   if ('message' in text) return text
@@ -145,6 +156,15 @@ export const host = leaf({ type: 'string', title: 'a host name' }, (input) => {
     ? { value }
     : expected('a host name such as shop.example.com', input)
 })
+
+/** Where something outside is asked. */
+export const address = leaf({ type: 'string', pattern: '^https?://', title: 'an address such as http://prometheus:9090' }, (input) =>
+  typeof input === 'string' && /^https?:\/\/[!-~]+$/.test(input) ? { value: input } : expected('an address such as http://prometheus:9090', input),
+)
+
+export const text = leaf({ type: 'string', minLength: 1, title: 'text' }, (input) =>
+  typeof input === 'string' && input.trim() !== '' && !input.includes('\0') ? { value: input } : expected('text', input),
+)
 
 /** A path prefix, without a trailing slash. */
 export const routePath = leaf({ type: 'string', pattern: '^/', title: 'a path prefix such as /api' }, (input) =>

@@ -9,6 +9,7 @@ import * as leaf from './leaves.ts'
 const SECOND = 1000
 const MINUTE = 60 * SECOND
 const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
 
 /** An optional key with what it means; `standard` is the value it has when it is not written, or a sentence about it. */
 const about = <T extends z.ZodType>(schema: T, description: string, standard?: unknown) =>
@@ -98,9 +99,13 @@ const step = z.union([
   leaf.percent,
   z.strictObject({
     weight: leaf.percent.meta({ description: 'Share of traffic.' }),
-    approve: about(z.boolean(), 'Waits for a person. All steps do in this version.', true),
-    at_least: about(leaf.duration(0, 30 * 24 * HOUR), 'Not yet supported: stays for at least this long.'),
-    at_most: about(leaf.duration(0, 30 * 24 * HOUR), 'Not yet supported: stays for at most this long.'),
+    approve: about(
+      z.boolean(),
+      'Proof is not enough to leave the step: a person has to agree (`weir canary resume`).',
+      'true with `analysis: off`, else false',
+    ),
+    at_least: about(leaf.duration(0, 30 * DAY), 'Proof does not end the step before.', '0s'),
+    at_most: about(leaf.duration(SECOND, 30 * DAY), 'Without a verdict by then, `on_inconclusive` says what happens.', '1h'),
   }),
 ])
 
@@ -114,16 +119,112 @@ const split = z.strictObject({
   cookie: about(leaf.cookieName, 'Equal values of this cookie stay together.'),
 })
 
+export const INDICATORS = ['errors', 'latency', 'rejected', 'signatures', 'throughput', 'restarts', 'memory', 'cpu'] as const
+const indicator = z.enum(INDICATORS)
+
+const customIndicator = z.strictObject({
+  name: leaf.name.meta({ description: 'What it is called in verdicts.' }),
+  promql: about(
+    z.strictObject({
+      url: leaf.address.meta({ description: 'Address of Prometheus.' }),
+      query: leaf.text.meta({ description: 'Query that answers with one figure.' }),
+    }),
+    'Asked of Prometheus.',
+  ),
+  http_json: about(
+    z.strictObject({
+      url: leaf.address.meta({ description: 'Address that answers with JSON.' }),
+      path: leaf.text.meta({ description: 'Where the figure stands in it: `data.rate`.' }),
+    }),
+    'Asked by GET.',
+  ),
+  sql: about(
+    z.strictObject({
+      resource: leaf.name.meta({ description: 'A resource of type postgres.' }),
+      query: leaf.text.meta({ description: 'Query that returns one figure.' }),
+    }),
+    'Asked of a database of the app.',
+  ),
+  max: about(z.number(), 'The canary fails above this.'),
+  min: about(z.number(), 'The canary fails below this.'),
+  dry_run: about(z.boolean(), 'Shown, decides nothing.', false),
+})
+
+const analysis = z.strictObject({
+  false_alarm: about(leaf.share(0.0001, 0.2), 'Chance that a release without a fault is taken back, over all tests and looks.', '1%'),
+  margins: about(
+    z.strictObject({
+      errors: about(leaf.share(0, 0.5), 'Further failed requests that are put up with, as a share of requests.', '0.2%'),
+      latency: about(leaf.share(0, 1), 'How much slower is put up with.', '10%'),
+    }),
+    'What counts as worse.',
+  ),
+  routes: about(z.union([z.literal('auto'), z.array(leaf.routePath).min(1).max(50)]), 'Routes that get tests of their own.', 'auto: those that have traffic'),
+  compare: about(
+    z.array(indicator).min(1),
+    'Indicators that decide.',
+    INDICATORS.filter((it) => it !== 'rejected'),
+  ),
+  dry_run: about(z.array(indicator), 'Indicators that are shown and decide nothing.', ['rejected']),
+  custom: about(z.array(customIndicator).max(20), 'Indicators of your own, read every few seconds.'),
+})
+
+const shadow = z.strictObject({
+  share: about(leaf.share(0.0001, 1), 'Share of the requests that are copied.', '10%'),
+  methods: about(
+    z.array(z.enum(['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE'])).min(1),
+    'What is copied. Naming a method that changes something allows it to happen twice.',
+    ['GET', 'HEAD', 'OPTIONS'],
+  ),
+  diff: about(z.boolean(), 'Compares bodies too.', false),
+  at_most: about(leaf.duration(MINUTE, 30 * DAY), 'Copies end then, with or without a verdict.', '30m'),
+  then: about(z.enum(['canary', 'promote', 'stop']), 'What proof leads to: a canary, all requests, or a person.', 'stop'),
+})
+
+const checks = z.strictObject({
+  before: about(
+    z.union([z.enum(['auto', 'off']), z.array(leaf.name)]),
+    'Probes that the new replicas must answer before the switch.',
+    'auto: all that the service has',
+  ),
+  after: about(
+    z.union([
+      z.literal('off'),
+      z.strictObject({
+        for: about(leaf.duration(SECOND, DAY), 'How long the old release stays whole after the switch.', '2m'),
+        errors: about(leaf.share(0, 1), 'It takes over again when more than this share of requests fails.', '5%'),
+      }),
+    ]),
+    'What is watched after the switch.',
+  ),
+})
+
+const onInconclusive = z.union([
+  z.enum(['hold', 'widen', 'rollback']),
+  z.strictObject({
+    'promote-after': leaf.duration(MINUTE, 30 * DAY).meta({ description: 'Without an alarm so long after its first request it counts as proven.' }),
+  }),
+])
+
 const release = z.strictObject({
   strategy: about(
     z.enum(['rolling', 'recreate', 'canary', 'blue-green', 'shadow']),
-    'How a new release takes over. blue-green and shadow: not yet supported.',
+    'How a new release takes over.',
     'rolling; recreate for a service with a volume',
   ),
   steps: about(z.array(step).min(1).max(50), 'Traffic shares of a canary, rising.', ['5%', '25%', '50%']),
-  analysis: about(z.looseObject({}), 'Not yet supported: how a canary is judged.'),
-  on_inconclusive: about(z.string(), 'Not yet supported: what happens when there is too little evidence.'),
-  shadow: about(z.looseObject({}), 'Not yet supported: what a shadow release is sent.'),
+  analysis: about(
+    z.union([z.literal('off'), analysis]),
+    'How a canary or a shadow is judged. `off`: each step waits for a person.',
+    'on, as the defaults below say',
+  ),
+  on_inconclusive: about(
+    onInconclusive,
+    'What happens when a step of a canary has no verdict by `at_most`. `hold`: it stays and says so; `widen`: the next step; `rollback`: back.',
+    'hold',
+  ),
+  shadow: about(shadow, 'What a shadow gets to see.'),
+  checks: about(checks, 'What a blue-green release has to stand.'),
   split: about(split, 'What a canary’s share is counted in.'),
   keep: about(leaf.duration(0, 24 * HOUR), 'How long the previous release stays warm after a promotion.', '5m'),
 })

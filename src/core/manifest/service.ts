@@ -1,6 +1,7 @@
-import type { ArtifactSource, CanaryStep, Healthcheck, HealthProbe, Port, PreStart, Probe, ReleasePolicy, Route, Service, Split } from '../model/app-graph.ts'
+import type { ArtifactSource, Healthcheck, HealthProbe, Port, PreStart, Probe, Route, Service } from '../model/app-graph.ts'
 import type { Check } from './check.ts'
 import { nearest } from './nearest.ts'
+import { releaseOf } from './release.ts'
 import type { ServiceDocument } from './schema.ts'
 import type { Path } from './tree.ts'
 
@@ -10,10 +11,8 @@ export const DEFAULTS = {
   limits: { cpu: 1, memoryBytes: 512 * 2 ** 20 },
   stop: { signal: 'SIGTERM', graceMs: 10_000 },
   healthcheck: { intervalMs: 2000, timeoutMs: 1000, retries: 3, startPeriodMs: 30_000 },
-  keepMs: 5 * MINUTE_MS,
   preStartTimeoutMs: 10 * MINUTE_MS,
   jobTimeoutMs: 60 * MINUTE_MS,
-  steps: [{ weight: 5 }, { weight: 25 }, { weight: 50 }],
   probe: { expect: 200, timeoutMs: 5000, everyMs: MINUTE_MS },
   maxReplicas: 10,
 } as const
@@ -46,7 +45,7 @@ export function serviceOf(name: string, document: ServiceDocument, check: Check)
     scale: scaleOf(document.scale ?? {}, [...path, 'scale'], check),
     scaler: document.scaler ?? 'auto',
     ...(document.telemetry === undefined ? {} : { telemetry: document.telemetry }),
-    release: releaseOf(document.release ?? {}, volumes.length > 0, [...path, 'release'], check),
+    release: releaseOf(document.release ?? {}, { hasVolume: volumes.length > 0, probes: Object.keys(document.probes ?? {}) }, [...path, 'release'], check),
     objectives: objectivesOf(document.slo ?? {}),
     ...(document.probes === undefined ? {} : { probes: probesOf(document.probes, [...path, 'probes'], check) }),
   }
@@ -169,68 +168,6 @@ function scaleOf(document: NonNullable<ServiceDocument['scale']>, path: Path, ch
   if (max > 0 && min > max)
     check.problem([...path, document.max === undefined ? 'min' : 'max'], `\`min\` ${min} is more than \`max\` ${max}`, `write max: ${min}`)
   return { min, max }
-}
-
-type ReleaseDocument = NonNullable<ServiceDocument['release']>
-function releaseOf(document: ReleaseDocument, hasVolume: boolean, path: Path, check: Check): ReleasePolicy {
-  for (const [key, what] of [
-    ['analysis', 'a canary that judges itself'],
-    ['on_inconclusive', 'a canary that judges itself'],
-    ['shadow', 'shadow traffic'],
-  ] as const) {
-    if (document[key] !== undefined)
-      check.unsupported([...path, key], `\`${key}\`, ${what}`, 'leave it out: each step of a canary waits for `weir canary resume`')
-  }
-  const wanted = document.strategy ?? (hasVolume ? 'recreate' : 'rolling')
-  if (wanted === 'blue-green' || wanted === 'shadow')
-    check.unsupported([...path, 'strategy'], `the strategy \`${wanted}\``, 'write rolling, recreate or canary')
-  const strategy = wanted === 'blue-green' || wanted === 'shadow' ? 'rolling' : wanted
-  if (hasVolume && strategy !== 'recreate')
-    check.problem(
-      [...path, 'strategy'],
-      `a service with a volume cannot be released by \`${strategy}\`: two releases would write to the same files`,
-      'write strategy: recreate',
-    )
-  for (const key of ['steps', 'split'] as const) {
-    if (document[key] !== undefined && wanted !== 'canary' && !check.broken([...path, 'strategy']))
-      check.problem([...path, key], `\`${key}\` belongs to a canary`, 'add strategy: canary')
-  }
-  return {
-    strategy,
-    steps: strategy === 'canary' ? stepsOf(document.steps, [...path, 'steps'], check) : [],
-    split: splitOf(document.split, [...path, 'split'], check),
-    keepMs: document.keep ?? DEFAULTS.keepMs,
-  }
-}
-
-function stepsOf(documents: ReleaseDocument['steps'], path: Path, check: Check): readonly CanaryStep[] {
-  if (documents === undefined) return DEFAULTS.steps
-  let before = 0
-  return documents.map((document, index) => {
-    const at: Path = [...path, index]
-    const share = typeof document === 'number' ? document : document.weight
-    if (typeof document === 'object') {
-      for (const key of ['at_least', 'at_most'] as const)
-        if (document[key] !== undefined) check.unsupported([...at, key], `\`${key}\`, steps by time`, 'leave it out: the step waits for approval')
-      if (document.approve === false)
-        check.unsupported([...at, 'approve'], '`approve: false`, a step that goes on by itself', 'leave it out: the step waits for approval')
-    }
-    const weight = Math.round(share * 1e7) / 1e5
-    if (weight <= before) check.problem(at, weight === 0 ? 'a step of 0 % sends nothing' : `steps must rise: ${weight} % comes after ${before} %`, null)
-    before = weight
-    return { weight }
-  })
-}
-
-function splitOf(document: ReleaseDocument['split'], path: Path, check: Check): Split | null {
-  if (document === undefined) return null
-  const chosen = (['by', 'header', 'cookie'] as const).filter((key) => document[key] !== undefined)
-  if (chosen.length > 1) check.problem([...path, chosen[1]!], `\`${chosen[0]}\` and \`${chosen[1]}\` exclude each other`, 'keep one of them')
-  if (chosen.length === 0 && !check.broken(path))
-    check.problem(path, '`split` says nothing', 'write `by: request`, `by: client`, `header: NAME` or `cookie: NAME`')
-  if (document.header !== undefined) return { by: 'header', name: document.header }
-  if (document.cookie !== undefined) return { by: 'cookie', name: document.cookie }
-  return document.by ? { by: document.by } : null
 }
 
 function objectivesOf(document: NonNullable<ServiceDocument['slo']>): Service['objectives'] {

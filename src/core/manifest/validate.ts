@@ -113,7 +113,10 @@ function faults(issue: Issue, prefix: Path, tree: Tree): Fault[] {
 function likeliest(branches: readonly (readonly Issue[])[], here: Tree | null): readonly Issue[] | null {
   const plain = here?.kind === 'scalar'
   const fits = branches.filter(
-    (issues) => !issues.some((issue) => issue.path.length === 0 && (issue.code === 'invalid_type' || (issue.code === 'custom' && !plain))),
+    (issues) =>
+      !issues.some(
+        (issue) => issue.path.length === 0 && (issue.code === 'invalid_type' || ((issue.code === 'custom' || issue.code === 'invalid_value') && !plain)),
+      ),
   )
   return fits.sort((a, b) => a.length - b.length)[0] ?? null
 }
