@@ -19,7 +19,10 @@ export interface Findings {
 export interface Judgement {
   /** `Rollout.id` or `Trial.id`. */
   readonly rollout: string
-  /** null: nothing has been counted yet, or it is not looked at in this pass. A pass holds only for the look that it came with. */
+  /**
+   * Made from the evidence of the phase that the saved state is in: in `shadowing` of copies (stage 0), in `splitting` of the split (from stage
+   * 1 on). null: nothing has been counted yet, or it is not looked at in this pass. Proof holds only for the look that it came with.
+   */
   readonly verdict: Verdict | null
   /** Sequence of the newest stored block that it stands on. */
   readonly cursor: number
