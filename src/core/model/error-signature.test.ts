@@ -10,6 +10,7 @@ const NODE = `TypeError: Cannot read properties of undefined (reading 'id')
     at Array.map (<anonymous>)
     at async handle (file:///var/lib/weir/slugs/9f1c8e7d2b/src/server.mjs:10:3)
     at Layer.handle [as handle_request] (/srv/node_modules/express/lib/router/layer.js:95:5)
+    at Server.emit (/var/lib/weir/instrumentation/0123456789abcdef/register.cjs:7:1)
     at process.processTicksAndRejections (node:internal/process/task_queues:105:5)`
 const PYTHON = `Traceback (most recent call last):
   File "/usr/lib/python3.11/site-packages/flask/app.py", line 1484, in full_dispatch_request

@@ -107,7 +107,7 @@ function atFrame(place: string): Frame {
   const where = node?.['place'] ?? node?.['bare'] ?? ''
   if (LOCATION.test(where) || /^(?:<anonymous>|native|node:.*|index \d+)$/.test(where)) {
     const name = (node?.['name'] ?? '').replace(/ \[as .*\]$/, '').replace(/^.* /, '')
-    return { name: /^(?:Object\.)?<anonymous>$/.test(name) ? '' : name, file: baseName(where), inApp: LOCATION.test(where) && !NODE_OWN.test(where) }
+    return { name: /(?:^|\.)<anonymous>$/.test(name) ? '' : name, file: baseName(where), inApp: LOCATION.test(where) && !NODE_OWN.test(where) }
   }
   const dotnet = DOTNET.exec(place)?.groups
   const name = (dotnet?.['name'] ?? place).trim()
@@ -115,7 +115,8 @@ function atFrame(place: string): Frame {
 }
 
 const LOCATION = /[/\\].*:\d+(?::\d+)?$|^[\w.-]+\.[cm]?[jt]sx?:\d+(?::\d+)?$/
-const NODE_OWN = /^node:|\bnode_modules[/\\]|^internal\/|[/\\]internal[/\\]/
+/** The last of them is Weir's own instrumentation, which wraps handlers. */
+const NODE_OWN = /^node:|\bnode_modules[/\\]|^internal\/|[/\\]internal[/\\]|[/\\]instrumentation[/\\][0-9a-f]{16}[/\\]register\.cjs:/
 const JVM =
   /^(?:java|javax|jdk|sun|com\.sun|jakarta|kotlin|kotlinx|scala|groovy|clojure|akka|reactor|io\.(?:netty|opentelemetry|micrometer|vertx|grpc|undertow|quarkus|micronaut)|org\.(?:springframework|apache|hibernate|eclipse|jboss|postgresql|junit|slf4j|aspectj|codehaus|glassfish)|ch\.qos|com\.(?:zaxxer|fasterxml|google\.common|mysql)|okhttp3|lombok)\./
 const DOTNET_OWN = /^(?:System|Microsoft)\.|^lambda_method\b/

@@ -75,7 +75,8 @@ describe('what is no error', () => {
   for (const [name, text] of table) test(name, () => assert.deepEqual(found(text), []))
 })
 
-test('a warning a while ago does not make the next error one', () => {
+test('a warning a while ago, or of something else, does not make the next error one', () => {
+  assert.equal(found(`WARN slow\nrequest failed: ${THROWN}`).length, 1)
   const printed = new PrintedErrors()
   printed.line('a', 0, 'WARN slow query')
   assert.equal(found(THROWN, printed, 'a', 5000).length, 1)

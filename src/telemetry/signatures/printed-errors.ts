@@ -124,8 +124,13 @@ function close(open: Open): PrintedError | null {
   if (kind === null) open.above = above
   if (kind === null || first === undefined || !trace.some((it) => isFrame(it.text))) return null
   const type = kind === 'at' ? (readHeader(first.text)?.type ?? null) : ''
-  if (type === null || NO_ERROR.test(type) || isWarned(first, above.at(-1))) return null
+  if (type === null || NO_ERROR.test(type) || isWarned(first, warnsAbove(trace) ? above.at(-1) : undefined)) return null
   return { atMs: first.atMs, stack: trace.map((it) => it.text).join('\n') }
+}
+
+/** Where loggers put the level on a line of its own, above the error: in Java and Python. */
+function warnsAbove(trace: readonly Line[]): boolean {
+  return trace.some((it) => it.text.startsWith('\tat ') || TRACEBACK.test(it.text))
 }
 
 /** Loggers print the trace of what they only warn of, too: behind the word for its level. */
