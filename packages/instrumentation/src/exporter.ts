@@ -11,6 +11,8 @@ import { type Answer, type Connection, connect } from './transport.ts'
 const MOST_WAITING_BYTES = 4 * 1024 * 1024
 /** So many are sent at once, without waiting for the rest of the interval. */
 const FULL_BATCH_BYTES = 512 * 1024
+/** So many ended spans are turned into bytes together: most requests then wait for none of it, and the code is warm when it runs. */
+const ENCODED_TOGETHER = 64
 const GZIP_FROM_BYTES = 32 * 1024
 const MOST_TRIES = 5
 const FIRST_RETRY_MS = 500
@@ -30,12 +32,14 @@ export interface ExporterOptions extends ExporterSettings {
   readonly onFlush: () => void
 }
 
-/** Turns ended spans into bytes at once, and sends them every half second; never holds the process up, never throws. */
+/** Turns ended spans into bytes, a few at once, and sends them every half second; never holds the process up, never throws. */
 export class Exporter {
   readonly #options: ExporterOptions
   readonly #writer = new ProtobufWriter(64 * 1024)
   readonly #library: Uint8Array
   readonly #connection: Connection
+  /** Ended and not turned into bytes yet; they are among those that wait. */
+  readonly #ended: Span[] = []
   #waiting = 0
   #dropped = 0
   #sent = 0
@@ -58,8 +62,8 @@ export class Exporter {
       this.#dropped++
       return
     }
-    encodeSpan(this.#writer, span)
     this.#waiting++
+    if (this.#ended.push(span) >= ENCODED_TOGETHER) this.#encode()
     if (this.#sending !== null) return
     if (this.#writer.length > FULL_BATCH_BYTES) this.#wakeIn(0)
     else if (this.#timer === null) this.#wakeIn(this.#sent === 0 ? FIRST_DELAY_MS : this.#options.delayMs)
@@ -102,7 +106,22 @@ export class Exporter {
     this.#timer.unref()
   }
 
+  #encode(): void {
+    for (const span of this.#ended.splice(0)) {
+      const before = this.#writer.length
+      try {
+        encodeSpan(this.#writer, span)
+      } catch (error) {
+        this.#writer.cutTo(before) // whatever the app put into it, the others are sent
+        this.#waiting--
+        this.#dropped++
+        this.#options.log('warn', `a span cannot be written: ${String(error)}`)
+      }
+    }
+  }
+
   #takeBatch(): { body: Uint8Array; count: number } {
+    this.#encode()
     this.#options.onFlush()
     const { resource } = this.#options
     const count = this.#waiting

@@ -41,6 +41,11 @@ export class ProtobufWriter {
     return Uint8Array.from(this.#bytes.subarray(this.#at, this.#bytes.length - before))
   }
 
+  /** Forgets what was written since the writer was `before` long. */
+  cutTo(before: number): void {
+    this.#at = this.#bytes.length - before
+  }
+
   /** Closes the message that began when the writer was `before` long. */
   message(field: number, before: number): void {
     this.#varint(this.length - before)
