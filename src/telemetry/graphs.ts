@@ -7,6 +7,11 @@ import type { TraceWindow } from './window/trace-window.ts'
 
 /** A question looks at no more spans of traces that are not closed. */
 const MAX_LOOKED_AT = 200_000
+/** Things that all graphs together count apart: about half a kilobyte each. What is over it costs the largest graph its oldest stretches. */
+const MOST_COUNTED = 300_000
+const LOOK_EVERY_MS = 10_000
+/** A graph is saved again after so many times what that took: a large one takes seconds of this process. */
+const REST = 20
 /** Weir's own, as it names itself. */
 const GATEWAY = 'gateway'
 
@@ -19,11 +24,15 @@ export class Graphs {
   readonly #changed = new Set<number>()
   readonly #analyser: Analyser = createAnalyser()
 
+  readonly #mostCounted: number
+  readonly #saveAfterMs = new Map<number, number>()
+  #lookedMs = 0
   readonly #isDrawn: (scope: number, row: number) => boolean
 
   /** `isDrawn`: whether the trace of a row is in the graph although it is open, because a process before this one had drawn it. */
-  constructor(window: TraceWindow, isDrawn: (scope: number, row: number) => boolean) {
+  constructor(window: TraceWindow, isDrawn: (scope: number, row: number) => boolean, mostCounted = MOST_COUNTED) {
     this.#window = window
+    this.#mostCounted = mostCounted
     this.#isDrawn = isDrawn
   }
 
@@ -32,6 +41,19 @@ export class Graphs {
     if (late) return
     this.of(scope).add(analysis, columns, nowMs)
     this.#changed.add(scope)
+    if (nowMs >= this.#lookedMs + LOOK_EVERY_MS) this.#bound(nowMs)
+  }
+
+  /** One environment with names without end must not take the room of the others, nor that of the process. */
+  #bound(nowMs: number): void {
+    this.#lookedMs = nowMs
+    const sizes = new Map([...this.#byScope.values()].map((graph) => [graph, graph.size]))
+    const total = () => [...sizes.values()].reduce((sum, size) => sum + size, 0)
+    while (sizes.size > 0 && total() > this.#mostCounted) {
+      const [largest] = [...sizes].reduce((a, b) => (b[1] > a[1] ? b : a))
+      if (largest.shrink()) sizes.set(largest, largest.size)
+      else sizes.delete(largest)
+    }
   }
 
   of(scope: number): ServiceGraph {
@@ -88,10 +110,16 @@ export class Graphs {
     }
   }
 
-  /** Of environments in which something happened since they were last asked for. */
-  *snapshots(): Generator<readonly [scope: number, snapshot: GraphSnapshot]> {
-    for (const scope of this.#changed) yield [scope, this.of(scope).snapshot()]
-    this.#changed.clear()
+  /** Of environments in which something happened since they were last asked for; of large ones not each time. */
+  *snapshots({ all = false }: { readonly all?: boolean } = {}): Generator<readonly [scope: number, snapshot: GraphSnapshot]> {
+    for (const scope of this.#changed) {
+      const begin = performance.now()
+      if (!all && begin < (this.#saveAfterMs.get(scope) ?? 0)) continue
+      this.#changed.delete(scope)
+      const snapshot = this.of(scope).snapshot()
+      yield [scope, snapshot]
+      this.#saveAfterMs.set(scope, begin + REST * (performance.now() - begin))
+    }
   }
 
   /** Takes in what a process before this one had found. */

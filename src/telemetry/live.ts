@@ -139,7 +139,7 @@ export class LiveTelemetry implements Telemetry {
     this.#statsd.close()
     await this.#tail.stop()
     this.#window.closeAll()
-    this.#saveGraphs()
+    this.#saveGraphs({ all: true })
     await Promise.race([this.#store.close(), new Promise((resolve) => setTimeout(resolve, LAST_WRITE_MS))])
     this.#journal.close()
   }
@@ -171,6 +171,7 @@ export class LiveTelemetry implements Telemetry {
       capped: cappedOf(window),
       storage: store.problem ?? store.upkeep.problem ?? this.#tail.problem,
       links,
+      unjournaled: this.#journal.skipped,
       memoryBytes: process.memoryUsage.rss(),
     }
   }
@@ -213,8 +214,8 @@ export class LiveTelemetry implements Telemetry {
     this.#journal.closed(scope, columns.trace, 4 * (rows[0] as number))
   }
 
-  #saveGraphs(): void {
-    if (this.#restored) for (const [scope, snapshot] of this.#graphs.snapshots()) this.#store.saveGraph(scope, snapshot)
+  #saveGraphs(which: { readonly all?: boolean } = {}): void {
+    if (this.#restored) for (const [scope, snapshot] of this.#graphs.snapshots(which)) this.#store.saveGraph(scope, snapshot)
   }
 
   /** What a process before this one had written, and what it had only taken in. */

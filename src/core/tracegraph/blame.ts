@@ -48,6 +48,8 @@ const FALSE_BLAME = 0.02
 /** Own times, gaps into, gaps out of a service, and all together. */
 const QUESTIONS = 4
 const LEAST_VISITS = 3
+/** Nobody reads about more; each is measured by a walk over all that is known. */
+const MOST_BLAMED = 10
 const MATERIAL = 0.1
 /** Load that grew by less than this did not grow. */
 const GREW = 1.1
@@ -78,11 +80,13 @@ export function blame(graph: ServiceGraph, now: Stretch, before: Stretch, { belo
     ({ service, caller }) => reach === null || (reach.has(service) && (caller === null || reach.has(caller) || service === below)),
   )
   const suspects = suspectsOf(elements)
+  const passing = passingOf(graph, now, before, suspects)
   return [...suspects]
-    .map(([service, suspect]) => ({ service, suspect, passing: passingOf(graph, now, before, service) }))
+    .map(([service, suspect]) => ({ service, suspect, passing: passing.get(service) ?? NOBODY }))
     .map(({ service, suspect: { lostMs, worstMs, z }, passing }) => ({ service, z, total: lostMs - worstMs, passing }))
     .filter(({ total, passing }) => total > 0 && total >= MATERIAL * passing.usualMs * passing.requests)
     .sort((a, b) => b.total - a.total)
+    .slice(0, MOST_BLAMED)
     .map(({ service, z, total, passing }) => verdict(graph, now, before, { service, z, lostMs: passing.requests === 0 ? 0 : total / passing.requests }))
 }
 
@@ -171,23 +175,35 @@ function commonExcess(edges: readonly Element[]): number {
   return byCallee.sort((a, b) => a - b)[Math.floor((byCallee.length - 1) / 2)] ?? 0
 }
 
-function passingOf(graph: ServiceGraph, now: Stretch, before: Stretch, service: string): { requests: number; usualMs: number } {
-  let requests = 0
-  let known = 0
-  let knownMs = 0
-  const each = (stretch: Stretch, use: (passing: { requests: number; sumMs: number }) => void) => {
-    for (const bucket of stretch.buckets) {
-      for (const [key, passing] of bucket.passing) if (graph.node(readKey(key).node ?? 0).service === service) use(passing)
+interface Passing {
+  readonly requests: number
+  readonly usualMs: number
+}
+const NOBODY: Passing = { requests: 0, usualMs: 0 }
+
+/** Of each suspect: how many requests pass it now, and what those that pass it take as a rule. */
+function passingOf(graph: ServiceGraph, now: Stretch, before: Stretch, suspects: ReadonlyMap<string, Suspect>): Map<string, Passing> {
+  const present = passingIn(graph, now, suspects)
+  const past = passingIn(graph, before, suspects)
+  return new Map(
+    [...suspects.keys()].map((service) => {
+      const known = past.get(service)
+      return [service, { requests: present.get(service)?.requests ?? 0, usualMs: known ? known.sumMs / known.requests : 0 }]
+    }),
+  )
+}
+
+function passingIn(graph: ServiceGraph, { buckets }: Stretch, suspects: ReadonlyMap<string, Suspect>): Map<string, { requests: number; sumMs: number }> {
+  const sums = new Map<string, { requests: number; sumMs: number }>()
+  for (const bucket of buckets) {
+    for (const [key, { requests, sumMs }] of bucket.passing) {
+      const { service } = graph.node(readKey(key).node ?? 0)
+      if (!suspects.has(service) || requests === 0) continue
+      const sum = sums.get(service) ?? { requests: 0, sumMs: 0 }
+      sums.set(service, { requests: sum.requests + requests, sumMs: sum.sumMs + sumMs })
     }
   }
-  each(now, (passing) => {
-    requests += passing.requests
-  })
-  each(before, (passing) => {
-    known += passing.requests
-    knownMs += passing.sumMs
-  })
-  return { requests, usualMs: known === 0 ? 0 : knownMs / known }
+  return sums
 }
 
 function verdict(graph: ServiceGraph, now: Stretch, before: Stretch, { service, z, lostMs }: { service: string; z: number; lostMs: number }): Blame {

@@ -34,6 +34,11 @@ export function createBucket(): Bucket {
   return { nodes: new Map(), edges: new Map(), classes: new Map(), cells: new Map(), passing: new Map() }
 }
 
+/** How many things are counted apart in it. */
+export function sizeOf({ nodes, edges, classes, cells, passing }: Bucket): number {
+  return nodes.size + edges.size + classes.size + cells.size + passing.size
+}
+
 export function createStats(): Stats {
   return { calls: 0, errors: 0, retries: 0, lost: 0, busyMs: 0, exclusiveMs: 0, latency: new Map(), instances: new Set() }
 }

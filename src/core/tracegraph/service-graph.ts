@@ -16,6 +16,7 @@ import {
   type Renumbering,
   renumberedKey,
   type Stats,
+  sizeOf,
   statsOf,
   unpackBucket,
 } from './bucket.ts'
@@ -30,6 +31,8 @@ export const BUCKET_MS = 10_000
 const KEEP_MS = 15 * 60_000
 const PAST_FADES_MS = 60 * 60_000
 const REMEMBER_MS = 7 * 24 * 3_600_000
+/** However many things there are to count, so much of the past stays apart: what is slow now is compared with it. */
+const LEAST_BUCKETS = 6
 const MOST = { nodes: 1000, edges: 8000, classes: 60, cells: 5000, answers: 20_000 }
 /** Two numbers in one key. */
 const EDGE_FROM = 4096
@@ -121,6 +124,21 @@ export class ServiceGraph {
       const { client, callee } = analysis.calls
       if (Math.max(client[call] as number, callee[call] as number) >= counted) this.#addCall(bucket, analysis, spans, call, nowMs)
     }
+  }
+
+  /** How many things are counted apart, in all buckets: what the graph takes in memory goes with it. */
+  get size(): number {
+    let size = 0
+    for (const bucket of this.#buckets.values()) size += sizeOf(bucket)
+    return size
+  }
+
+  /** Gives up the oldest stretch that is kept apart; it becomes part of the past. False: what is left is needed. */
+  shrink(): boolean {
+    if (this.#buckets.size <= LEAST_BUCKETS) return false
+    const oldestMs = Math.min(...this.#buckets.keys())
+    this.#retire(oldestMs, this.#buckets.get(oldestMs) as Bucket)
+    return true
   }
 
   nodes(fromMs: number, toMs: number): GraphNode[] {
