@@ -5,6 +5,7 @@ import { connect } from 'node:net'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { RoutingTable } from '../../src/core/model/routing.ts'
 import { freePort, group, Processes, pause, route, service, table, until, workersOf } from '../../src/gateway/testing.ts'
 import type { Figure, Goal } from './goal.ts'
 
@@ -82,12 +83,57 @@ async function measureGateway({ rounds, seconds }: { rounds: number; seconds: nu
 }
 
 /** With everything on: a split, so that tracks and baggage are written, and counters. */
-async function weir(gateway: Processes, origin: number): Promise<Subject> {
-  const split = { rollout: 'bench', weight: 10, by: { kind: 'request' }, judge: null } as const
-  await gateway.publish(table('bench', 1, [route(null)], { web: service(group(1, { a: origin }), { canary: group(2, { b: origin }) }) }, { split }))
+function weir(gateway: Processes, origin: number): Promise<Subject> {
+  return weirBy(gateway, origin, 'weir', { split: { rollout: 'bench', weight: 10, by: { kind: 'request' }, judge: null } })
+}
+
+async function weirBy(gateway: Processes, origin: number, name: string, more: Partial<RoutingTable>): Promise<Subject> {
+  await gateway.publish(table('bench', 1, [route(null)], { web: service(group(1, { a: origin }), { canary: group(2, { b: origin }) }) }, more))
   const pids = workersOf(gateway)
   for (const pid of pids) await run('taskset', '-acp', PROXY_CORE, String(pid))
-  return { name: 'weir', port: gateway.port, pids }
+  return { name, port: gateway.port, pids }
+}
+
+export interface Cost {
+  /** Requests per second of the gateway's CPU. */
+  readonly rate: number
+  /** Added at a steady 2,000 req/s. */
+  readonly added: Latency
+}
+
+/** What the gateway costs by each of several tables, side by side: medians over the rounds. */
+export async function costBeside(tables: Readonly<Record<string, Partial<RoutingTable>>>, rounds: number, seconds: number): Promise<Record<string, Cost>> {
+  const folder = mkdtempSync(join(tmpdir(), 'weir-bench-'))
+  const children: ChildProcess[] = []
+  const gateways: Processes[] = []
+  try {
+    const origin = await freePort()
+    await startNginx(folder, 'origin', LOAD_CORE, origin, `default_type application/json; return 200 '${BODY}';`, children)
+    const subjects: Subject[] = []
+    for (const [name, more] of Object.entries(tables)) {
+      const gateway = await Processes.start({ WEIR_GATEWAY_WORKERS: '1' })
+      gateways.push(gateway)
+      subjects.push(await weirBy(gateway, origin, name, more))
+    }
+    const costs = new Map<string, Cost[]>()
+    for (let round = 0; round < rounds; round++) {
+      const direct = await latencyAt(origin, seconds)
+      for (const subject of subjects) {
+        const { rate, cpuShare } = await throughput(subject, seconds)
+        const { p50, p99 } = await latencyAt(subject.port, seconds)
+        push(costs, subject.name, { rate: rate / cpuShare, added: { p50: p50 - direct.p50, p99: p99 - direct.p99 } })
+      }
+    }
+    const middle = (of: readonly Cost[]): Cost => ({
+      rate: median(of.map((it) => it.rate)),
+      added: { p50: median(of.map((it) => it.added.p50)), p99: median(of.map((it) => it.added.p99)) },
+    })
+    return Object.fromEntries([...costs].map(([name, of]) => [name, middle(of)]))
+  } finally {
+    for (const child of children) child.kill('SIGTERM')
+    for (const gateway of gateways) await gateway.stop()
+    rmSync(folder, { recursive: true, force: true })
+  }
 }
 
 async function haproxy(folder: string, origin: number, children: ChildProcess[]): Promise<Subject | null> {
