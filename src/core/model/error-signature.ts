@@ -52,8 +52,12 @@ export function placeOf(route: string | null, status: number | null): string {
 
 /** Those of the app, innermost first; a function that calls itself stands once. */
 function framesOf(frames: readonly Frame[]): string[] {
-  const names = frames.filter((it) => it.inApp).map(frameName)
-  return names.filter((name, at) => name !== names[at - 1]).slice(0, MOST_FRAMES)
+  const names: string[] = []
+  for (const frame of frames) {
+    const name = frame.inApp ? frameName(frame) : ''
+    if (name !== '' && name !== names.at(-1) && names.push(name) === MOST_FRAMES) break
+  }
+  return names
 }
 
 function frameName({ name, file }: Frame): string {

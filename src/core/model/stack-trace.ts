@@ -31,7 +31,7 @@ const MOST_OF_LINE = 400
  */
 export function readStackTrace(text: string): StackTrace | null {
   const lines = text.split(/\r?\n/, MOST_LINES).map((line) => line.slice(0, MOST_OF_LINE))
-  const links = isPython(lines) ? pythonLinks(lines) : lines.some((line) => GO_PLACE.test(line)) ? goLinks(lines) : atLinks(lines)
+  const links = text.includes('File "') && isPython(lines) ? pythonLinks(lines) : isGo(text, lines) ? goLinks(lines) : atLinks(lines)
   const [first, ...rest] = links.filter((it) => it.frames.length > 0 || it.type !== '')
   return first && links.some((it) => it.frames.length > 0) ? { links: [first, ...rest] } : null
 }
@@ -73,14 +73,15 @@ function atLinks(lines: readonly string[]): TraceLink[] {
   const links: { type: string; message: string; frames: Frame[] }[] = [{ ...headerAbove(lines, first), frames: [] }]
   let isAside = false
   for (const line of lines.slice(first)) {
-    const cause = CAUSED.exec(line)
+    const isFrame = AT.test(line)
+    const cause = isFrame ? null : CAUSED.exec(line)
     if (cause) {
       links.push({ ...(readHeader(cause[1] as string) ?? { type: '', message: cause[1] as string }), frames: [] })
       isAside = false
-    } else if (ASIDE.test(line)) isAside = true
-    else if (AT.test(line) && !isAside) {
+    } else if (!isFrame) isAside ||= ASIDE.test(line)
+    else if (!isAside) {
       const { frames } = links.at(-1) as (typeof links)[number]
-      if (frames.length < MOST_FRAMES) frames.push(atFrame(line.trim().replace(/ \{$/, '').slice('at '.length)))
+      if (frames.length < MOST_FRAMES) frames.push(knownFrame(line))
     }
   }
   return links
@@ -94,6 +95,19 @@ function headerAbove(lines: readonly string[], frame: number): { type: string; m
     if (header) return header
   }
   return { type: '', message: above.at(-1) ?? '' }
+}
+
+/** Code has few places that fail, and they fail often: each is read once. */
+const known = new Map<string, Frame>()
+const MOST_KNOWN = 5000
+
+function knownFrame(line: string): Frame {
+  const found = known.get(line)
+  if (found) return found
+  const frame = atFrame(line.trim().replace(/ \{$/, '').slice('at '.length))
+  if (known.size >= MOST_KNOWN) known.clear()
+  known.set(line, frame)
+  return frame
 }
 
 function atFrame(place: string): Frame {
@@ -157,6 +171,10 @@ const GO_PLACE = /^\t(?<file>\S.*\.(?:go|s)):\d+(?: \+0x[0-9a-f]+)?$/
 const GO_HEADER = /(?:^|\s)(?:panic(?: serving [^ ]+)?|fatal error): (?<message>.*?)(?: \[recovered.*\])?$/
 const GO_OWN = /^(?:runtime|panic|net\/|os|sync|testing|reflect|internal\/|syscall|log|bufio|io|encoding\/|database\/)(?:[./(]|$)/
 const GO_LIBRARY = /[/\\]pkg[/\\]mod[/\\]|[/\\]vendor[/\\]|[/\\]go[/\\]src[/\\](?:runtime|net|os|sync)[/\\]/
+
+function isGo(text: string, lines: readonly string[]): boolean {
+  return text.includes('\n\t/') && lines.some((line) => GO_PLACE.test(line))
+}
 
 function goLinks(lines: readonly string[]): TraceLink[] {
   const header = lines.map((line) => GO_HEADER.exec(line)?.groups?.['message']).find((it) => it !== undefined)

@@ -1,18 +1,20 @@
 import { errorSignature } from '../../core/model/error-signature.ts'
 import { originOf } from '../../core/model/replica.ts'
 import type { Names } from '../../core/tracegraph/spans.ts'
-import type { LogEntry } from '../storage/logs/log-record.ts'
+import { LEVEL, type LogEntry } from '../storage/logs/log-record.ts'
 import type { ErrorsView } from '../telemetry.ts'
 import type { ClosedTrace } from '../window/closed-trace.ts'
 import { logError } from './log-errors.ts'
 import { PrintedErrors } from './printed-errors.ts'
-import { SignatureBook, type SignatureRow, type Teller } from './signature-book.ts'
+import { OTHER, SignatureBook, type SignatureRow, type Teller } from './signature-book.ts'
 import { spanErrors } from './span-errors.ts'
 
 /** A trace that is being printed is over when so long nothing more came. */
 const PRINTED_WITHIN_MS = 250
 /** What is read of a file after hours counts now. */
 const OLDEST_MS = 5 * 3_600_000
+/** Reading a stack takes a tenth of a millisecond and more: of a flood of errors so many a second are read, the others only counted. */
+const MOST_READ_A_SECOND = 1000
 
 /** Every error that spans, logs and the output of replicas tell of, counted by its signature. */
 export class ErrorsSeen {
@@ -20,6 +22,8 @@ export class ErrorsSeen {
   readonly #now: () => number
   readonly #book = new SignatureBook()
   readonly #printed = new PrintedErrors()
+  #second = 0
+  #read = 0
   /** Whose lines those of a source are. */
   readonly #sources = new Map<string, { readonly scope: number; readonly entry: LogEntry }>()
 
@@ -34,13 +38,14 @@ export class ErrorsSeen {
   }
 
   closed(closed: ClosedTrace): void {
-    for (const it of spanErrors(closed, this.#names)) this.#add(closed.scope, it, 'spans', this.#now(), closed.traceId())
+    for (const it of spanErrors(closed, this.#names, () => this.#mayRead())) this.#add(closed.scope, it, 'spans', this.#now(), closed.traceId())
   }
 
   /** OTLP's log records. */
   logged(scope: number, entries: readonly LogEntry[]): void {
     for (const entry of entries) {
-      const error = logError(entry)
+      if (entry.severity < LEVEL.error) continue
+      const error = this.#mayRead() ? logError(entry) : OTHER
       if (error !== '') this.#add(scope, { ...entry, error, place: '' }, 'logs', this.#now(), entry.trace)
     }
   }
@@ -77,6 +82,13 @@ export class ErrorsSeen {
 
   restore(rows: readonly SignatureRow[]): void {
     for (const row of rows) this.#book.restore(row)
+  }
+
+  #mayRead(): boolean {
+    const second = Math.floor(this.#now() / 1000)
+    if (second !== this.#second) this.#read = 0
+    this.#second = second
+    return this.#read++ < MOST_READ_A_SECOND
   }
 
   #addPrinted(source: string, { atMs, stack }: { readonly atMs: number; readonly stack: string }): void {

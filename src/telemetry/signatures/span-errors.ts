@@ -18,9 +18,9 @@ export interface SpanError {
 
 /**
  * The errors of a trace, of its new spans: exceptions that failed spans tell of, each once a visit of a service however far up it was passed on;
- * of a request that failed and tells of none, its operation and status.
+ * of a request that failed and tells of none, its operation and status. `mayRead`: whether there is time for one more exception.
  */
-export function spanErrors(closed: ClosedTrace, names: Names): SpanError[] {
+export function spanErrors(closed: ClosedTrace, names: Names, mayRead: () => boolean = () => true): SpanError[] {
   const { columns, rows, counted, count, rawOf, analysis } = closed
   const errors = new Map<string, SpanError>()
   const explained = new Set<number>()
@@ -44,7 +44,7 @@ export function spanErrors(closed: ClosedTrace, names: Names): SpanError[] {
   for (let p = counted; p < count; p++) {
     const row = rows[p] as number
     const raw = columns.failed[row] === 1 ? rawOf(row) : null
-    const exception = raw === null ? null : exceptionOf(raw)
+    const exception = raw === null || !mayRead() ? null : exceptionOf(raw)
     const error = exception === null ? '' : errorSignature(exception)
     if (error === '') continue
     const visit = analysis.visit[p] as number
