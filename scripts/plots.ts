@@ -47,7 +47,7 @@ services:
     ports: { http: 8080 }
     healthcheck: { http: /healthz }
     environment: { GREETING: ${greeting} }
-    release: { strategy: canary, steps: [${STEPS.map((it) => `${it}%`).join(', ')}] }
+    release: { strategy: canary, analysis: off, steps: [${STEPS.map((it) => `${it}%`).join(', ')}] }
 `
   writeFileSync(join(cwd, 'weir.yaml'), manifest('one'))
   await succeeds(on, ['up'], cwd)

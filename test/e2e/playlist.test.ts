@@ -107,7 +107,7 @@ const canaryTo = async (percent: number) => {
 
 test('a canary of songs alone is reached through home, which does not change and passes baggage on: each request stays in one release', async () => {
   const url = (await status()).urls[0] ?? ''
-  const canary = '    release: { strategy: canary, steps: [1%], split: { by: request } }\n'
+  const canary = '    release: { strategy: canary, analysis: off, steps: [1%], split: { by: request } }\n'
   const uninstrumented = '    telemetry: off\n' // or home would pass baggage on whatever its code does
   replaceIn('weir.yaml', [/( {2}(?:web|songs):\n {4}build: \w+\n)/g, `$1${canary}`], [/( {4}build: home\n)/g, `$1${uninstrumented}`])
   await succeeds(['deploy'])

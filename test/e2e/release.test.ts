@@ -92,7 +92,7 @@ test('after keep the old release is started again without a build', async () => 
 
 test('a canary takes the share it is given, step by step, waits for approval, and the answers tell the tracks apart', async () => {
   const cwd = weir.folder('hello')
-  weir.write('hello', { 'weir.yaml': MANIFEST('{ strategy: canary, steps: [10%, 50%], split: { by: request }, keep: 10s }') })
+  weir.write('hello', { 'weir.yaml': MANIFEST('{ strategy: canary, analysis: off, steps: [10%, 50%], split: { by: request }, keep: 10s }') })
   const printed = await succeeds(['deploy'], { cwd })
   assert.match(printed, /serves 10 % and waits for you/)
   const url = await urlOf('hello')
@@ -165,7 +165,7 @@ test('a canary that is promoted serves everything, and one that a person takes b
 
 test('a canary that says nothing is split by request where the app answers data, and by client where it answers pages', async () => {
   const cwd = weir.example('hello', 'pages')
-  weir.write('pages', { 'weir.yaml': MANIFEST('{ strategy: canary, steps: [50%], keep: 1s }').replace('app: hello', 'app: pages') })
+  weir.write('pages', { 'weir.yaml': MANIFEST('{ strategy: canary, analysis: off, steps: [50%], keep: 1s }').replace('app: hello', 'app: pages') })
   await succeeds(['deploy'], { cwd })
   const url = await urlOf('pages')
   const place = '/api/v1/apps/pages/environments/production'
@@ -231,7 +231,7 @@ services:
 test('a changed caller reaches the callee of its own release without any header', async () => {
   const { host, port } = weir.http
   const ask = async () => JSON.parse((await get(`http://${host}:${port}/`, { headers: { host: 'pair.example.com' } })).body) as { web: string; api: string }
-  const canary = 'release: { strategy: canary, steps: [50%], split: { by: request } }'
+  const canary = 'release: { strategy: canary, analysis: off, steps: [50%], split: { by: request } }'
   const cwd = weir.write('pair', {
     'web/server.js': CALLER,
     'web/package.json': '{}',

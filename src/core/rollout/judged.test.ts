@@ -47,6 +47,7 @@ function ask(world: TinyWorld, kind: 'resume' | 'promote' | 'pause' | 'abort'): 
 const weight = (world: TinyWorld) => world.table?.split?.weight ?? null
 const waits = (world: TinyWorld) => world.state.rollout?.waits?.for ?? null
 const ended = (world: TinyWorld) => world.decisions.flatMap((it) => it.ended).at(-1)
+const running = (world: TinyWorld) => world.state.rollout?.target ?? null
 const refused = (world: TinyWorld) => world.decisions.flatMap((it) => it.consumed).at(-1)?.refused
 const steps = (...list: CanaryStep[]): Partial<ReleasePolicy> => ({ steps: list })
 
@@ -214,10 +215,10 @@ test('a commit that was taken back is refused until it is asked for again, and i
   assert.match(turned?.because.text ?? '', /commit bad was taken back as v2: canary 41 of 52 errors/)
   assert.equal(world.state.rollout, null)
   world.deploy(4)
-  assert.equal(world.state.rollout?.target, 4, 'a newer one is taken')
+  assert.equal(running(world), 4, 'a newer one is taken')
   world.ask({ kind: 'deploy', release: 3, whenBusy: 'supersede' })
   world.settle()
-  assert.equal(world.state.rollout?.target, 4, 'what is refused takes nobody’s place')
+  assert.equal(running(world), 4, 'what is refused takes nobody’s place')
   world.ask({ kind: 'deploy', release: 5, whenBusy: 'supersede', again: true })
   world.settle()
   look(world, 'pass')
