@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util'
 import type { Figure, Goal } from '../test/bench/goal.ts'
 
 /** Letter that the ids of an area begin with. */
-const AREAS: Readonly<Record<string, string>> = { deliver: 'D', telemetry: 'T' }
+const AREAS: Readonly<Record<string, string>> = { deliver: 'D', telemetry: 'T', canary: 'C' }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
