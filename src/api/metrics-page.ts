@@ -11,6 +11,7 @@ export const PLATFORM_FAMILIES = [
   'weir_telemetry_spans_total',
   'weir_telemetry_lost_total',
   'weir_telemetry_capped_total',
+  'weir_telemetry_unjournaled_total',
   'weir_telemetry_memory_bytes',
   'weir_telemetry_storage_up',
 ] as const
@@ -52,6 +53,12 @@ async function telemetryFamilies({ telemetry }: ApiPorts): Promise<Family[]> {
       type: 'counter',
       help: 'Values of a label that were counted as other, because it has too many.',
       samples: health.capped.map(({ count, ...labels }) => [{ ...labels }, count] as const),
+    },
+    {
+      name: 'weir_telemetry_unjournaled_total',
+      type: 'counter',
+      help: 'Requests that the journal had no room for: a kill at that moment would have lost them.',
+      samples: [[{}, health.unjournaled]],
     },
     { name: 'weir_telemetry_memory_bytes', type: 'gauge', help: 'Memory of the telemetry process.', samples: [[{}, health.memoryBytes]] },
     { name: 'weir_telemetry_storage_up', type: 'gauge', help: 'Whether telemetry is written to the store.', samples: [[{}, health.storage === null ? 1 : 0]] },

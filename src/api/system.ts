@@ -27,6 +27,7 @@ export const system: Handlers<Ids> = {
         accepted: telemetry.spans.accepted,
         lost: { ...telemetry.lost },
         capped: [...telemetry.capped],
+        unjournaled: telemetry.unjournaled,
         storage: telemetry.storage,
         links: telemetry.links.map((it) => ({ ...it, lost: { ...it.lost } })),
         memoryBytes: telemetry.memoryBytes,

@@ -3,7 +3,7 @@ import { fillTemplates, literal } from '../core/model/expand.ts'
 import { variablesSet } from '../core/plan/fingerprint.ts'
 import type { Operation } from '../core/plan/operations.ts'
 import type { EdgeRecord } from '../core/rollout/state.ts'
-import type { Account, ReplicaSpec, ReplicaTelemetry, ResourceSpec, SecretMount, TaskSpec } from '../drivers/driver.ts'
+import type { Account, ProcessTelemetry, ReplicaSpec, ResourceSpec, SecretMount, TaskSpec } from '../drivers/driver.ts'
 import { WeirError } from '../errors.ts'
 import type { ApplyInput } from './apply.ts'
 import type { StoredRelease } from './journal.ts'
@@ -16,17 +16,14 @@ export function replicaSpec(input: ApplyInput, operation: Extract<Operation, { k
     ...processSpec(input, release, service, operation.origin, edgeAddress),
     id: operation.id,
     argv: argvOf(release, service),
-    service: service.name,
-    origin: operation.origin,
     ports: portsInOrder(service),
     healthcheck: service.healthcheck,
     stop: service.stop,
     volumes: service.volumes,
-    telemetry: telemetryOf(input, service),
   }
 }
 
-function telemetryOf({ record }: ApplyInput, { telemetry = 'auto' }: Service): ReplicaTelemetry | null {
+function telemetryOf({ record }: ApplyInput, { telemetry = 'auto' }: Service): ProcessTelemetry | null {
   return telemetry === 'off' ? null : { app: record.app, environment: record.environment, instrument: telemetry === 'auto' }
 }
 
@@ -56,6 +53,8 @@ function processSpec(input: ApplyInput, release: StoredRelease, service: Service
   const edges = input.state.edges.filter((it) => it.caller === service.name && it.origin === origin)
   return {
     environment: input.record.id,
+    service: service.name,
+    origin,
     account: accountOf(input),
     slug: artifact.digest,
     runtime: artifact.runtime,
@@ -63,6 +62,7 @@ function processSpec(input: ApplyInput, release: StoredRelease, service: Service
     secrets: service.secrets.map((it): SecretMount => ({ ...it, version: release.configuration.secrets[it.name] ?? 0 })),
     uses: service.uses,
     limits: service.limits,
+    telemetry: telemetryOf(input, service),
   }
 }
 

@@ -41,9 +41,12 @@ export interface Account {
   readonly app: number
 }
 
-interface ProcessSpec {
+export interface ProcessSpec {
   readonly id: string
   readonly environment: string
+  readonly service: string
+  /** The release that it is of. */
+  readonly origin: number
   readonly account: Account
   /** Slug digest `sha256:…`; the process starts in its unpacked folder. */
   readonly slug: string
@@ -57,6 +60,8 @@ interface ProcessSpec {
   /** Resources whose address is injected and may stand in a value as `${resources.NAME.url}`, `.host`, `.port`, `.user`, `.password`, `.database`, `.path`. */
   readonly uses: readonly string[]
   readonly limits: { readonly cpu: number; readonly memoryBytes: number }
+  /** How it is told where its telemetry goes; null: not at all. Where that is and its key only the driver knows. */
+  readonly telemetry: ProcessTelemetry | null
 }
 export interface SecretMount {
   readonly name: string
@@ -66,18 +71,14 @@ export interface SecretMount {
 }
 
 export interface ReplicaSpec extends ProcessSpec {
-  readonly service: string
-  readonly origin: number
   /** Port names to give numbers to; the first is `PORT`, all are `PORT_<NAME>`. */
   readonly ports: readonly string[]
   readonly healthcheck: Healthcheck
   readonly stop: { readonly signal: StopSignal; readonly graceMs: number }
   readonly volumes: readonly { readonly resource: string; readonly path: string }[]
-  /** How it is told where its telemetry goes; null: not at all. Where that is and its key only the driver knows. */
-  readonly telemetry: ReplicaTelemetry | null
 }
 
-export interface ReplicaTelemetry {
+export interface ProcessTelemetry {
   readonly app: string
   /** The environment's name. */
   readonly environment: string

@@ -34,7 +34,7 @@ export class SimulatedTelemetry implements Telemetry {
 
   async health(): Promise<TelemetryHealth> {
     this.#answer()
-    return { startedAt: 0, spans: { accepted: 0, inMemory: 0 }, lost: this.lost, capped: this.capped, storage: null, links: [], memoryBytes: 0 }
+    return { startedAt: 0, spans: { accepted: 0, inMemory: 0 }, lost: this.lost, capped: this.capped, unjournaled: 0, storage: null, links: [], memoryBytes: 0 }
   }
   async know(): Promise<void> {
     this.#answer()

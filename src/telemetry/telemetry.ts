@@ -180,6 +180,8 @@ export interface TelemetryHealth {
   readonly lost: Readonly<Record<string, number>>
   /** Labels with so many values that further ones are counted as `other`. */
   readonly capped: readonly CappedValues[]
+  /** Requests since the start that the journal had no room for: a kill at that moment would have lost them. */
+  readonly unjournaled: number
   /** null: it is written to the store as it should be; else why not. */
   readonly storage: string | null
   /** Topics that are read, and places that spans are forwarded to; empty where none is configured. */

@@ -6,8 +6,9 @@ import { runCommand } from '../../spawn.ts'
 import { connectClient } from '../frame/connect.ts'
 import { failureOf } from '../output/failure.ts'
 import { bytesText } from '../output/units.ts'
+import { intakePorts } from './intake-ports.ts'
 import { takenPorts } from './ports.ts'
-import { daemons, runnerPid } from './processes.ts'
+import { daemons, intakeAddress, runnerPid } from './processes.ts'
 import { hiddenFolder, MAX_SOCKET_BYTES } from './state-folder.ts'
 
 /** One line of `weir doctor`. `warn`: it works, with less; `fail`: it does not. */
@@ -40,6 +41,7 @@ export async function examine(paths: StatePaths, env: NodeJS.ProcessEnv): Promis
     ...ports(paths, env),
     ...(await processes(paths)),
     await server(paths),
+    ...(await intake(paths)),
     await traces(paths),
   ]
   return findings.filter((it) => it !== null)
@@ -131,6 +133,14 @@ async function processes(paths: StatePaths): Promise<Finding[]> {
   ]
 }
 
+async function intake(paths: StatePaths): Promise<Finding[]> {
+  const address = await intakeAddress(paths)
+  const found = address === null ? [] : await intakePorts(address, paths.home)
+  const broken = found.filter((it) => it.problem !== null)
+  if (broken.length === 0) return found.length === 0 ? [] : [finding('intake', 'ok', `answers at ${found.map((it) => `${it.port} (${it.name})`).join(', ')}`)]
+  return broken.map((it) => finding('intake', 'warn', `${it.port}, for ${it.name}: ${it.problem}`, `look at ${paths.logs}/weir/telemetry.jsonl`))
+}
+
 /** What of traces came and what was lost; nothing where telemetry is turned off. */
 async function traces(paths: StatePaths): Promise<Finding | null> {
   if (!existsSync(paths.serverSocket) || !telemetryConfig().on) return null
@@ -149,7 +159,7 @@ async function traces(paths: StatePaths): Promise<Finding | null> {
 type TelemetryState = NonNullable<ResponseOf<'system.health'>['telemetry']>
 
 /** All that is wrong at once: while the store is away is when things are lost. */
-export function tracesFinding({ accepted, lost, capped, storage, links, memoryBytes }: TelemetryState, todo: string): Finding {
+export function tracesFinding({ accepted, lost, capped, unjournaled, storage, links, memoryBytes }: TelemetryState, todo: string): Finding {
   const losses = Object.entries(lost).map(([why, count]) => `${why} ${count}`)
   const troubles = [
     ...(storage === null ? [] : [`they are seen but not kept: ${storage}`]),
@@ -157,6 +167,7 @@ export function tracesFinding({ accepted, lost, capped, storage, links, memoryBy
   ]
   const notes = [
     ...(losses.length === 0 ? [] : [`lost or turned away: ${losses.join(', ')}`]),
+    ...(unjournaled === 0 ? [] : [`${unjournaled} requests found no room in the journal: a kill would have lost them`]),
     ...capped.map(
       (it) => `${it.label} of ${it.service === '' ? '' : `${it.service} in `}${it.environment} has too many values: ${it.count} are counted as other`,
     ),

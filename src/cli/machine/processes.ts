@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ONE_HEAP, ownEnvironment, type StatePaths, serverConfig } from '../../config.ts'
+import type { IntakeAddress } from '../../drivers/daemons.ts'
 import { WeirError } from '../../errors.ts'
 import { ownBuild } from '../../own-build.ts'
 import { programFile } from '../../programs.ts'
@@ -45,6 +46,11 @@ export async function runnerPid(paths: StatePaths): Promise<number | null> {
 /** Weir's own processes as the runner keeps them; null: no runner. */
 export async function daemons(paths: StatePaths): Promise<readonly DaemonState[] | null> {
   return (await askRunner(paths, 'daemons')) as readonly DaemonState[] | null
+}
+
+/** Where telemetry is taken in; null: nowhere, or no runner says so. */
+export async function intakeAddress(paths: StatePaths): Promise<IntakeAddress | null> {
+  return (await askRunner(paths, 'intake')) as IntakeAddress | null
 }
 
 /** Starts the runner in the background, apart from this terminal, and waits until it answers. What it has to say goes to its log. */

@@ -219,7 +219,7 @@ export function replicaSpec(id: string, slug: string, change: Partial<ReplicaSpe
 }
 
 export function taskSpec(id: string, slug: string, change: Partial<TaskSpec> = {}): TaskSpec {
-  const { service: _s, origin: _o, ports: _p, healthcheck: _h, stop: _t, volumes: _v, telemetry: _l, ...common } = replicaSpec(id, slug)
+  const { ports: _p, healthcheck: _h, stop: _t, volumes: _v, ...common } = replicaSpec(id, slug)
   return { ...common, argv: ['node', 'task.js'], timeoutMs: 20_000, ...change }
 }
 

@@ -75,7 +75,7 @@ function replica(id: string, environment: string, does: string): ReplicaSpec {
   }
 }
 function task(id: string, environment: string, does: string): TaskSpec {
-  return { ...common, id, environment, argv: [does], timeoutMs: 1_000_000 }
+  return { ...common, id, environment, service: 'web', origin: 1, telemetry: null, argv: [does], timeoutMs: 1_000_000 }
 }
 const BY_ARGV: Behaviours = {
   ...ALL_WELL,

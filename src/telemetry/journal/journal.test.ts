@@ -62,6 +62,7 @@ test('what a file has no room for is left out, and said once', () => {
   journal.request(1, bytes('small'))
   assert.deepEqual(requests(), ['1 small'])
   assert.equal(said.length, 1)
+  assert.equal(journal.skipped, 2)
 })
 
 test('without a folder that can be written there is no journal, which is said once', () => {

@@ -39,8 +39,8 @@ export class Journal {
   #file: { readonly descriptor: number; readonly path: string; readonly sinceMs: number; bytes: number } | null = null
   #before: string | null = null
   #turns = 0
-  /** Requests that are in no file. */
-  #skipped = 0
+  /** Requests that are in no file, for want of room in it: a kill would lose them. */
+  skipped = 0
   #broken = false
 
   constructor(options: JournalOptions) {
@@ -52,7 +52,7 @@ export class Journal {
     const file = this.#turn()
     if (file === null) return
     if (file.bytes + request.length > MOST_BYTES) {
-      if (this.#skipped++ === 0) this.#options.log('journal: more comes in than it takes; a kill would lose what is left out')
+      if (this.skipped++ === 0) this.#options.log('journal: more comes in than it takes; a kill would lose what is left out')
       return
     }
     this.#write(RECORD.request, Buffer.from(String(sender)), request)

@@ -38,6 +38,7 @@ export const system = {
           capped: z
             .array(z.object({ environment: z.string(), service: z.string(), label: z.string(), count: z.number() }))
             .meta({ description: 'Labels of spans with so many values that further ones are counted as `other`; how often.' }),
+          unjournaled: z.number().meta({ description: 'Requests that a kill at that moment would have lost: more came in than the journal takes.' }),
           storage: z.string().nullable().meta({ description: 'Why nothing can be kept; null: it is kept.' }),
           links: z
             .array(

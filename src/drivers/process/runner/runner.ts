@@ -272,9 +272,9 @@ export class Runner {
     return this.#store.ensure()
   }
 
-  /** null: telemetry is turned off on this machine. */
-  intake({ databaseUrl }: { databaseUrl: string | null }): IntakeAddress | null {
-    this.#intake?.entrust(databaseUrl)
+  /** null: telemetry is turned off on this machine. Who only asks leaves `databaseUrl` out. */
+  intake({ databaseUrl }: { databaseUrl?: string | null }): IntakeAddress | null {
+    if (databaseUrl !== undefined) this.#intake?.entrust(databaseUrl)
     return this.#intake?.address ?? null
   }
 

@@ -122,10 +122,10 @@ export class Sandbox {
     })
   }
 
-  /** Only replicas that were accepted by a runner that knew of telemetry are told of it. */
+  /** Only what was accepted by a runner that knew of telemetry is told of it. */
   #telemetry(own: Readonly<Record<string, string>>): Record<string, string> {
     const { telemetry } = this.#tools
-    if (telemetry === null || !('telemetry' in this.#spec)) return {}
+    if (telemetry === null || !this.#spec.telemetry) return {}
     const { intake, instrumentation } = telemetry
     return telemetryVariables(this.#spec, { address: intake.address, key: intake.keyOf(this.#spec.environment), kafka: intake.kafka, instrumentation }, own)
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { replicaSpec } from '../testing.ts'
+import { replicaSpec, taskSpec } from '../testing.ts'
 import { telemetryVariables } from './telemetry-variables.ts'
 
 const place = {
@@ -24,6 +24,13 @@ test('a replica is told where telemetry goes, with the key of its environment, a
   assert.equal(env['NODE_OPTIONS'], '--require=/var/lib/weir/instrumentation/1/register.cjs')
   assert.deepEqual([env['STATSD_HOST'], env['STATSD_PORT']], ['127.64.1.0', '8125'])
   assert.equal(env['KAFKAADDRESS'], undefined)
+})
+
+test('a task is told the same as a replica of its service', () => {
+  const { telemetry } = spec
+  const env = telemetryVariables(taskSpec('e1-migrate-1', 'sha256:1', { origin: 3, telemetry }), place, {})
+  const { OTEL_RESOURCE_ATTRIBUTES: own, ...others } = telemetryVariables(spec, place, {})
+  assert.deepEqual(env, { ...others, OTEL_RESOURCE_ATTRIBUTES: own?.replace('e1-web-v3-7', 'e1-migrate-1') })
 })
 
 test("a service's own variables win, and what is a list goes on", () => {

@@ -1,7 +1,7 @@
 import { edgeAddress, STATSD_PORT } from '../../../config.ts'
 import { KEY_HEADER } from '../../../telemetry/keys.ts'
 import type { IntakeAddress } from '../../daemons.ts'
-import type { ReplicaSpec } from '../../driver.ts'
+import type { ProcessSpec } from '../../driver.ts'
 
 export interface TelemetryPlace {
   readonly address: IntakeAddress
@@ -16,7 +16,7 @@ const BATCH_DELAY_MS = 500
 const OWN_TARGET = /^OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?ENDPOINT$/
 
 /**
- * What a replica is told about telemetry, besides its `own` variables, which win:
+ * What a replica or task is told about telemetry, besides its `own` variables, which win:
  *
  * | name                          | with a value of one's own                                                    |
  * |-------------------------------|------------------------------------------------------------------------------|
@@ -26,7 +26,7 @@ const OWN_TARGET = /^OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?ENDPOINT$/
  * | `NODE_OPTIONS`                | its own, then the instrumentation                                              |
  * | any other                     | its own                                                                        |
  */
-export function telemetryVariables(spec: ReplicaSpec, place: TelemetryPlace, own: Readonly<Record<string, string>>): Record<string, string> {
+export function telemetryVariables(spec: ProcessSpec, place: TelemetryPlace, own: Readonly<Record<string, string>>): Record<string, string> {
   if (!spec.telemetry) return {}
   const { app, environment, instrument } = spec.telemetry
   const grpc = own['OTEL_EXPORTER_OTLP_PROTOCOL'] === 'grpc'
