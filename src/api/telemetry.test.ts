@@ -81,6 +81,7 @@ test('while one place does not answer, the other does, and the answer says so', 
   const kept = (await ask<Listed>('/traces')).body
   assert.deepEqual([ids(kept), kept.missing], [[3, 4, 5, 6, 7, 8], 'recent'])
   assert.equal((await ask(`/traces/${id(5)}`)).status, 200)
+  assert.equal((await ask(`/traces/${id(99)}`)).status, 503, 'it may be where nobody answers')
   world.kept.away = true
   assert.equal((await ask('/traces')).status, 503)
   world.telemetry.silent = false

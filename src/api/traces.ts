@@ -36,8 +36,7 @@ export const traces: Handlers<'traces.list' | 'traces.show'> = {
     const { telemetry, kept } = call.ports
     const environment = await environmentId(call)
     const [recent, stored] = await Promise.allSettled([telemetry.trace(environment, id), kept.trace(environment, id)])
-    if (recent.status === 'rejected' && stored.status === 'rejected') throw stored.reason
-    const trace = found(valueOf(recent) ?? (await viewOf(call, valueOf(stored) ?? null)), `trace ${id}`, 'weir traces')
+    const trace = valueOf(recent) ?? (await viewOf(call, valueOf(stored) ?? null)) ?? notFound(id, recent, stored)
     return {
       ...trace,
       at: new Date(trace.at).toISOString(),
@@ -45,6 +44,12 @@ export const traces: Handlers<'traces.list' | 'traces.show'> = {
       tree: trace.tree.map((it) => ({ ...it, attributes: { ...it.attributes } })),
     }
   },
+}
+
+/** A trace is missing only where both places say so. */
+function notFound(id: string, ...places: readonly PromiseSettledResult<unknown>[]): never {
+  for (const place of places) if (place.status === 'rejected') throw place.reason
+  return found(null, `trace ${id}`, 'weir traces')
 }
 
 interface Filter {
