@@ -6,6 +6,7 @@ import { isWeirError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import type { Source } from '../source/source.ts'
 import type { Beside } from './beside.ts'
+import { Checks } from './checking.ts'
 import type { EnvironmentPorts } from './environment.ts'
 import { followBranches } from './follow.ts'
 import { type Journal, RENEW_MS, type ReleaseKey, type RetentionPolicy } from './journal.ts'
@@ -120,7 +121,8 @@ class Term {
     const { clock, random } = world
     const judges = new Judges({ ...world, hurry: () => this.enqueue('counters') })
     const counting = { isHurried: () => judges.isBusy, evidenceOf: (id: string) => this.enqueue(`env:${id}`) }
-    const ports = { ...world, judges, edgeAddress: options.edgeAddress, epoch: () => epoch, ...(options.point ? { point: options.point } : {}) }
+    const checks = new Checks({ ...world, answered: (id) => this.enqueue(`env:${id}`) })
+    const ports = { ...world, judges, checks, edgeAddress: options.edgeAddress, epoch: () => epoch, ...(options.point ? { point: options.point } : {}) }
     const loop = (concurrency: number, reconcile: (key: string, failures: number) => Promise<number | null>) =>
       new Loop({ clock, random, concurrency, reconcile, failed: options.failed })
     this.#environments = loop(ENVIRONMENTS_AT_ONCE, (key, failures) => reconcileToldEnvironment(ports, key, failures))

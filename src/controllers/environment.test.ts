@@ -7,6 +7,7 @@ import { NO_FAULTS, SimulatedGateway } from '../gateway/simulated.ts'
 import { SimulatedJournal } from '../store/simulated.ts'
 import { SimulatedStore } from '../store/simulated-store.ts'
 import { type Beside, NOTHING_BESIDE } from './beside.ts'
+import { Checks } from './checking.ts'
 import { reconcileEnvironment } from './environment.ts'
 import { Judges } from './judging.ts'
 
@@ -31,6 +32,12 @@ test('what is left of an environment that is gone is withdrawn once, and then le
     clock,
     random,
     judges: new Judges({ journal: new SimulatedJournal(new SimulatedStore(), clock), beside: NO_BESIDE, clock, hurry: () => {} }),
+    checks: new Checks({
+      journal: new SimulatedJournal(new SimulatedStore(), clock),
+      driver: new SimulatedDriver({ clock, random }),
+      clock,
+      answered: () => {},
+    }),
     epoch: () => 0,
     edgeAddress: () => '127.64.1.1',
   }
@@ -62,9 +69,13 @@ test('a pass asks the gateway about its own environment, once, and not for the l
   const epoch = await journal.acquire('test', true)
   const driver = new SimulatedDriver({ clock, random })
   const judges = new Judges({ journal, beside: NO_BESIDE, clock, hurry: () => {} })
+  const checks = new Checks({ journal, driver, clock, answered: () => {} })
   const pass = async () => {
     asked.length = 0
-    const done = reconcileEnvironment({ journal, driver, gateway: told, clock, random, judges, epoch: () => epoch ?? 0, edgeAddress: () => '127.64.1.1' }, id)
+    const done = reconcileEnvironment(
+      { journal, driver, gateway: told, clock, random, judges, checks, epoch: () => epoch ?? 0, edgeAddress: () => '127.64.1.1' },
+      id,
+    )
     await clock.run(1_000)
     await done
   }

@@ -12,6 +12,7 @@ import type { Driver } from '../drivers/driver.ts'
 import { isWeirError, type WeirError } from '../errors.ts'
 import type { Gateway } from '../gateway/gateway.ts'
 import { type ApplyPorts, apply, type Outcome } from './apply.ts'
+import type { Checks } from './checking.ts'
 import type { EnvironmentRecord, Journal, OperationRow, RolloutSummary } from './journal.ts'
 import { type Found, type Judges, LOOK_MS } from './judging.ts'
 import { eventsOf } from './narrate.ts'
@@ -23,6 +24,7 @@ export interface EnvironmentPorts extends ApplyPorts {
   readonly clock: Clock
   readonly random: Random
   readonly judges: Judges
+  readonly checks: Checks
   readonly epoch: () => Epoch
   /** Address of an environment's edges. */
   readonly edgeAddress: (environment: string) => string
@@ -46,6 +48,7 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
   if (!record) return clearOrphan(ports, id)
   const epoch = ports.epoch()
   const [seen, found] = await Promise.all([observe(ports, id), ports.judges.look(record)])
+  const checked = await ports.checks.look(record, seen)
   const decision = decide({
     place: placeOf(ports, record),
     state: record.state,
@@ -53,7 +56,7 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
     known: record.releases,
     seen,
     answers: record.answers,
-    findings: { ...NO_FINDINGS, judgement: found.judgement, designEffect: record.designEffect },
+    findings: { ...NO_FINDINGS, ...checked, judgement: found.judgement, designEffect: record.designEffect },
     epoch,
     now: ports.journal.now(),
     wall: ports.clock.wall(),
@@ -93,7 +96,7 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
   if (record.trouble && !decision.gone) {
     await ports.journal.noteTrouble(epoch, id, null, [{ kind: 'environment.goes-on', text: 'no longer stuck', service: null, release: null, data: {} }])
   }
-  const resyncMs = found.judgement ? LOOK_MS : RESYNC_MS * (1 + ports.random.next())
+  const resyncMs = found.judgement || checked ? LOOK_MS : RESYNC_MS * (1 + ports.random.next())
   return decision.gone ? null : Math.min(decision.wakeInMs ?? resyncMs, resyncMs)
 }
 

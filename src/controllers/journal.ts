@@ -185,6 +185,7 @@ export interface RouteLatency {
   readonly origin: number
   readonly route: string
   readonly requests: number
+  readonly errors: number
   /** Sparse sketch, see core/model/latency-sketch.ts. */
   readonly latency: readonly number[]
 }

@@ -46,6 +46,15 @@ export function driverContract(name: string, make: () => Promise<DriverUnderTest
       assert.equal(replica?.restarts, 0)
     })
 
+    test('a replica is asked past the gateway, and one that is not there does not answer as it should', async () => {
+      const request = { port: 'http', path: '/', expect: 200, timeoutMs: 2_000 }
+      const good = await world.driver.ask('c1-web-v1-1', request)
+      assert.deepEqual(good, { ok: true, cause: null })
+      const { ok, cause } = await world.driver.ask('c1-web-v9-9', request)
+      assert.equal(ok, false)
+      assert.equal(typeof cause, 'string')
+    })
+
     test('it is observed from the moment that its start was accepted', async () => {
       await world.driver.startReplica(world.replica('c1-web-v1-2', 'c1', 'serves'), epoch)
       assert.ok(['starting', 'ready'].includes((await replicaOf('c1', 'c1-web-v1-2'))?.phase ?? 'not there'))

@@ -21,12 +21,22 @@ export interface Driver {
   removeResource(environment: string, name: string, withData: boolean, epoch: Epoch): Promise<void>
   /** Everything of one environment that exists, in any phase. */
   observe(environment: string): Promise<ObservedEnvironment>
+  /** One request to a port of a replica, past the gateway; `ok`: the status was the one expected. An id that is not there is not ok. */
+  ask(id: string, request: ReplicaRequest): Promise<{ readonly ok: boolean; readonly cause: string | null }>
   /** Environments of which anything exists: to find what nobody wants any more. */
   environments(): Promise<readonly string[]>
   /** Called with an environment's id when something of it changed: a hint to look again, may be lost. Returns the way to stop. */
   watch(changed: (environment: string) => void): () => void
   /** Takes over from lower epochs: from now on they are refused. */
   fence(epoch: Epoch): Promise<void>
+}
+
+export interface ReplicaRequest {
+  /** Name of the port. */
+  readonly port: string
+  readonly path: string
+  readonly expect: number
+  readonly timeoutMs: number
 }
 
 export interface ObservedEnvironment {

@@ -34,8 +34,8 @@ export async function loadLook(query: Query, environment: string, rollout: strin
 export async function loadLatencies(query: Query, environment: string, withinMs: number): Promise<readonly RouteLatency[]> {
   const rows = await query.prepared<Omit<RouteLatency, 'latency'> & { latency: readonly (readonly number[])[] }>(
     'latencies',
-    `select service, origin, route, sum(requests - aborted)::bigint as requests, json_agg(latency) as latency
-     from (select service, origin, route, requests, aborted, latency from counters
+    `select service, origin, route, sum(requests - aborted)::bigint as requests, sum(errors)::bigint as errors, json_agg(latency) as latency
+     from (select service, origin, route, requests, aborted, errors, latency from counters
        where environment = $1 and stored_at > now() - $2 * interval '1 ms' order by stored_at desc limit ${LATENCY_ROWS}) c
      group by 1, 2, 3 order by 1, 2, 3`,
     [environment, withinMs],

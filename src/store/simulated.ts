@@ -233,8 +233,9 @@ export class SimulatedJournal implements Journal {
       return [...groups.values()].flatMap((rows) => {
         const [first] = rows
         const requests = rows.reduce((sum, row) => sum + row.requests - row.aborted, 0)
+        const errors = rows.reduce((sum, row) => sum + row.errors, 0)
         return first
-          ? [{ service: first.service, origin: first.origin, route: first.route, requests, latency: mergeSketches(rows.map((row) => row.latency)) }]
+          ? [{ service: first.service, origin: first.origin, route: first.route, requests, errors, latency: mergeSketches(rows.map((row) => row.latency)) }]
           : []
       })
     })

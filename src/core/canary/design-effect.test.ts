@@ -35,7 +35,10 @@ test('slow requests that come together have one as large as the crowds are', () 
 })
 
 test('too little says nothing', () => {
-  assert.equal(effectOf(() => 20, 40), 1)
+  assert.equal(
+    effectOf(() => 20, 40),
+    1,
+  )
   assert.equal(
     effectOf(() => 0),
     1,

@@ -1,7 +1,7 @@
 import type { Epoch } from '../../core/model/epoch.ts'
 import type { ReplicaUsage } from '../../core/model/replica.ts'
 import { RpcClient } from '../../rpc/client.ts'
-import type { Driver, ObservedEnvironment, ReplicaSpec, ResourceSpec, SecretMount, TaskSpec } from '../driver.ts'
+import type { Driver, ObservedEnvironment, ReplicaRequest, ReplicaSpec, ResourceSpec, SecretMount, TaskSpec } from '../driver.ts'
 
 /** Opens sealed secrets: those that an environment's spec names, to their values. */
 export type OpenSecrets = (environment: string, secrets: readonly SecretMount[]) => Promise<Readonly<Record<string, string>>>
@@ -46,6 +46,10 @@ export class ProcessDriver implements Driver {
 
   async observe(environment: string): Promise<ObservedEnvironment> {
     return (await this.#runner.call('observe', { environment })) as ObservedEnvironment
+  }
+
+  async ask(id: string, request: ReplicaRequest): Promise<{ readonly ok: boolean; readonly cause: string | null }> {
+    return (await this.#runner.call('ask', { id, request })) as { readonly ok: boolean; readonly cause: string | null }
   }
 
   /** Replicas that run. */

@@ -2,7 +2,7 @@ import type { Epoch } from '../../core/model/epoch.ts'
 import type { ExitStatus, ObservedReplica, ObservedResource, ObservedTask } from '../../core/model/replica.ts'
 import type { Clock, Random } from '../../core/model/world.ts'
 import { WeirError } from '../../errors.ts'
-import type { Driver, ObservedEnvironment, ReplicaSpec, ResourceSpec, TaskSpec } from '../driver.ts'
+import type { Driver, ObservedEnvironment, ReplicaRequest, ReplicaSpec, ResourceSpec, TaskSpec } from '../driver.ts'
 import { ALL_WELL, type Behaviours, type DriverFaults, NO_FAULTS } from './behaviour.ts'
 import type { HistoryEntry } from './history.ts'
 
@@ -175,6 +175,14 @@ export class SimulatedDriver implements Driver {
     const answer = this.truth(environment)
     this.#lastAnswer.set(environment, answer)
     return answer
+  }
+
+  async ask(id: string, { port }: ReplicaRequest): Promise<{ readonly ok: boolean; readonly cause: string | null }> {
+    await this.#delay()
+    if (this.#chance(this.#faults.unreachable)) throw unreachable()
+    const replica = this.#replicas.get(id)?.seen
+    if (replica?.ports[port] === undefined) return { ok: false, cause: `${id} has no port ${port}` }
+    return replica.phase === 'ready' ? { ok: true, cause: null } : { ok: false, cause: `${id} does not answer` }
   }
 
   async environments(): Promise<readonly string[]> {

@@ -66,7 +66,7 @@ export function countersContract(contract: Contract): void {
     const id = await fixture.ensureEnvironment(SHOP)
     await journal.commitCounters(epoch, [
       block('w1', 1, id, 5, { latency: [10, 3, 20, 2] }),
-      block('w1', 2, id, 7, { latency: [20, 6], aborted: 1 }),
+      block('w1', 2, id, 7, { latency: [20, 6], aborted: 1, errors: 2 }),
       block('w1', 3, id, 1, { origin: 2 }),
       block('w1', 4, id, 2, { route: '/other' }),
       block('w1', 5, 'e999', 2),
@@ -80,7 +80,7 @@ export function countersContract(contract: Contract): void {
         ['web', 1, '/other', 2],
       ],
     )
-    assert.deepEqual(routes[1]?.latency, [10, 3, 20, 8])
+    assert.deepEqual([routes[1]?.latency, routes[1]?.errors, routes[0]?.errors], [[10, 3, 20, 8], 2, 0])
   })
 
   contract('the newest look at a rollout stays until there is a newer one', async (fixture) => {

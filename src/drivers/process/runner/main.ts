@@ -36,6 +36,7 @@ function handlers(runner: Runner): Handlers {
     ensureResource: (args: Args<'ensureResource'>) => runner.ensureResource(args),
     removeResource: (args: Args<'removeResource'>) => runner.removeResource(args),
     observe: (args: Args<'observe'>) => runner.observe(args),
+    ask: (args: Args<'ask'>) => runner.ask(args),
     usage: (args: Args<'usage'>) => runner.usage(args),
     environments: () => runner.environments(),
     fence: (args: Args<'fence'>) => runner.fence(args),

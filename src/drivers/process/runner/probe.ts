@@ -13,11 +13,16 @@ const MOST_SAID = 160
 
 /**
  * Asks once, over a plain socket: a status line is all that is needed of a good answer, and of a bad one also the first line of what it says.
+ * Good is any status below 400, or the one that is expected.
  *
  * @example await probeNetwork({ kind: 'http', path: '/healthz', port: 'http' }, 20007, 1000)
  * // { ok: false, cause: 'GET /healthz answered 503: not well: the cache is cold', nobodyListens: false }
  */
-export function probeNetwork(probe: Extract<HealthProbe, { kind: 'http' | 'tcp' }>, port: number, timeoutMs: number): Promise<ProbeResult> {
+export function probeNetwork(
+  probe: Extract<HealthProbe, { kind: 'http' | 'tcp' }> & { readonly expect?: number },
+  port: number,
+  timeoutMs: number,
+): Promise<ProbeResult> {
   return new Promise((resolve) => {
     const what = probe.kind === 'http' ? `GET ${probe.path}` : `a connection to port ${port}`
     const socket = connect({ host: '127.0.0.1', port })
@@ -41,7 +46,7 @@ export function probeNetwork(probe: Extract<HealthProbe, { kind: 'http' | 'tcp' 
       if (answer.length < 12) return
       status = /^HTTP\/1\.[01] (\d{3})/.exec(answer)?.[1]
       if (!status) return fail(`${what} answered something that is not HTTP`)
-      if (Number(status) < 400) return settle(OK)
+      if (probe.expect === undefined ? Number(status) < 400 : Number(status) === probe.expect) return settle(OK)
       if (answer.length >= MOST_READ) bad()
     })
     socket.on('error', (error: NodeJS.ErrnoException) => (status ? bad() : fail(`${what}: ${error.code ?? error.message}`, error.code === 'ECONNREFUSED')))

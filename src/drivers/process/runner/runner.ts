@@ -6,7 +6,7 @@ import type { ReplicaUsage } from '../../../core/model/replica.ts'
 import { WeirError } from '../../../errors.ts'
 import type { BuildPlace, ConfinedJob, ObservedJob } from '../../confined.ts'
 import type { DaemonSpec, IntakeAddress, StoreConnection } from '../../daemons.ts'
-import type { ObservedEnvironment, ReplicaSpec, ResourceSpec, TaskSpec } from '../../driver.ts'
+import type { ObservedEnvironment, ReplicaRequest, ReplicaSpec, ResourceSpec, TaskSpec } from '../../driver.ts'
 import { clearBuild, closeCaches, placeBuild } from './build-place.ts'
 import { DaemonSet } from './daemon-set.ts'
 import { readRecord, readRecords, removeRecord, writeRecord } from './durable.ts'
@@ -23,6 +23,7 @@ import { removeOldLogs } from './old-logs.ts'
 import { Ports } from './ports.ts'
 import { AppDatabases } from './postgres/app-databases.ts'
 import { StoreDatabase } from './postgres/store.ts'
+import { probeNetwork } from './probe.ts'
 import { bootId } from './proc.ts'
 import { keepQueuedConnections, restoreQueuedConnections } from './queued-connections.ts'
 import { Replica, type ReplicaRecord } from './replica.ts'
@@ -178,6 +179,13 @@ export class Runner {
       tasks: here(this.#tasks).map((it) => it.observe()),
       resources: this.#tools.resources.observe(environment),
     }
+  }
+
+  async ask({ id, request: { port, path, expect, timeoutMs } }: { id: string; request: ReplicaRequest }): Promise<{ ok: boolean; cause: string | null }> {
+    const number = this.#replicas.get(id)?.ports[port]
+    if (number === undefined) return { ok: false, cause: `${id} has no port ${port}` }
+    const result = await probeNetwork({ kind: 'http', path, port, expect }, number, timeoutMs)
+    return result.ok ? { ok: true, cause: null } : { ok: false, cause: result.cause }
   }
 
   /** Asked for now and then by those who show it; nothing is measured otherwise. */
