@@ -10,7 +10,10 @@ export async function status(session: Session): Promise<undefined> {
   const context = await session.app()
   const client = await session.client()
   const { rollout } = await client.call('rollout.current', { params: context })
-  if (rollout === null) return void (await session.print(null, () => ['no rollout is running']))
+  if (rollout === null) {
+    await session.print(null, () => ['no rollout is running; weir canary why shows what the newest release was judged by'])
+    return undefined
+  }
   const [evidence, trials] = await Promise.all([
     rollout.verdict === null ? null : client.call('rollouts.evidence', { params: { ...context, rollout: rollout.id } }),
     client.call('trials.list', { params: context, query: { limit: TRIALS_SHOWN } }),

@@ -1,4 +1,4 @@
-import type { Environment, ReleaseView, ReplicaView, RolloutView, ServiceView } from '../../packages/client/src/types.ts'
+import type { Environment, EvidenceView, ReleaseView, ReplicaView, RolloutView, ServiceView } from '../../packages/client/src/types.ts'
 
 /** Views as the server gives them, for tests: each takes what is special about it. */
 export const AT = '2026-01-31T12:00:00.000Z'
@@ -105,4 +105,24 @@ export function aRollout(target: number, over: Partial<RolloutView> = {}): Rollo
     endedAt: null,
     ...over,
   }
+}
+
+export function anEvidence(over: Partial<EvidenceView> = {}): EvidenceView {
+  const test = { name: 'errors web', indicator: 'errors', service: 'web', route: null, canary: 41, total: 52, expected: 5.2, dryRun: false }
+  return {
+    rollout: 'r5',
+    verdict: aVerdict(),
+    tests: [{ ...test, logE: 20.8, threshold: 5.8, state: 'fails', text: 'canary 41 of 52 errors, expected 5.2; by chance 1 in 10⁹' }],
+    unit: 'request',
+    designEffect: 1,
+    falseAlarm: 0.01,
+    cursor: 7,
+    replay: null,
+    ...over,
+  }
+}
+
+export function aVerdict(over: Partial<NonNullable<RolloutView['verdict']>> = {}): NonNullable<RolloutView['verdict']> {
+  const counted = { canary: 100, stable: 900, unit: 'requests' } as const
+  return { kind: 'fail', text: 'canary 41 of 52 errors, expected 5.2; POST /pay worst', needsS: null, share: 0.1, counted, unproven: ['web /rare'], ...over }
 }
