@@ -1,13 +1,15 @@
-import type { AppGraph, Service } from '../../src/core/model/app-graph.ts'
+import { STANDARD_ANALYSIS } from '../../src/core/canary/analysis.ts'
+import type { AppGraph, ReleasePolicy, Service } from '../../src/core/model/app-graph.ts'
 import type { KnownRelease } from '../../src/core/rollout/begin.ts'
 import { graph, release, service } from '../../src/core/testing.ts'
 import type { SeededRandom } from './clock.ts'
 
 /** An app as somebody might have it: a chain or a fan of services, sometimes a worker, a volume, migrations, a canary. */
-export function randomGraph(random: SeededRandom): AppGraph {
+export function randomGraph(random: SeededRandom, policies: SeededRandom | null): AppGraph {
   const count = 2 + random.below(4)
   const names = ['db-proxy', 'users', 'songs', 'cart', 'web', 'mailer'].slice(0, count)
   const canary = random.next() < 0.5
+  const careful = canary && policies ? carefulPolicy(policies) : null
   const services: Service[] = names.map((name, i) => {
     const callees = names.slice(0, i).filter(() => random.next() < 0.5)
     const stateful = i === 0 && random.next() < 0.3
@@ -24,6 +26,7 @@ export function randomGraph(random: SeededRandom): AppGraph {
         steps: canary ? [{ weight: 5 }, { weight: 50 }] : [],
         split: null,
         keepMs: random.pick([0, 30_000, 300_000]),
+        ...(stateful ? {} : careful),
       },
       routes: i === count - 1 ? [{ host: null, path: '/', port: 'http' }] : [],
     })
@@ -32,6 +35,28 @@ export function randomGraph(random: SeededRandom): AppGraph {
     services.push(service('worker', { ports: {}, healthcheck: { kind: 'none', intervalMs: 1000, timeoutMs: 1000, retries: 3, startPeriodMs: 10_000 } }))
   const stateful = services.some((it) => it.volumes.length > 0)
   return graph(services, stateful ? { resources: { data: { kind: 'volume', name: 'data' } } } : {})
+}
+
+/** A release that is judged, or checked, with short times, so that they pass while things go wrong. */
+function carefulPolicy(policies: SeededRandom): Partial<ReleasePolicy> {
+  const onInconclusive = policies.pick([{ kind: 'hold' }, { kind: 'widen' }, { kind: 'rollback' }] as const)
+  const analysis = STANDARD_ANALYSIS
+  const steps = [
+    { weight: 5, atMostMs: 20_000 },
+    { weight: 25, atLeastMs: 5_000, atMostMs: 20_000 },
+    policies.next() < 0.3 ? { weight: 50, approve: true } : { weight: 50 },
+  ]
+  switch (policies.below(3)) {
+    case 0:
+      return { strategy: 'canary', steps, analysis, onInconclusive }
+    case 1:
+      return { strategy: 'blue-green', steps: [], checks: { before: [], after: { forMs: policies.pick([0, 15_000]), errors: 0.05 } } }
+    default: {
+      const then = policies.pick(['canary', 'promote', 'stop'] as const)
+      const shadow = { share: 0.1, methods: ['GET'], diff: false, atMostMs: 20_000, then }
+      return { strategy: 'shadow', steps: then === 'canary' ? steps : [], analysis, onInconclusive, shadow }
+    }
+  }
 }
 
 /** The next release of the app: some services get new code. */

@@ -1,3 +1,4 @@
+import type { AppGraph } from '../../src/core/model/app-graph.ts'
 import { type EnvironmentState, INITIAL_STATE } from '../../src/core/rollout/state.ts'
 import type { ReplicaSpec } from '../../src/drivers/driver.ts'
 import type { SimulatedDriver } from '../../src/drivers/simulated/driver.ts'
@@ -5,6 +6,8 @@ import { isWeirError } from '../../src/errors.ts'
 import type { SimulatedGateway } from '../../src/gateway/simulated.ts'
 import type { SimulatedStore } from '../../src/store/simulated-store.ts'
 import type { SimulatedClock } from './clock.ts'
+
+const UNDECIDED: ReadonlySet<string> = new Set(['splitting', 'shadowing', 'checking', 'watching'])
 
 interface Watched {
   readonly clock: SimulatedClock
@@ -18,6 +21,8 @@ interface Watched {
  * What must hold whatever happens. Some are checked at every effect, the rest when everything has come to rest:
  *
  * - effects: a stopped replica is in no worker's table · order kept · a task runs once · weights in 0…100
+ *   the old release is whole until there is a verdict
+ * - rest: a rollout that is judged was promoted by proof or by a person's word
  * - rest: every acknowledged command has an outcome · every rollout has ended or says why it waits · what runs is what is wanted, no more ·
  *   the table shows exactly what is ready · what serves is a release that was promoted
  */
@@ -53,6 +58,7 @@ export class Invariants {
       publish: ([table]) => {
         const { split } = table as { split: { weight: number } | null }
         if (split && !(split.weight >= 0 && split.weight <= 100)) this.violated(`weight ${split.weight}`)
+        this.#checkBaseWhole()
       },
     })
   }
@@ -62,7 +68,7 @@ export class Invariants {
     const row = store.must(environment)
     const state = this.#state()
     for (const command of row.commands) if (command.outcome === 'pending') this.violated(`command ${command.id} was acknowledged and never taken`)
-    if (state.rollout && !['splitting', 'held'].includes(state.rollout.phase.name))
+    if (state.rollout && (!['splitting', 'shadowing', 'held'].includes(state.rollout.phase.name) || !state.rollout.waits))
       this.violated(`rollout ${state.rollout.id} still ${state.rollout.phase.name}`)
     if (state.waiting.length > 0 && !state.rollout) this.violated('rollouts wait for nothing')
 
@@ -76,6 +82,34 @@ export class Invariants {
     if (state.current !== null && !row.releases.get(state.current)?.promoted) this.violated(`v${state.current} serves and was never promoted`)
     this.#checkTable(state)
     this.#checkTasks()
+    this.#checkGrounds()
+  }
+
+  /** While the target is compared, copied to, checked or watched, as many replicas of the base are wanted as before. */
+  #checkBaseWhole(): void {
+    const state = this.#state()
+    const { rollout } = state
+    if (!rollout || rollout.base === null || !UNDECIDED.has(rollout.phase.name)) return
+    const row = this.#watched.store.must(this.#watched.environment)
+    const base = row.releases.get(rollout.base)
+    const graph = base ? (JSON.parse(base.document) as { graph: AppGraph }).graph : null
+    for (const { service, manner } of rollout.stages.flat()) {
+      const spec = graph?.services[service]
+      const origin = base?.origins?.[service]
+      if (!spec || manner === 'replace' || origin === undefined || state.setbacks[`${service}@${origin}`]) continue
+      if (state.stopped.includes('*') || state.stopped.includes(service)) continue
+      const wanted = state.wishes[service] ?? spec.scale.min
+      const there = Object.values(state.replicas).filter((it) => it.service === service && it.origin === origin && !it.retired).length
+      if (there < wanted) this.violated(`${service}@${origin} has ${there} of ${wanted} replicas while ${rollout.id} is ${rollout.phase.name}`)
+    }
+  }
+
+  /** Nothing was counted here, so whatever was promoted of what is judged was so by a person, and says so. */
+  #checkGrounds(): void {
+    for (const { id, strategy, outcome, because } of this.#watched.store.must(this.#watched.environment).rollouts.values()) {
+      if (outcome !== 'promoted' || !(strategy === 'shadow' || strategy === 'canary') || because?.code === 'approved') continue
+      this.violated(`${id} (${strategy}) was promoted because of ${because?.text ?? 'nothing'}`)
+    }
   }
 
   /** What every worker routes by is what is really ready. */

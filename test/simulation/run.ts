@@ -47,7 +47,12 @@ interface Simulation {
  * One environment's life under one seed: `rollouts` deploys, rollbacks and commands in between, a crash in each and three faults around
  * it, then rest, then the invariants. The same seed gives the same run, to the last call.
  */
-export async function simulate(seed: number, rollouts: number, inspect: (simulation: Simulation) => void = () => {}): Promise<SimulationResult> {
+export async function simulate(
+  seed: number,
+  rollouts: number,
+  inspect: (simulation: Simulation) => void = () => {},
+  { judged = false }: { readonly judged?: boolean } = {},
+): Promise<SimulationResult> {
   const random = new SeededRandom(seed)
   const clock = new SimulatedClock()
   const store = new SimulatedStore()
@@ -60,7 +65,7 @@ export async function simulate(seed: number, rollouts: number, inspect: (simulat
     faults: { ...NO_GATEWAY_FAULTS, slowestAckMs: 5 + random.below(300), workerCrash: random.next() < 0.3 ? 0.05 : 0, lostHint: random.next() < 0.3 ? 0.3 : 0 },
   })
   const environment = store.createEnvironment({ tenant: 'acme', app: 'shop', environment: 'production' })
-  const graph = randomGraph(random)
+  const graph = randomGraph(random, judged ? new SeededRandom(seed + 4) : null)
   const invariants = new Invariants({ clock, store, driver, gateway, environment })
   const simulation: Simulation = {
     random,

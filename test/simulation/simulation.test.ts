@@ -11,6 +11,7 @@ const REGRESSIONS: readonly number[] = [
 ]
 const SEEDS = 60
 const ROLLOUTS_PER_SEED = 5
+const JUDGED_SEEDS = 30
 
 for (const seed of REGRESSIONS) {
   test(`seed ${seed} holds every invariant`, async () => {
@@ -21,6 +22,13 @@ for (const seed of REGRESSIONS) {
 test(`${SEEDS * ROLLOUTS_PER_SEED} rollouts with a crash and three faults each hold every invariant`, async () => {
   for (let seed = 1; seed <= SEEDS; seed++) {
     const { violations } = await simulate(seed, ROLLOUTS_PER_SEED)
+    assert.deepEqual(violations, [], `seed ${seed}`)
+  }
+})
+
+test(`${JUDGED_SEEDS * ROLLOUTS_PER_SEED} rollouts that are judged, copied to or checked, and of which nothing is ever counted, hold every invariant`, async () => {
+  for (let seed = 1; seed <= JUDGED_SEEDS; seed++) {
+    const { violations } = await simulate(seed, ROLLOUTS_PER_SEED, undefined, { judged: true })
     assert.deepEqual(violations, [], `seed ${seed}`)
   }
 })
