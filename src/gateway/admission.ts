@@ -1,6 +1,6 @@
 import type { TargetGroup, TrafficSplit } from '../core/model/routing.ts'
 import { clientOf, type Mark, markOf, type Track, withMark } from './baggage.ts'
-import { CLIENT_COOKIE, cookieValue, drawOf, identify } from './client-identity.ts'
+import { CLIENT_COOKIE, cookieValue, type Draw, drawOf, identify } from './client-identity.ts'
 import type { Group, Place } from './directory.ts'
 import { LABELS, type Label } from './evidence.ts'
 import type { Added } from './forward-headers.ts'
@@ -41,42 +41,31 @@ export function admit(place: Place, head: RequestHead, peer: string, header: (na
   const { table, judged } = place.environment
   const { split } = table
   const baggage = entry ? null : markOf(head.baggage)
-  let newCookie: string | null = null
-  let client: string | null = null
-  const draw = (by: TrafficSplit['by'], rollout: string): number | null => {
-    if (by.kind === 'request') return context.random() * 100
-    let unit: string | null
-    if (by.kind === 'client') {
-      const identity = identify(head, forwarded?.client ?? peer, () => hexId(8))
-      newCookie = identity.newCookie
-      unit = identity.client
-    } else unit = by.kind === 'header' ? header(by.name) : cookieValue(head.cookie, by.name)
-    if (unit === null) return null
-    const drawn = drawOf(unit, rollout, context.key)
-    client = drawn.client
-    return drawn.position
+  const track = place.listener.kind === 'edge' ? place.listener.track : 'entry'
+  let unit: Unit | null = null
+  let position: number | null = null
+  if (split !== null) {
+    if (entry && split.by.kind !== 'request') {
+      unit = unitOf(split.by, split.rollout, head, forwarded?.client ?? peer, header, context.key)
+      if (unit !== null) position = unit.position
+    } else if (entry || track === 'split') position = context.random() * 100
   }
-  const decision = decideTrack({
-    track: place.listener.kind === 'edge' ? place.listener.track : 'entry',
-    split,
-    baggage,
-    position: () => (split === null || !entry ? context.random() * 100 : draw(split.by, split.rollout)),
-  })
+  const decision = decideTrack({ track, split, baggage, position })
   let mark: Mark | null = decision.write
   let label: Label | null = null
   if (judged !== null) {
-    const { unit } = judged.judged
     let side = decision.counted
     if (split === null) {
       const { trial } = table
       if (!entry || trial === null) side = sideOfTrial(baggage)
       else {
-        side = sideOf(trial.weight, draw({ kind: unit }, trial.id))
+        if (trial.unit === 'client') unit = unitOf({ kind: 'client' }, trial.id, head, forwarded?.client ?? peer, header, context.key)
+        side = sideOf(trial.weight, unit === null ? context.random() * 100 : unit.position)
         mark = side === 'canary' ? 'trial-canary' : 'trial-stable'
       }
     }
-    if (unit === 'client' && !entry) client = clientOf(head.baggage)
-    label = labelOf(side, unit, client, entry)
+    if (judged.judged.unit === 'request') label = side === 'unknown' ? null : LABELS[side]
+    else label = labelOf(side, entry ? (unit?.client ?? null) : clientOf(head.baggage), entry)
   }
   const group = groupOf(place, decision.serve)
   const hop = context.spans?.begin(place, group, head.trace, isLoopback(peer)) ?? null
@@ -91,15 +80,35 @@ export function admit(place: Place, head: RequestHead, peer: string, header: (na
       forwarded,
       shadow: decision.write === 'shadow',
     },
-    setCookie: newCookie === null ? null : `${CLIENT_COOKIE}=${newCookie as string}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax`,
+    setCookie: unit === null || unit.newCookie === null ? null : `${CLIENT_COOKIE}=${unit.newCookie}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax`,
     label,
   }
 }
 
+interface Unit extends Draw {
+  readonly newCookie: string | null
+}
+
+/** null: the header or cookie that the split goes by is missing. */
+function unitOf(
+  by: Exclude<TrafficSplit['by'], { kind: 'request' }>,
+  rollout: string,
+  head: RequestHead,
+  address: string,
+  header: (name: string) => string | null,
+  key: string,
+): Unit | null {
+  if (by.kind === 'client') {
+    const { client, newCookie } = identify(head, address, () => hexId(8))
+    return { ...drawOf(client, rollout, key), newCookie }
+  }
+  const value = by.kind === 'header' ? header(by.name) : cookieValue(head.cookie, by.name)
+  return value === null ? null : { ...drawOf(value, rollout, key), newCookie: null }
+}
+
 /** Where clients are what is randomised, a request at the entry without one was not drawn, and proves nothing. */
-function labelOf(side: Track | 'unknown', unit: 'request' | 'client', client: string | null, entry: boolean): Label | null {
+function labelOf(side: Track | 'unknown', client: string | null, entry: boolean): Label | null {
   if (side === 'unknown') return null
-  if (unit === 'request') return LABELS[side]
   if (client === null) return entry ? null : LABELS[side]
   return { side, client }
 }

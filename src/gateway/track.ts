@@ -7,8 +7,8 @@ export interface Hop {
   readonly split: TrafficSplit | null
   /** What the caller's baggage says; at the entry it comes from outside and is not looked at. */
   readonly baggage: Mark | null
-  /** Where the unit of the split stands, 0 ≤ position < 100; null: it has none (header or cookie missing). Asked for only when needed. */
-  readonly position: () => number | null
+  /** Where the unit of the split stands, 0 ≤ position < 100; null: it has none (header or cookie missing), or nobody asks. */
+  readonly position: number | null
 }
 
 export interface TrackDecision {
@@ -18,6 +18,13 @@ export interface TrackDecision {
   readonly counted: Track | 'unknown'
   /** What to write into baggage; null: leave it as it came. */
   readonly write: Track | 'shadow' | null
+}
+
+const UNSPLIT: TrackDecision = { serve: 'stable', counted: 'stable', write: null }
+const SHADOW: TrackDecision = { serve: 'canary', counted: 'unknown', write: 'shadow' }
+const ASSIGNED: Readonly<Record<Track, TrackDecision>> = {
+  stable: { serve: 'stable', counted: 'stable', write: 'stable' },
+  canary: { serve: 'canary', counted: 'canary', write: 'canary' },
 }
 
 /**
@@ -38,25 +45,21 @@ export interface TrackDecision {
  * Baggage that came from outside is taken out at the entry, split or not. Marks of a trial that is over count as lost.
  */
 export function decideTrack(hop: Hop): TrackDecision {
-  if (hop.track === 'shadow' || (hop.track !== 'entry' && hop.baggage === 'shadow')) return { serve: 'canary', counted: 'unknown', write: 'shadow' }
-  if (hop.track === 'canary') return assigned('canary')
-  if (hop.split === null) return { serve: 'stable', counted: 'stable', write: null }
+  if (hop.track === 'shadow' || (hop.track !== 'entry' && hop.baggage === 'shadow')) return SHADOW
+  if (hop.track === 'canary') return ASSIGNED.canary
+  if (hop.split === null) return UNSPLIT
   switch (hop.track) {
     case 'entry':
-      return assigned(sideOf(hop.split.weight, hop.position()))
+      return ASSIGNED[sideOf(hop.split.weight, hop.position)]
     case 'stable':
-      return assigned('stable')
+      return ASSIGNED.stable
     case 'baggage':
     case 'split':
       if (hop.baggage === 'stable' || hop.baggage === 'canary')
         return { serve: hop.split.weight > 0 ? hop.baggage : 'stable', counted: hop.baggage, write: null }
       if (hop.track === 'baggage') return { serve: 'stable', counted: 'unknown', write: null }
-      return assigned(sideOf(hop.split.weight, hop.position()))
+      return ASSIGNED[sideOf(hop.split.weight, hop.position)]
   }
-}
-
-function assigned(track: Track): TrackDecision {
-  return { serve: track, counted: track, write: track }
 }
 
 /** Raising the weight keeps members: whoever stood below the old weight stands below the new one. */
