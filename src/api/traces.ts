@@ -49,7 +49,7 @@ export const traces: Handlers<'traces.list' | 'traces.show'> = {
 /** A trace is missing only where both places say so. */
 function notFound(id: string, ...places: readonly PromiseSettledResult<unknown>[]): never {
   for (const place of places) if (place.status === 'rejected') throw place.reason
-  return found(null, `trace ${id}`, 'weir traces')
+  return found<never>(null, `trace ${id}`, 'weir traces')
 }
 
 interface Filter {
