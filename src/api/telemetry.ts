@@ -15,7 +15,13 @@ export const telemetry: Handlers<'graph.show' | 'why.show'> = {
   'why.show': async (call) => {
     const { service, minutes } = call.query
     const why = await call.ports.telemetry.why(await environmentId(call), { service, windowMs: minutes * 60_000 })
-    return { ...why, at: timeOf(why.at), ranked: why.ranked.map((it) => ({ ...it, evidence: [...it.evidence] })) }
+    return {
+      ...why,
+      at: timeOf(why.at),
+      since: why.since === null ? null : timeOf(why.since),
+      holes: [...why.holes],
+      ranked: why.ranked.map((it) => ({ ...it, evidence: [...it.evidence] })),
+    }
   },
 }
 

@@ -46,7 +46,15 @@ export class SimulatedTelemetry implements Telemetry {
   async why(environment: string, { service }: { readonly service: string }): Promise<WhyView> {
     this.#answer()
     return (
-      this.#reasons.get(`${environment} ${service}`) ?? { at: this.#now(), service, sentence: `no request through ${service} was traced lately`, ranked: [] }
+      this.#reasons.get(`${environment} ${service}`) ?? {
+        at: this.#now(),
+        service,
+        sentence: `no request through ${service} was traced lately`,
+        since: null,
+        load: null,
+        holes: [],
+        ranked: [],
+      }
     )
   }
   async traces(environment: string, { service, errors, minMs, before, limit }: TraceFilter): Promise<readonly TraceLine[]> {

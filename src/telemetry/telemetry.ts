@@ -81,6 +81,12 @@ export interface WhyView {
   readonly service: string
   /** One sentence for people. */
   readonly sentence: string
+  /** Since when the first of `ranked` is slow, in milliseconds since 1970. */
+  readonly since: number | null
+  /** Visits a second of the first of `ranked`. */
+  readonly load: { readonly before: number; readonly now: number } | null
+  /** Services that more than a tenth of the spans never came from: of these less is known than it seems. */
+  readonly holes: readonly { readonly service: string; readonly lostShare: number }[]
   /** Most likely first; empty: nothing is wrong, or too little is known. */
   readonly ranked: readonly Suspect[]
 }

@@ -49,11 +49,13 @@ test('a service that takes longer at the same load is named within ten seconds, 
 })
 
 test('it is still named minutes later, with the time since when', () => {
-  const { sentence } = ask(
+  const { sentence, since, load, holes } = ask(
     traced(500, (second) => ({ web: 5, api: second < 300 ? 10 : 200 })),
     'web',
   )
   assert.match(sentence, /because of api/)
+  assert.ok(Math.abs((since ?? 0) - (START_MS + 300_000)) <= 20_000, `${((since ?? 0) - START_MS) / 1000} s`)
+  assert.deepEqual([Math.round(load?.before ?? 0), Math.round(load?.now ?? 0), holes], [4, 4, []])
 })
 
 test('a service that is slow by itself is called so, and what it does not call is not blamed', () => {

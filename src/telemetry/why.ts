@@ -1,10 +1,12 @@
-import { type Blame, BUCKET_MS, blame, type Change, type ServiceGraph } from '../core/tracegraph/index.ts'
+import { type Blame, BUCKET_MS, blame, type Change, type ServiceGraph, slowSince } from '../core/tracegraph/index.ts'
 import type { Suspect, WhyView } from './telemetry.ts'
 
 /** What is new is looked for in each of these; the clearest answer counts. The last bucket is seldom full: two of them are the shortest. */
 const NOW_MS = [2 * BUCKET_MS, 60_000, 300_000] as const
 /** How long before that the usual is looked for. */
 const USUAL_MS = 900_000
+/** Fewer lost spans change nothing that anybody would do. */
+const HOLE = 0.1
 
 /**
  * The service that makes requests slower than usual, as far as they pass the one that was asked for; in one sentence, with what speaks for it.
@@ -25,13 +27,30 @@ export function why(
     return { fromMs, found, usual: callsOf(graph, service, fromMs - USUAL_MS, fromMs) }
   })
   const best = looks.filter(({ found }) => found.length > 0).sort((a, b) => (b.found[0]?.z ?? 0) - (a.found[0]?.z ?? 0))[0]
-  if (best?.found[0]) return { ...answer(sentenceOf(service, best.found[0], best.fromMs)), ranked: best.found.map((it) => suspectOf(it, best.fromMs)) }
+  const first = best?.found[0]
+  if (best && first) {
+    const since = slowSince(graph, first, best.fromMs, Math.ceil(endMs / BUCKET_MS) * BUCKET_MS)
+    return {
+      ...answer(sentenceOf(service, first, since)),
+      since,
+      load: first.evidence.visitsPerSecond,
+      ranked: best.found.map((it) => suspectOf(it, it === first ? since : best.fromMs)),
+    }
+  }
   if (looks.every(({ usual }) => usual === 0)) return answer(`${service} has been traced for too short a time to know what is usual for it`)
   return answer(`no service that requests through ${service} pass takes longer than usual`)
 
   function answer(sentence: string): WhyView {
-    return { at: nowMs, service, sentence, ranked: [] }
+    return { at: nowMs, service, sentence, since: null, load: null, holes: holesIn(graph, nowMs - windowMs, endMs), ranked: [] }
   }
+}
+
+function holesIn(graph: ServiceGraph, fromMs: number, toMs: number): WhyView['holes'] {
+  return graph
+    .nodes(fromMs, toMs)
+    .map(({ service, stats }) => ({ service, lostShare: stats.lost === 0 ? 0 : stats.lost / (stats.calls + stats.lost) }))
+    .filter((it) => it.lostShare > HOLE)
+    .sort((a, b) => b.lostShare - a.lostShare)
 }
 
 function callsOf(graph: ServiceGraph, service: string, fromMs: number, toMs: number): number {

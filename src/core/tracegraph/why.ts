@@ -32,12 +32,12 @@ export function why(graph: ServiceGraph, service: string, nowMs: number): Why {
   }
   const [first] = found?.ranked ?? []
   if (found === null || first === undefined) return { sentence: `${service} is not slower than usual, or too little of it was seen`, sinceMs: null, ranked: [] }
-  const sinceMs = since(graph, first, found.fromMs, toMs)
+  const sinceMs = slowSince(graph, first, found.fromMs, toMs)
   return { sentence: `${service} is slow since ${clock(sinceMs)}: ${sentenceOf(first)}`, sinceMs, ranked: found.ranked }
 }
 
 /** Goes back, bucket by bucket, as long as the service was nearer to what it is now than to what it was. */
-function since(graph: ServiceGraph, { service, evidence }: Blame, fromMs: number, toMs: number): number {
+export function slowSince(graph: ServiceGraph, { service, evidence }: Blame, fromMs: number, toMs: number): number {
   const { before, now } = evidence.residenceMs
   const halfway = Math.sqrt((before + 1) * (now + 1)) - 1
   const isSlow = (atMs: number) => residenceMs(graph, service, graph.stretch(atMs, atMs + BUCKET_MS)) >= halfway

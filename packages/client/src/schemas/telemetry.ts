@@ -144,6 +144,11 @@ export const telemetry = {
       at: time,
       service: z.string(),
       sentence: z.string(),
+      since: time.nullable().meta({ description: 'Since when the first of `ranked` is slow.' }),
+      load: z.object({ before: z.number(), now: z.number() }).nullable().meta({ description: 'Its visits a second.' }),
+      holes: z
+        .array(z.object({ service: z.string(), lostShare: z.number() }))
+        .meta({ description: 'Services that more than a tenth of the spans never came from: of these less is known than it seems.' }),
       ranked: z.array(
         z.object({
           service: z.string(),
