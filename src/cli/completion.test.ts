@@ -18,7 +18,7 @@ async function offered(typed: string, names: Awaited<ReturnType<typeof fakeServe
 
 test('verbs, their children, options and fixed values are offered', async () => {
   assert.deepEqual(await offered('rel'), ['releases'])
-  assert.deepEqual(await offered('canary '), ['status', 'weight', 'promote', 'abort', 'pause', 'resume'])
+  assert.deepEqual(await offered('canary '), ['status', 'why', 'weight', 'promote', 'abort', 'pause', 'resume'])
   assert.deepEqual(await offered('canary --verb'), ['--verbose'])
   assert.deepEqual(await offered('deploy --co'), ['--commit'])
   assert.deepEqual(await offered('list -o '), ['table', 'wide', 'json', 'yaml'])
@@ -81,7 +81,7 @@ test('in bash, Tab completes what weir says, by its name on PATH', async () => {
   writeFileSync(join(bin, 'weir'), `#!/bin/sh\nexec ${process.execPath} ${WEIR} "$@"\n`)
   chmodSync(join(bin, 'weir'), 0o755)
   const script = `${(await weir(null, ['completion', 'bash'])).out}
-COMP_WORDS=(weir canary w); COMP_CWORD=2; _weir; echo "\${COMPREPLY[*]}"
+COMP_WORDS=(weir canary we); COMP_CWORD=2; _weir; echo "\${COMPREPLY[*]}"
 COMP_WORDS=(weir ""); COMP_CWORD=1; _weir; echo "\${#COMPREPLY[@]}"
 `
   try {

@@ -153,7 +153,7 @@ test('a release that fails to start ends with the five parts, the last lines and
 test('how it ended decides the exit code', async () => {
   const table: [end: Partial<RolloutView>, exit: number][] = [
     [{ outcome: 'promoted' }, 0],
-    [{ outcome: null, phase: 'splitting', step: 0, weight: 5 }, 0],
+    [{ outcome: null, phase: 'splitting', step: 0, weight: 5, waits: { for: 'approval', text: 'each step waits for a person' } }, 0],
     [{ outcome: 'failed', because: { code: 'E_REJECTED', text: 'x', lines: [] } }, 3],
     [{ outcome: 'aborted' }, 3],
     [{ outcome: 'superseded' }, 6],

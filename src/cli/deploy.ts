@@ -19,10 +19,10 @@ export async function deploy(session: Session): Promise<number> {
   const request = await source.request(client)
   return followRelease(session, client, context, async () => {
     const how = {
-      whenBusy: session.flag('supersede') ? ('supersede' as const) : ('wait' as const),
-      again: session.flag('again'),
-      forward: session.flag('forward'),
-    }
+      whenBusy: session.flag('supersede') ? 'supersede' : 'wait',
+      ...(session.flag('again') ? { again: true } : {}),
+      ...(session.flag('forward') ? { forward: true } : {}),
+    } as const
     const release = await client.call('releases.create', { params: context, body: { ...request, ...how } })
     source.link()
     if (session.flag('follow') && source.follow !== null) {

@@ -117,9 +117,13 @@ test('once it is taken back, the service that was the reason still shows', () =>
   )
 })
 
-test('a canary waits for a person, unless one holds it already', () => {
+test('a canary ends the wait of whoever follows it where only a person lets it go on', () => {
   const splitting = { phase: 'splitting', weight: 5, step: 0 }
-  assert.equal(progressOf(snapshot({ rollout: splitting })).outcome, 'approval')
+  const waiting = (reason: 'approval' | 'decision' | 'evidence') => ({ ...splitting, waits: { for: reason, text: 'soon' } })
+  assert.equal(progressOf(snapshot({ rollout: waiting('approval') })).outcome, 'approval')
+  assert.equal(progressOf(snapshot({ rollout: waiting('decision') })).outcome, 'approval')
+  assert.equal(progressOf(snapshot({ rollout: waiting('evidence') })).outcome, null)
+  assert.equal(progressOf(snapshot({ rollout: waiting('evidence') })).headline, 'v2 of shop: serves 5 %, soon')
   assert.equal(progressOf(snapshot({ rollout: { ...splitting, paused: true } })).outcome, null)
   assert.equal(progressOf(snapshot({ rollout: splitting })).headline, 'v2 of shop: serves 5 %')
 })
