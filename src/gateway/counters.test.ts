@@ -7,7 +7,12 @@ import { Evidence } from './evidence.ts'
 import { group, route, service, table } from './testing.ts'
 
 const it = table('e1', 7, [route(null)], { web: service(group(1, {})) })
-const place = { environment: { table: it, services: new Map(), judged: null, shadow: null }, listener: it.listeners[0], service: {}, hop: 'entry' } as unknown as Place
+const place = {
+  environment: { table: it, services: new Map(), judged: null, shadow: null },
+  listener: it.listeners[0],
+  service: {},
+  hop: 'entry',
+} as unknown as Place
 const outcome = (more: Partial<Outcome>): Outcome => ({
   place,
   track: 'stable',

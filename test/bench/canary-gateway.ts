@@ -68,7 +68,7 @@ async function measureJudged(rounds: number): Promise<Figure[]> {
   const kinds = { plain: { split: { ...split(10), judge: null } }, judged: { split: split(10) }, both: { split: split(10), shadow } }
   const costs = await costBeside(kinds, rounds, 3)
   const [plain, judged, both] = [costs['plain'], costs['judged'], costs['both']] as [Cost, Cost, Cost]
-  const more = ({ rate }: Cost) => `${Math.round(rate)} (${Math.round(((plain.rate - rate) / rate) * 100)} % more CPU a request)`
+  const more = ({ rate }: Cost) => `${Math.round(rate)} (CPU a request × ${(plain.rate / rate).toFixed(2)})`
   const beside = (which: 'p50' | 'p99') => `${[plain, judged, both].map(({ added }) => added[which].toFixed(2)).join(', ')} ms`
   return [
     {
