@@ -1,8 +1,9 @@
 # npm puts the bundled Node 24 first on PATH, so the machine's own may be any from 20 on.
 .PHONY: demo test goals build check format clean packages
 
+# In a process group of its own where there is a terminal: Ctrl-C is for the demo, which ends in its way; make and npm would add words and a failure of theirs.
 demo: packages build ## installs, starts Weir with a real app, and stays until Ctrl-C
-	@npm run --silent demo
+	@if [ -t 0 ]; then set -m; fi; PATH="$$PWD/node_modules/.bin:$$PATH" node scripts/demo.ts
 
 test: installed ## everything that .ci/run checks
 	@scripts/install-packages run test
