@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { STANDARD_ANALYSIS } from '../canary/analysis.ts'
+import type { Service } from '../model/app-graph.ts'
 import { graph, release, service } from '../testing.ts'
 import { changesBetween, originsOf } from './changes.ts'
 import { canonical, variablesSet } from './fingerprint.ts'
@@ -96,4 +98,58 @@ test('what was set outside the manifest stands above it, and for one service abo
     changesBetween(release(1, shop), set).map((it) => it.reasons),
     [['environment: A'], ['environment: A']],
   )
+})
+
+test('the plan says how a release will be judged, what of it cannot be, and what happens without a verdict', () => {
+  const judged = {
+    strategy: 'canary' as const,
+    steps: [{ weight: 5 }, { weight: 50, atLeastMs: 600_000, approve: true }],
+    split: null,
+    keepMs,
+    analysis: STANDARD_ANALYSIS,
+  }
+  const worker = service('worker', { ports: {}, healthcheck: { ...api.healthcheck, kind: 'none' } as never })
+  const of = graph([api, { ...web, release: judged }, worker])
+  const plan = planFor(release(1, of), release(2, of, { web: 'x', worker: 'y' }))
+  assert.deepEqual(plan.judged, [
+    'by comparing it with v1 while both serve: errors, latency, signatures, throughput, restarts, memory, cpu (rejected only shown); a release without a fault is taken back in 1 % of cases at most',
+    '5 %: until it is proven (1h without a verdict)',
+    '50 %: until it is proven, at least 10m and a person’s approval; then all requests (1h without a verdict)',
+    'without a verdict in that time: it stays, goes on being judged, and says so',
+  ])
+  assert.deepEqual(plan.notJudged, ['worker takes no requests: its exits, memory and processor time are compared, and nothing of it is proven'])
+  const forward = planFor(release(1, of), release(2, of, { web: 'x' }), { forward: true })
+  assert.deepEqual([forward.strategy, forward.judged], ['rolling', []])
+  assert.match(forward.notJudged[0] ?? '', /nothing is compared with v1, because that is what is broken/)
+  assert.deepEqual([planFor(null, release(1, of)).strategy, planFor(null, release(1, of)).judged], ['rolling', []])
+})
+
+test('the most careful strategy of the changed services is that of the release', () => {
+  const policy = (strategy: Service['release']['strategy']) => ({
+    release: {
+      strategy,
+      steps: [],
+      split: null,
+      keepMs,
+      analysis: STANDARD_ANALYSIS,
+      shadow: { share: 0.1, methods: ['GET'], diff: false, atMostMs: 1, then: 'stop' as const },
+    },
+  })
+  const of = graph([
+    service('a', { ...policy('blue-green'), routes: web.routes }),
+    service('b', { ...policy('canary'), routes: web.routes }),
+    service('c', { ...policy('shadow'), routes: web.routes }),
+  ])
+  const strategyOf = (...changed: string[]) => planFor(release(1, of), release(2, of, Object.fromEntries(changed.map((it) => [it, 'new'])))).strategy
+  assert.deepEqual([strategyOf('a', 'b', 'c'), strategyOf('a', 'b'), strategyOf('a')], ['shadow', 'canary', 'blue-green'])
+})
+
+test('neither a schema that cannot be shared nor a worker is shadowed, switched or split', () => {
+  const migrate = { name: 'migrate', command: ['m'], compatible: false, timeoutMs: 1000 }
+  for (const strategy of ['canary', 'blue-green', 'shadow'] as const) {
+    const of = graph([{ ...web, dependsOn: {}, calls: [], preStart: [migrate], release: { strategy, steps: [], split: null, keepMs } }])
+    assert.match(planFor(release(1, of), release(2, of, { web: 'x' })).refusal ?? '', /web\/migrate is not declared `compatible: true`/)
+  }
+  const of = graph([service('worker', { ports: {}, release: { strategy: 'shadow', steps: [], split: null, keepMs } })])
+  assert.match(planFor(release(1, of), release(2, of, { worker: 'x' })).refusal ?? '', /worker is a worker/)
 })
