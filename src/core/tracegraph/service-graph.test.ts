@@ -51,6 +51,25 @@ test('a call that nobody answered is a hole if the service is known to send span
   assert.deepEqual(nodes.get('redis'), ['peer', 1, 0])
 })
 
+test('an address at which a service has answered is that service when a span of it is lost, and no stranger', () => {
+  const address = { peer: '127.0.0.9:10004' }
+  const names = columnsOf([
+    span('a1', null, 'web', 'server', 0, 100),
+    span('b1', 'a1', 'web', 'client', 10, 80, address),
+    span('c1', 'b1', 'pricing', 'server', 40, 30),
+    span('a1', null, 'web', 'server', 0, 100, { trace: '2' }),
+    span('b1', 'a1', 'web', 'client', 10, 30, { trace: '2', ...address }),
+  ])
+  const graph = new ServiceGraph(names.names)
+  graph.add(createAnalyser().analyse(names.columns, Int32Array.of(0, 1, 2), 3), names.columns, NOW_MS)
+  graph.add(createAnalyser().analyse(names.columns, Int32Array.of(3, 4), 2), names.columns, NOW_MS)
+  const nodes = graph.nodes(0, Infinity).map(({ service, stats }) => [service, stats.lost])
+  assert.deepEqual(nodes, [
+    ['web', 0],
+    ['pricing', 1],
+  ])
+})
+
 test('a trace that was sampled counts for those that were not', () => {
   const weight = { weight: 20 }
   const graph = graphOf([

@@ -96,6 +96,8 @@ export class ServiceGraph {
   readonly #classOfNames = new Map<number, number>()
   /** Who answered calls of an operation by a service: names a call's callee where its span was lost. */
   readonly #answers = new Map<number, number>()
+  /** Who answered calls of a service to what its client calls the other side: an address becomes the service behind it. */
+  readonly #answersAt = new Map<number, number>()
   readonly #buckets = new Map<number, Bucket>()
   readonly #past = new Map<number, Cell>()
   /** Per node: the last trace that was counted as passing it. */
@@ -254,7 +256,7 @@ export class ServiceGraph {
       stats.exclusiveMs += gapMs * weight
       statsOf(bucket.nodes, to).exclusiveMs += gapMs * weight
       if (client >= 0) {
-        if (this.#answers.size < MOST.answers) this.#answers.set(from * NAMES + (spans.operation[row] as number), to)
+        this.#learn(spans, row, from, to)
         this.#observe(bucket, gapKey(klass, edge), gapMs, weight)
       }
     } else if (this.#spoke.has(to)) {
@@ -294,10 +296,16 @@ export class ServiceGraph {
     return klass
   }
 
-  /** Whom a call went to that nobody answered: whom the client says, else who answered such a call before. */
+  #learn(spans: SpanColumns, row: number, from: number, to: number): void {
+    const peer = spans.peer[row] as number
+    if (this.#answers.size < MOST.answers) this.#answers.set(from * NAMES + (spans.operation[row] as number), to)
+    if (peer !== 0 && this.#answersAt.size < MOST.answers) this.#answersAt.set(from * NAMES + peer, to)
+  }
+
+  /** Whom a call went to that nobody answered: who answered there before, else whom the client says, else who answered such a call before. */
   #unanswered(spans: SpanColumns, row: number, from: number, nowMs: number): number {
     const peer = spans.peer[row] as number
-    if (peer !== 0) return this.#nodeOf(peer, nowMs)
+    if (peer !== 0) return this.#answersAt.get(from * NAMES + peer) ?? this.#nodeOf(peer, nowMs)
     return this.#answers.get(from * NAMES + (spans.operation[row] as number)) ?? this.#nodeOf(0, nowMs)
   }
 
@@ -322,6 +330,7 @@ export class ServiceGraph {
       this.#nodeOfName.clear()
       this.#classOfNames.clear()
       this.#answers.clear()
+      this.#answersAt.clear()
       this.#past.clear()
     }
     return bucket
