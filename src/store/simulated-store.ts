@@ -125,7 +125,10 @@ export class SimulatedStore {
     },
   ): number {
     const { graph, artifacts, fingerprints, ...rest } = release
-    const key = this.createRelease(environment, { source: { kind: 'upload', digest: `sha256:${environment}/${this.must(environment).nextRelease}`, label: 'simulated' }, ...rest })
+    const key = this.createRelease(environment, {
+      source: { kind: 'upload', digest: `sha256:${environment}/${this.must(environment).nextRelease}`, label: 'simulated' },
+      ...rest,
+    })
     this.changeRelease(key, { status: 'ready', graph, artifacts, fingerprints, events: [] })
     return key.number
   }

@@ -92,10 +92,10 @@ export class Invariants {
     if (!rollout || rollout.base === null || !UNDECIDED.has(rollout.phase.name)) return
     const row = this.#watched.store.must(this.#watched.environment)
     const base = row.releases.get(rollout.base)
-    const graph = base ? (JSON.parse(base.document) as { graph: AppGraph }).graph : null
+    const known = base ? (JSON.parse(base.document) as { graph: AppGraph; origins: Record<string, number> | null }) : null
     for (const { service, manner } of rollout.stages.flat()) {
-      const spec = graph?.services[service]
-      const origin = base?.origins?.[service]
+      const spec = known?.graph.services[service]
+      const origin = known?.origins?.[service]
       if (!spec || manner === 'replace' || origin === undefined || state.setbacks[`${service}@${origin}`]) continue
       if (state.stopped.includes('*') || state.stopped.includes(service)) continue
       const wanted = state.wishes[service] ?? spec.scale.min
