@@ -6,7 +6,7 @@ export class Tally {
   #errors = 0
   #rejected4xx = 0
   /** [k]: timed requests that exceeded exactly k thresholds. */
-  readonly #over = new Array<number>(THRESHOLDS + 1).fill(0)
+  readonly #over = Array.from({ length: THRESHOLDS + 1 }, () => 0)
 
   /** `over`: how many thresholds it exceeded; -1: its latency does not count. */
   add(failed: boolean, rejected: boolean, over: number): void {
@@ -18,7 +18,7 @@ export class Tally {
 
   /** The sums; it begins again at zero. */
   take(): { requests: number; errors: number; rejected4xx: number; timed: number; slow: number[] } {
-    const slow = new Array<number>(THRESHOLDS).fill(0)
+    const slow = Array.from({ length: THRESHOLDS }, () => 0)
     let timed = 0
     for (let over = THRESHOLDS; over >= 0; over--) {
       timed += this.#over[over] as number
