@@ -2,7 +2,7 @@ import type { Environment, ReplicaView, ServiceView } from '../../packages/clien
 import { type AppGraph, isWorker, type Service } from '../core/model/app-graph.ts'
 import type { ObservedReplica } from '../core/model/replica.ts'
 import type { EnvironmentDetail } from '../store/queries.ts'
-import { routeUrl } from './addresses.ts'
+import { ownUrl, routeUrl } from './addresses.ts'
 import { summaryView } from './apps.ts'
 import type { ApiOptions } from './options.ts'
 import type { Live } from './ports.ts'
@@ -85,7 +85,7 @@ function serviceView(graph: AppGraph, service: Service, detail: EnvironmentDetai
     ready,
     scaledBy: wish === undefined ? 'manifest' : 'hand',
     strategy: service.release.strategy,
-    urls: isEntry ? [`http://${options.gateway.host}:${detail.port}/`] : service.routes.map((route) => routeUrl(route, options.gateway)),
+    urls: isEntry ? [ownUrl(detail.port, options.gateway)] : service.routes.map((route) => routeUrl(route, options.gateway)),
     dependsOn: Object.keys(service.dependsOn),
   }
 }

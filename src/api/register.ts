@@ -5,6 +5,7 @@ import { ROUTES, type RouteEntry, type RouteId } from '../../packages/client/src
 import { WeirError } from '../errors.ts'
 import type { Principal } from '../identity/principal.ts'
 import { access } from './access.ts'
+import { asSeenFrom } from './addresses.ts'
 import { addressOf, askerOf, tenantOf } from './asker.ts'
 import { checked, checkedPath } from './check.ts'
 import type { ApiContext } from './context.ts'
@@ -123,7 +124,7 @@ function callOf(context: ApiContext, id: RouteId, entry: RouteEntry, request: Fa
     headers: request.headers,
     raw: request.raw,
     ports: context.ports,
-    options: context.options,
+    options: { ...context.options, gateway: asSeenFrom(context.options.gateway, request.raw.socket.localAddress) },
     metrics: context.metrics,
     upgrade: context.upgrades.get(request.raw) ?? null,
     signal: AbortSignal.any([request.gone.signal, context.closing.signal]),
