@@ -56,7 +56,7 @@ const leanBuiltins: Plugin = {
 }
 
 /** Published as subpaths of the package, for whoever wants only them: see `exports` in package.json. */
-const LIBRARIES = { tracegraph: 'core/tracegraph/index.ts' }
+const LIBRARIES = { canary: 'core/canary/index.ts', tracegraph: 'core/tracegraph/index.ts' }
 
 /** What CommonJS packages expect to find, in a module. */
 const BANNER = `import { createRequire as __createRequire } from 'node:module'

@@ -7,7 +7,7 @@ import { PROOF_QUANTILE, type SideEvidence } from './evidence.ts'
 import { exclusionRate } from './exclusion.ts'
 import type { Ledger } from './ledger.ts'
 import { sampleRatio } from './sample-ratio.ts'
-import { count, duration, percent, short } from './sentences.ts'
+import { byChance, count, duration, percent, short } from './sentences.ts'
 import { type ProofLimits, type ServiceTests } from './service-tests.ts'
 import { ERRORS, REQUESTS, SLOW, TIMED } from './tally.ts'
 
@@ -76,7 +76,7 @@ function inDoubt(ledger: Ledger, side: SideEvidence, nowMs: number): Missing | n
   )
   if (unread !== undefined) return never(`${unread.name} could not be read`)
   const [suspicion] = ledger.suspicions
-  if (suspicion !== undefined) return never(`${suspicion.name} is in suspicion`)
+  if (suspicion !== undefined) return never(`in suspicion: ${suspicion.name}, ${byChance(suspicion.logE())}`)
   return null
 }
 
