@@ -174,6 +174,13 @@ describe('Intake', () => {
     assert.equal(window.losses.of(7, 'malformed'), 2)
   })
 
+  it('counts points beyond what one request may hold', async () => {
+    const { post, points, window } = await started()
+    const metric = { gauge: { dataPoints: Array.from({ length: 120_000 }, () => ({})) } }
+    await post('/v1/metrics', otlpFromJson('metrics', { resourceMetrics: [{ scopeMetrics: [{ metrics: [metric] }] }] }), { ...PROTOBUF, ...KEY })
+    assert.deepEqual([points.length, window.losses.of(7, 'over-limit')], [100_000, 20_000])
+  })
+
   it('answers and goes on when something fails that should not', async () => {
     const told: string[] = []
     const fails = () => {

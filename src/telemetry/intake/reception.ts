@@ -158,6 +158,7 @@ export class Reception {
       else tell(scope, its)
     }
     if (homeless > 0) this.#options.window.losses.add(0, 'unknown-scope', homeless)
+    if (tooMany > 0) this.#options.window.losses.add(typeof sender === 'number' ? sender : 0, 'over-limit', tooMany)
     const because = [...(tooMany > 0 ? [`${tooMany} over the limit of a request`] : []), ...(homeless > 0 ? [`${homeless} of no app that is known`] : [])]
     return { accepted: records.length - homeless, rejected: tooMany + homeless, because: because.join('; ') || null, malformed: false }
   }

@@ -12,6 +12,7 @@
  * | bad-id | spans | a trace or span id of wrong length, or all zeros |
  * | repeated | spans | the same span, delivered twice |
  * | trace-too-large | spans | beyond what one trace may hold |
+ * | over-limit | log records, points | beyond what one request may hold |
  * | window-full | spans | written over before their trace was closed |
  * | raw-gone | spans | attributes not kept until their trace was closed; the span itself counts |
  * | odd-time | spans | no start, an end before the start, or longer than a day: counted with a time that was put right |
@@ -26,6 +27,7 @@ export type Cause =
   | 'bad-id'
   | 'repeated'
   | 'trace-too-large'
+  | 'over-limit'
   | 'window-full'
   | 'raw-gone'
   | 'odd-time'
@@ -63,6 +65,7 @@ const NOT_GONE: ReadonlySet<string> = new Set<Cause | `${string}-not-kept` | `lo
   'refused-busy',
   'raw-gone',
   'odd-time',
+  'over-limit',
   'traces-not-kept',
   'logs-not-kept',
   'metrics-not-kept',
