@@ -3,11 +3,11 @@
  * Tests may import what they like.
  */
 const TEST = ['\\.test\\.ts$', '^src/.*[/-]contract\\.ts$', '/testing[-a-z]*\\.ts$', '/(testing|fixtures?)/']
-const TOUCHES = 'drivers|gateway|telemetry|build|source|store|secrets|identity|events'
+const TOUCHES = 'drivers|gateway|telemetry|build|source|store|secrets|identity|events|notify'
 /** What one part may know of another: shapes, no code that acts. */
 const INTERFACES =
-  '^src/(drivers/(driver|confined|logs|exec)|gateway/gateway|build/builder|source/source|controllers/journal|store/(queries|writes|telemetry-queries)|secrets/(sealer|secret)|identity/principal|telemetry/(telemetry|keys)|events/events)\\.ts$'
-const SHARED = '^src/(errors|config|spawn|programs|own-build|open-to-all|rpc/[^/]+|archive/[^/]+)(\\.ts)?$'
+  '^src/(drivers/(driver|confined|logs|exec)|gateway/gateway|build/builder|source/source|controllers/journal|store/(queries|writes|telemetry-queries)|secrets/(sealer|secret)|identity/principal|telemetry/(telemetry|keys)|events/events|notify/target)\\.ts$'
+const SHARED = '^src/(errors|config|spawn|programs|own-build|open-to-all|reach|rpc/[^/]+|archive/[^/]+)(\\.ts)?$'
 
 const core = (name, folders, allowed, packages, comment) => [
   {

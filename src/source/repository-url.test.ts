@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { isWeirError } from '../errors.ts'
-import { inReach } from './reach.ts'
+import { inReach } from '../reach.ts'
 import { refProblem } from './ref-name.ts'
 import { parseRepositoryUrl } from './repository-url.ts'
 
