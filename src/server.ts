@@ -28,6 +28,8 @@ import { readOrMakeKey } from './secrets/key-file.ts'
 import { besideFrom } from './server/beside.ts'
 import { crashFile } from './server/crash-file.ts'
 import { fileStores } from './server/file-stores.ts'
+import { customIndicators } from './server/indicators/custom.ts'
+import { fetchJson } from './server/indicators/fetch-json.ts'
 import { keptTelemetry } from './server/kept-telemetry.ts'
 import { tellEnvironments } from './server/known-environments.ts'
 import { log } from './server/log.ts'
@@ -91,7 +93,11 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     usage: (environment) => driver.usage(environment),
     signatures: async (request) =>
       signaturesBySide((await telemetry.errors(request.id, { sinceMs: systemClock.wall() - request.sinceMs })).signatures, request),
-    custom: async () => [],
+    custom: customIndicators({
+      clock: systemClock,
+      fetch: ({ tenant }, url) => fetchJson(url, { reach: tenant === TENANT ? 'machine' : 'internet', ownPorts: new Set([config.api.port]) }),
+      query: ({ id }, resource, query) => driver.figure(id, resource, query),
+    }),
   })
   const world: World = { clock: systemClock, random: systemRandom, journal: store.journal, driver, gateway, builder, source, beside }
   const ports: ApiPorts = {

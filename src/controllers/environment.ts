@@ -47,7 +47,8 @@ export async function reconcileEnvironment(ports: EnvironmentPorts, id: string):
   const record = await ports.journal.loadEnvironment(id)
   if (!record) return clearOrphan(ports, id)
   const epoch = ports.epoch()
-  const [seen, found] = await Promise.all([observe(ports, id), ports.judges.look(record)])
+  const seen = await observe(ports, id)
+  const found = await ports.judges.look(record, seen)
   const checked = await ports.checks.look(record, seen)
   const decision = decide({
     place: placeOf(ports, record),

@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate as soon } from 'node:timers/promises'
 import { STANDARD_ANALYSIS } from '../core/canary/analysis.ts'
-import type { CountedEvidence, CounterBlock } from '../core/model/routing.ts'
+import type { CountedEvidence } from '../core/model/evidence.ts'
+import type { CounterBlock } from '../core/model/routing.ts'
+import type { Seen } from '../core/plan/seen.ts'
 import { type EnvironmentState, INITIAL_STATE, type ReplicaRecord, type Rollout } from '../core/rollout/state.ts'
 import { changes, graphOf, handClock } from '../store/journal-contract.ts'
 import { SimulatedJournal } from '../store/simulated.ts'
@@ -81,6 +83,14 @@ const replica = (origin: number, died?: ReplicaRecord['died']): ReplicaRecord =>
   stale: false,
   ...(died ? { died } : {}),
 })
+const seenWith = (canary: string) =>
+  ({
+    replicas: new Map([
+      ['e1-web-v1-1', { phase: 'ready' }],
+      ['e1-web-v2-2', { phase: canary }],
+    ]),
+  }) as unknown as Seen
+const SEEN = seenWith('ready')
 const REPLICAS = { 'e1-web-v1-1': replica(1), 'e1-web-v2-2': replica(2) }
 const ROLLOUT = {
   id: 'r2',
@@ -106,15 +116,15 @@ test('a canary that fails is found from what was stored, each block once, and a 
   const { open, count, record, hurried } = await court()
   const judges = open()
   assert.equal(judges.isBusy, false)
-  const first = await judges.look(record({}))
+  const first = await judges.look(record({}), SEEN)
   assert.equal(first.judgement?.verdict?.kind, 'inconclusive')
   assert.equal(hurried(), 1, 'counters are taken often from now on')
   for (let at = 0; at < 6; at++) await count([5, 4], [45, 0])
-  const { judgement, look } = await judges.look(record({}))
+  const { judgement, look } = await judges.look(record({}), SEEN)
   assert.equal(judgement?.verdict?.kind, 'fail', judgement?.verdict?.text)
   assert.deepEqual(judgement.verdict.counted, { canary: 30, stable: 270, unit: 'requests' })
   assert.equal(look?.cursor, judgement.cursor)
-  const other = await open().look(record({}))
+  const other = await open().look(record({}), SEEN)
   assert.deepEqual(other.judgement, judgement)
 })
 
@@ -122,7 +132,7 @@ test('a look is stored when it says something else, and else not more often than
   const { open, count, record, clock, id } = await court()
   const judges = open()
   const look = async () => {
-    const found = await judges.look(record({}))
+    const found = await judges.look(record({}), SEEN)
     judges.stored(id, found)
     return found.look?.verdict.kind ?? null
   }
@@ -141,7 +151,7 @@ test('while it starts nothing is judged, and the thresholds are made of what ser
   const counts = { requests: 200, errors: 0, rejected4xx: 0, aborted: 0, html: 0, latency: [100, 200] }
   await journal.commitCounters(epoch, [{ incarnation: 'w9', sequence: 1, from: 0, to: 1, rows: [{ ...row, ...counts }], evidence: [] }])
   await count([5, 5], [5, 0])
-  const { judgement, look } = await open().look(record({ phase: { name: 'starting', stage: 0, since: 0 } }))
+  const { judgement, look } = await open().look(record({ phase: { name: 'starting', stage: 0, since: 0 } }), SEEN)
   assert.deepEqual([judgement?.verdict, look], [null, null])
   assert.deepEqual(Object.keys(judgement?.thresholds['web'] ?? {}), ['/'])
 })
@@ -152,7 +162,7 @@ test('deaths from before the rollout are nobody’s, also after another server h
     replicas: { 'e1-web-v1-1': replica(1, { count: stable, cause: 'exited with 1' }), 'e1-web-v2-2': replica(2, { count: canary, cause: 'exited with 7' }) },
   })
   const judges = open()
-  const { look } = await judges.look(record({}, dead(3, 0)))
+  const { look } = await judges.look(record({}, dead(3, 0)), SEEN)
   assert.deepEqual(look?.side.deaths, [])
   const summary = {
     id: 'r2',
@@ -167,7 +177,7 @@ test('deaths from before the rollout are nobody’s, also after another server h
     because: null,
   } as const
   await journal.commitEnvironment(epoch, id, changes({}, { rollouts: [{ ...summary, look }] }))
-  const { judgement, look: later } = await open().look(record({}, dead(3, 2)))
+  const { judgement, look: later } = await open().look(record({}, dead(3, 2)), SEEN)
   assert.equal(judgement?.verdict?.kind, 'fail', 'two deaths of the canary, none of stable')
   assert.deepEqual(
     later?.side.deaths.map((it) => [it.side, it.count]),
@@ -186,27 +196,27 @@ test('what is asked beside requests names the sides, and no answer or a bad one 
     },
   })
   const judges = open()
-  await judges.look(record({}))
+  await judges.look(record({}), SEEN)
   await soon()
   assert.deepEqual(asked[0]?.services, [{ service: 'web', stable: 1, canary: 2 }])
   assert.deepEqual(
     asked[0]?.replicas.map((it) => it.side),
     ['stable', 'canary'],
   )
-  await judges.look(record({}))
+  await judges.look(record({}), SEEN)
   assert.equal(asked.length, 1, 'once a second')
   clock.pass(1_000)
-  await judges.look(record({}))
+  await judges.look(record({}), SEEN)
   await soon()
   clock.pass(2_000)
-  const { look } = await judges.look(record({}))
+  const { look } = await judges.look(record({}), SEEN)
   assert.equal(look?.side.signatures[0]?.signature, 's')
 })
 
 test('copies do not count for the split that follows them', async () => {
   const { open, record, count } = await court()
   await count([50, 50], [50, 0], { stage: 0 })
-  const { judgement } = await open().look(record({}))
+  const { judgement } = await open().look(record({}), SEEN)
   assert.equal(judgement?.verdict?.kind, 'inconclusive')
   assert.equal(judgement.verdict.counted.canary, 0)
 })
@@ -216,7 +226,7 @@ test('a trial is judged silently, and its last word is stored when it is over', 
   const trial = { id: 'aa-1', release: 1, analysis: STANDARD_ANALYSIS, unit: 'request', thresholds: {}, until: 1e9 } as const
   const judges = open()
   await count([10, 0], [90, 1], { rollout: 'aa-1', stage: 0 })
-  const found = await judges.look(record(null, { trial }))
+  const found = await judges.look(record(null, { trial }), SEEN)
   assert.equal(found.look, null)
   assert.equal(found.judgement?.rollout, 'aa-1')
   assert.deepEqual(
@@ -224,6 +234,19 @@ test('a trial is judged silently, and its last word is stored when it is over', 
     [{ requests: 100, alarm: false, ended: false }],
   )
   judges.stored(id, found)
-  const { trials, judgement } = await judges.look(record(null))
+  const { trials, judgement } = await judges.look(record(null), SEEN)
   assert.deepEqual([trials[0]?.ended, judgement, judges.isBusy], [true, null, false])
+})
+
+test('a canary without a ready replica fails when it stays so, and not by one look', async () => {
+  const { open, record, clock } = await court()
+  const judges = open()
+  const kinds: (string | undefined)[] = []
+  for (const phase of ['unready', 'unready', 'ready', 'waiting', 'waiting']) {
+    kinds.push((await judges.look(record({}), seenWith(phase))).judgement?.verdict?.kind)
+    clock.pass(2_900)
+  }
+  clock.pass(200)
+  kinds.push((await judges.look(record({}), seenWith('waiting'))).judgement?.verdict?.kind)
+  assert.deepEqual(kinds, [...Array.from({ length: 5 }, () => 'inconclusive'), 'fail'])
 })

@@ -1,8 +1,9 @@
 import { DesignEffect } from '../core/canary/design-effect.ts'
-import type { SideEvidence } from '../core/canary/evidence.ts'
+import type { Side, SideEvidence } from '../core/canary/evidence.ts'
 import { createJudge, type Judge } from '../core/canary/judge.ts'
 import type { Verdict } from '../core/canary/verdict.ts'
 import type { Clock } from '../core/model/world.ts'
+import type { Seen } from '../core/plan/seen.ts'
 import type { Judgement } from '../core/rollout/findings.ts'
 import { REQUESTS_BEFORE, REQUESTS_DURING, thresholdsOf } from '../core/rollout/thresholds.ts'
 import { type Beside, type BesideEvidence, NOTHING_BESIDE } from './beside.ts'
@@ -15,6 +16,8 @@ const BESIDE_EVERY_MS = 1_000
 const THRESHOLDS_EVERY_MS = 5_000
 /** How far back latencies go that thresholds are made of. */
 const HISTORY_MS = 15 * 60_000
+/** A runner that starts again takes its replicas over within this. */
+const GONE_MS = 3_000
 /** A look that says nothing new is stored so often, for people to see. */
 const STORED_EVERY_MS = 2_000
 const TRIAL_STORED_EVERY_MS = 30_000
@@ -41,7 +44,7 @@ const NOTHING_FOUND: Found = { judgement: null, look: null, trials: [] }
  * The judges of all that is judged just now, one an environment. Each is a fold over the stored evidence that goes on from its cursor; it is
  * kept in memory only, because whoever folds the same blocks again has the same judge.
  *
- * @example const { judgement } = await judges.look(record)
+ * @example const { judgement } = await judges.look(record, seen)
  */
 export class Judges {
   readonly #ports: JudgingPorts
@@ -56,13 +59,13 @@ export class Judges {
     return this.#cases.size > 0
   }
 
-  async look(record: EnvironmentRecord): Promise<Found> {
+  async look(record: EnvironmentRecord, seen: Seen): Promise<Found> {
     const judged = judgedIn(record, this.#ports.journal.now())
     const before = this.#cases.get(record.id)
     const over = before && before.key !== judged?.key ? before.close() : []
     if (over.length > 0 || !judged) this.#cases.delete(record.id)
     if (!judged) return { ...NOTHING_FOUND, trials: over }
-    const found = await (await this.#caseOf(record, judged)).look(record, judged)
+    const found = await (await this.#caseOf(record, judged)).look(record, judged, seen)
     return { ...found, trials: [...over, ...found.trials] }
   }
 
@@ -100,6 +103,7 @@ class Case {
   #beside: BesideEvidence = NOTHING_BESIDE
   #besideAtMs = Number.NEGATIVE_INFINITY
   #isAsking = false
+  readonly #goneSinceMs = new Map<string, number>()
   #storedAtMs = Number.NEGATIVE_INFINITY
   #storedKind: Verdict['kind'] | null = null
   #newest: Verdict | null = null
@@ -117,13 +121,13 @@ class Case {
     if (this.#isTrial) this.#trial = { id: judged.id, release: judged.release, requests: 0, maxLogE: 0, alarm: false, designEffect: 1, ended: false }
   }
 
-  async look(record: EnvironmentRecord, judged: Judged): Promise<Found> {
+  async look(record: EnvironmentRecord, judged: Judged, seen: Seen): Promise<Found> {
     await this.#makeThresholds(record, judged)
     if (!judged.isCounted) return { ...NOTHING_FOUND, judgement: { rollout: this.#id, verdict: null, cursor: this.#cursor, thresholds: this.#thresholds } }
     await this.#fold(record, judged)
     this.#askBeside(record, judged)
     const at = this.#ports.clock.wall()
-    const side = this.#side(record, judged)
+    const side = this.#side(record, judged, seen)
     this.#rules = { ...this.#rules, thresholds: judged.rules.thresholds }
     this.#judge.learn(judged.rules.thresholds)
     const verdict = this.#judge.verdict(side, at)
@@ -188,13 +192,30 @@ class Case {
       })
   }
 
-  #side(record: EnvironmentRecord, { replicas }: Judged): SideEvidence {
+  #side(record: EnvironmentRecord, judged: Judged, seen: Seen): SideEvidence {
+    const { replicas } = judged
     const deaths = replicas.flatMap(({ id, service, side }) => {
       const died = record.state.replicas[id]?.died
       const count = (died?.count ?? 0) - (side === 'stable' ? (this.#deathsBefore[id] ?? 0) : 0)
       return died && count > 0 ? [{ service, replica: id, side, count, cause: died.cause }] : []
     })
-    return { deaths, ...this.#beside }
+    return { deaths, gone: this.#goneFor(record, judged, seen), ...this.#beside }
+  }
+
+  /** Services that have no ready replica on the canary and one on the stable side, for longer than a look may be wrong. */
+  #goneFor({ state }: EnvironmentRecord, { services, replicas, isSplit }: Judged, seen: Seen): readonly string[] {
+    const nowMs = this.#ports.clock.monotonic()
+    const isServed = (service: string, side: Side) =>
+      replicas.some((it) => it.service === service && it.side === side && !state.replicas[it.id]?.retired && seen.replicas.get(it.id)?.phase === 'ready')
+    return services.flatMap(({ service, stable }) => {
+      if (!isSplit || isServed(service, 'canary') || (stable !== null && !isServed(service, 'stable'))) {
+        this.#goneSinceMs.delete(service)
+        return []
+      }
+      const sinceMs = this.#goneSinceMs.get(service) ?? nowMs
+      this.#goneSinceMs.set(service, sinceMs)
+      return nowMs - sinceMs >= GONE_MS ? [service] : []
+    })
   }
 
   #isDue({ kind }: Verdict): boolean {

@@ -52,6 +52,11 @@ export class ProcessDriver implements Driver {
     return (await this.#runner.call('ask', { id, request })) as { readonly ok: boolean; readonly cause: string | null }
   }
 
+  /** What a query answers with in a database of the environment: one figure, read as the app's own role. */
+  async figure(environment: string, resource: string, query: string): Promise<number> {
+    return (await this.#runner.call('figure', { environment, resource, query })) as number
+  }
+
   /** Replicas that run. */
   async usage(environment: string): Promise<readonly ReplicaUsage[]> {
     return (await this.#runner.call('usage', { environment })) as readonly ReplicaUsage[]

@@ -42,6 +42,23 @@ async function query(url: string, text: string): Promise<unknown[]> {
   }
 }
 
+test('a query of a database answers with one figure as the app itself, and changes nothing', async () => {
+  await runner.driver.ensureResource({ ...database('r7', 7), name: 'figures' }, 1)
+  await resourceReady('r7', 'figures')
+  const figure = (query: string) => runner.driver.figure('r7', 'figures', query)
+  assert.equal(await figure('select 40 + 2'), 42)
+  assert.equal(await figure("select '1.5' -- a comment"), 1.5)
+  await assert.rejects(figure('select generate_series(1, 1000000000)'), /several rows|timeout/)
+  await assert.rejects(figure('select 1 where false'), /finds nothing/)
+  await assert.rejects(figure("select 'many'"))
+  await assert.rejects(figure('select 1; drop table x'))
+  await assert.rejects(figure('select 1) AS figures(v); create table mine(); select (1'))
+  await assert.rejects(figure('select pg_sleep(10)'), /timeout|type/)
+  await assert.rejects(figure("select pg_read_file('/etc/passwd')"), /permission denied/)
+  await assert.rejects(figure('with made as (create table mine() returning 1) select 1'))
+  await assert.rejects(runner.driver.figure('r7', 'none', 'select 1'), /no database/)
+})
+
 test('a database is made, and its address injected under every name that was asked for', async () => {
   await runner.driver.ensureResource(database('r1', 1), 1)
   const template = { TEMPLATE: '${resources.db.host}:${resources.db.port}/${resources.db.database} as ${resources.db.user}' }

@@ -37,6 +37,7 @@ function handlers(runner: Runner): Handlers {
     removeResource: (args: Args<'removeResource'>) => runner.removeResource(args),
     observe: (args: Args<'observe'>) => runner.observe(args),
     ask: (args: Args<'ask'>) => runner.ask(args),
+    figure: (args: Args<'figure'>) => runner.figure(args),
     usage: (args: Args<'usage'>) => runner.usage(args),
     environments: () => runner.environments(),
     fence: (args: Args<'fence'>) => runner.fence(args),

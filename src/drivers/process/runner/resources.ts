@@ -66,6 +66,10 @@ export class Resources {
     return [...this.#records.values()].map((record) => record.spec.environment)
   }
 
+  figure({ environment, resource, query }: { environment: string; resource: string; query: string }): Promise<number> {
+    return this.#databases.figure(environment, resource, query)
+  }
+
   /** Apps that may reach the databases' port. */
   databaseApps(): Set<number> {
     return new Set([...this.#records.values()].filter((it) => it.spec.kind === 'postgres').map((it) => it.spec.account.app))

@@ -188,6 +188,11 @@ export class Runner {
     return result.ok ? { ok: true, cause: null } : { ok: false, cause: result.cause }
   }
 
+  /** Of a database of an app, by a query of the app's own. */
+  figure(request: { environment: string; resource: string; query: string }): Promise<number> {
+    return this.#tools.resources.figure(request)
+  }
+
   /** Asked for now and then by those who show it; nothing is measured otherwise. */
   usage({ environment }: { environment: string }): ReplicaUsage[] {
     return [...this.#replicas.values()]

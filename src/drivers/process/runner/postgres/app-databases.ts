@@ -15,6 +15,7 @@ import { PostgresInstance } from './instance.ts'
 /** So that one app's leak of connections leaves some for the others. */
 const CONNECTIONS = { all: 200, each: 40 }
 const MAX_IDENTIFIER = 63
+const FIGURE_MS = 2_000
 
 /** The apps' own PostgreSQL, apart from Weir's: a database and a role for each resource of each environment. */
 export class AppDatabases {
@@ -78,6 +79,30 @@ export class AppDatabases {
     const password = this.#password(environment, resource)
     const port = String(this.#port)
     return { url: `postgres://${name}:${password}@127.0.0.1:${port}/${name}`, host: '127.0.0.1', port, user: name, password, database: name }
+  }
+
+  /**
+   * The one figure that a query of somebody's choosing answers with, as the app's own role, which may do no more here than the app. Whatever the
+   * query is, a number comes back or an error: it changes nothing, ends in time, and its answer is no larger than two rows.
+   */
+  async figure(environment: string, resource: string, query: string): Promise<number> {
+    if (!existsSync(this.#file(environment, resource))) throw new WeirError('E_NOT_FOUND', { message: `no database ${resource}` })
+    const { host, port, user, password, database } = this.fields(environment, resource)
+    const { default: pg } = await import('pg') // only here: most runners never need it
+    const client = new pg.Client({ host, port: Number(port), user, password, database, connectionTimeoutMillis: FIGURE_MS, query_timeout: FIGURE_MS * 2 })
+    client.on('error', () => {}) // the query in flight fails too, and says it
+    await client.connect()
+    try {
+      await client.query(`SET default_transaction_read_only = on; SET statement_timeout = ${FIGURE_MS}`)
+      // the line break ends a comment at the end of the query, and values make it one statement
+      const { rows } = await client.query<{ figure: number }>(`SELECT v::float8 AS figure FROM (${query}\n) AS figures(v) WHERE $1::bool LIMIT 2`, [true])
+      const [row] = rows
+      if (!row || rows.length > 1) throw new WeirError('E_USAGE', { message: row ? 'the query answers with several rows' : 'the query finds nothing' })
+      if (typeof row.figure !== 'number') throw new WeirError('E_USAGE', { message: 'the answer has no figure there' })
+      return row.figure
+    } finally {
+      await client.end()
+    }
   }
 
   /** One after the other: PostgreSQL refuses rights that two change at once ("tuple concurrently updated"). */
