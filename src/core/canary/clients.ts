@@ -11,8 +11,6 @@ import { ERRORS, OUTAGE, SLOW } from './grids.ts'
 import { Batcher, batchOf, Comparison, type Counts, countsFor, type Pace } from './pool.ts'
 import { betaInc } from './special.ts'
 
-export type ClientFailure = 'errors' | 'rejected' | 'throughput'
-
 /** Requests after which a client's latency is judged. */
 const LOOKS = [1, 2, 4, 8, 16, 32, 64, 128] as const
 /** Chance, on the stable side, that a client is slow by its first requests. */
@@ -61,7 +59,7 @@ export class Clients {
     for (const row of rows) this.#count(row)
     const changed = new Set<string>()
     for (const [name, question] of this.#questions) if (question.close(this.#seen)) changed.add(name)
-    if (this.#latency.close(fromMs, toMs, share)) changed.add('latency')
+    if (this.#latency.endBlock(fromMs, toMs, share)) changed.add('latency')
     if (++this.#blocks >= this.#measureAt) {
       this.#measureDispersion()
       this.#measureAt = this.#blocks * MEASURE_AGAIN + 1
@@ -90,7 +88,7 @@ export class Clients {
 
   #begin(stage: number): void {
     this.#stage = stage
-    this.#latency.close(Number.NaN, Number.NaN, Number.NaN)
+    this.#latency.endStage()
     for (const counts of this.#seen) counts.canary = counts.stable = 0
     for (const question of this.#questions.values()) question.begin()
     this.#active.canary = this.#active.stable = 0
@@ -217,9 +215,15 @@ export class Question {
   }
 }
 
+interface Look {
+  readonly requests: number
+  readonly processes: readonly EProcess[]
+  readonly strata: readonly { readonly batcher: Batcher; readonly counts: Counts }[]
+}
+
 /** Whether clients are slow by their first requests. */
 export class LatencyOfClients {
-  readonly #looks = LOOKS.map((requests) => ({
+  readonly #looks: readonly Look[] = LOOKS.map((requests) => ({
     requests,
     processes: QUANTILES.map(() => new EProcess(SLOW_CLIENTS)),
     strata: Array.from({ length: STRATA }, () => ({ batcher: new Batcher(QUANTILES.length, AT_A_TIME), counts: countsFor(QUANTILES.length) })),
@@ -247,7 +251,7 @@ export class LatencyOfClients {
 
   count(client: Client): void {
     for (; client.looksDone < LOOKS.length && client.timed >= (LOOKS[client.looksDone] as number); client.looksDone++) {
-      const { counts } = this.#looks[client.looksDone]?.strata[client.stratum] as { counts: Counts }
+      const { counts } = (this.#looks[client.looksDone] as Look).strata[client.stratum] as { counts: Counts }
       const side = client.side === 'canary' ? 0 : 1
       counts[side] = (counts[side] as number) + 1
       for (let j = 0; j < QUANTILES.length; j++) {
@@ -257,28 +261,36 @@ export class LatencyOfClients {
     }
   }
 
-  close(fromMs: number, toMs: number, share: number): boolean {
+  endBlock(fromMs: number, toMs: number, share: number): boolean {
     let told = false
     for (const { processes, strata } of this.#looks) {
       for (const { batcher, counts } of strata) {
-        if (!batcher.add(counts, fromMs, toMs, share) && !Number.isNaN(share)) {
-          counts.fill(0)
-          continue
-        }
+        const isComplete = batcher.add(counts, fromMs, toMs, share)
         counts.fill(0)
-        batcher.take((batch) => {
-          processes.forEach((it, j) => {
-            const one = batchOf(batch, j)
-            told = it.add(one) || told
-            const sums = this.#counts[j] as { canary: number; total: number; expected: number }
-            const events = one.canaryEvents + one.stableEvents
-            sums.canary += one.canaryEvents
-            sums.total += events
-            if (events > 0) sums.expected += (events * one.canaryTrials) / (one.canaryTrials + one.stableTrials)
-          })
-        })
+        if (isComplete) told = this.#take(batcher, processes) || told
       }
     }
+    return told
+  }
+
+  /** The stage ends: what was begun is a batch. */
+  endStage(): void {
+    for (const { processes, strata } of this.#looks) for (const { batcher } of strata) this.#take(batcher, processes)
+  }
+
+  #take(batcher: Batcher, processes: readonly EProcess[]): boolean {
+    let told = false
+    batcher.take((counts) => {
+      processes.forEach((process, j) => {
+        const batch = batchOf(counts, j)
+        told = process.add(batch) || told
+        const sums = this.#counts[j] as { canary: number; total: number; expected: number }
+        const events = batch.canaryEvents + batch.stableEvents
+        sums.canary += batch.canaryEvents
+        sums.total += events
+        if (events > 0) sums.expected += (events * batch.canaryTrials) / (batch.canaryTrials + batch.stableTrials)
+      })
+    })
     return told
   }
 }

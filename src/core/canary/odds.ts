@@ -7,6 +7,7 @@
 
 /** More different outcomes than this, and events are counted as if they were rare: slightly too careful, never too bold. */
 const MOST_OUTCOMES = 400
+const NEGLIGIBLE = 1e-17
 const RESCALE = 1e200
 const LOG_RESCALE = Math.log(RESCALE)
 
@@ -21,11 +22,6 @@ export interface Batch {
 export function isTelling({ canaryTrials, stableTrials, canaryEvents, stableEvents }: Batch): boolean {
   const events = canaryEvents + stableEvents
   return canaryTrials > 0 && stableTrials > 0 && events > 0 && events < canaryTrials + stableTrials
-}
-
-/** log P(batch | odds) − log P(batch | reference), given its margins. */
-export function logLikelihoodRatio(batch: Batch, odds: number, reference: number): number {
-  return tilt(batch, odds) - tilt(batch, reference)
 }
 
 /** log P(batch | odds), up to what does not depend on the odds. */
@@ -50,7 +46,7 @@ function logSum(canaryTrials: number, stableTrials: number, events: number, leas
     const ratio = (((canaryTrials - k) * (events - k)) / ((k + 1) * (stableTrials - events + k + 1))) * odds
     term *= ratio
     sum += term
-    if (ratio < 1 && term < sum * 1e-17) break
+    if (ratio < 1 && term < sum * NEGLIGIBLE) break
     if (sum > RESCALE) {
       sum /= RESCALE
       term /= RESCALE

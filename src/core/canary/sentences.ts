@@ -6,7 +6,7 @@ const SUPERSCRIPT = '⁰¹²³⁴⁵⁶⁷⁸⁹'
 export function byChance(logE: number): string {
   if (!(logE > Math.log(2))) return 'as by chance'
   const power = Math.floor(logE / Math.LN10 + 1e-9)
-  if (power >= 6) return `by chance 1 in 10${[...String(power)].map((digit) => SUPERSCRIPT[Number(digit)]).join('')}`
+  if (power >= 6) return `by chance 1 in 10${Array.from(String(power), (digit) => SUPERSCRIPT[Number(digit)]).join('')}`
   return `by chance 1 in ${grouped(twoDigits(Math.exp(logE)))}`
 }
 

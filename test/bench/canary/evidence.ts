@@ -87,7 +87,7 @@ function tally(it: Counters, canary: number, failed: number, timed: boolean, slo
 }
 
 function take({ side, requests, errors, timed, between }: Counters) {
-  const slow = new Array<number>(QUANTILES.length).fill(0)
+  const slow = [0, 0, 0, 0, 0]
   let sum = 0
   for (let j = QUANTILES.length - 1; j >= 0; j--) slow[j] = sum += between[j + 1] as number
   return { side, requests, errors, timed, slow }

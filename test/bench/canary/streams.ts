@@ -162,7 +162,7 @@ export function createStream(world: World, seed: number): Stream {
       if (hit?.slower !== undefined) latencyMs *= hit.slower
       if (hit?.tail !== undefined && random.uniform() < hit.tail.share) latencyMs *= hit.tail.factor
       if (canary === 1 && world.disturbance === 'slow-start') latencyMs *= 1 + 4 * Math.exp(-nth / SETTLING_REQUESTS)
-      if (arrivals !== null) latencyMs += (pauses[canary]?.[replica] as Pauses).wait(arrivals[i] as number)
+      if (arrivals !== null) latencyMs += ((pauses[canary] as Pauses[])[replica] as Pauses).wait(arrivals[i] as number)
 
       columns.onCanary[i] = canary
       columns.route[i] = route
