@@ -24,6 +24,8 @@ type Collected = Record<keyof typeof FAMILIES, Sample[]>
 /** Every metric of apps, in the order of the page. Rates and shares are of the last five minutes. */
 export const FAMILIES = {
   weir_environment_release: ['gauge', 'Number of the release that serves.'],
+  weir_rollout_weight: ['gauge', 'Of the rollout that is running: wanted share of the new release in percent.'],
+  weir_rollout_verdict: ['gauge', 'Of the rollout that is running and judged: 1 proven not to be worse, -1 worse, 0 neither yet.'],
   weir_service_replicas_wanted: ['gauge', 'Replicas that should run.'],
   weir_service_replicas_ready: ['gauge', 'Replicas that take requests.'],
   weir_service_requests_per_second: ['gauge', 'Requests a second over the last five minutes.'],
@@ -70,9 +72,11 @@ export class AppMetrics {
       ports.kept.latestSamples(detail.id, { fromMs: ports.now() - WINDOW_MS, toMs: ports.now() + WINDOW_MS }, MOST_METRIC_SERIES),
     ])
     if (detail.current !== null) into.weir_environment_release.push([about, detail.current])
+    addRollout(into, about, detail)
     addReplicas(into, about, detail, observed.status === 'fulfilled' ? observed.value.replicas : null)
     for (const { service, windows } of rows.status === 'fulfilled' ? rows.value : []) if (windows[0]) addIndicators(into, { ...about, service }, windows[0])
-    for (const it of budgets.status === 'fulfilled' ? budgets.value : []) addObjective(into, { ...about, service: it.service, objective: it.objective, source: it.source }, it)
+    for (const it of budgets.status === 'fulfilled' ? budgets.value : [])
+      addObjective(into, { ...about, service: it.service, objective: it.objective, source: it.source }, it)
     for (const { service, probe, last } of probes.status === 'fulfilled' ? probes.value : []) {
       // one that is no longer declared says nothing any more
       if (!Object.hasOwn(detail.graph?.services[service]?.probes ?? {}, probe)) continue
@@ -92,6 +96,16 @@ export class AppMetrics {
 
 function declaresProbes({ graph }: EnvironmentDetail): boolean {
   return Object.values(graph?.services ?? {}).some((it) => it.probes !== undefined)
+}
+
+const VERDICTS = { pass: 1, fail: -1, inconclusive: 0 } as const
+
+function addRollout(into: Collected, about: Labels, { state: { rollout } }: EnvironmentDetail): void {
+  if (!rollout) return
+  const { phase, judging, target } = rollout
+  const labels = { ...about, release: `v${target}` }
+  into.weir_rollout_weight.push([labels, phase.name === 'splitting' ? phase.weight : phase.name === 'switching' || phase.name === 'watching' ? 100 : 0])
+  if (judging?.verdict) into.weir_rollout_verdict.push([labels, VERDICTS[judging.verdict.kind]])
 }
 
 function addReplicas(

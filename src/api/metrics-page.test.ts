@@ -30,6 +30,17 @@ test('a tenant’s token gets the numbers of its apps and of nobody else’s; on
   assert.doesNotMatch(own, /production/)
 })
 
+test('a rollout that is judged shows its share and its verdict', async () => {
+  const own = new FakeWorld()
+  const judging = { verdict: { kind: 'fail', text: 'worse', needsS: null, share: 0.1, cursor: 1, at: 0 } }
+  own.addEnvironment(SHOP, { current: 3, rollout: { target: 4, phase: { name: 'splitting', step: 0, weight: 10, since: 0 }, judging } as never })
+  const its = await apiApp(contextOf(own.ports(), testOptions()))
+  const { body } = await its.inject({ url: '/api/v1/metrics', headers: { authorization: `Bearer ${own.addToken({ tenants: { acme: VERBS_OF.viewer } })}` } })
+  await its.close()
+  assert.match(body, /\nweir_rollout_weight\{app="shop",environment="production",release="v4"\} 10\n/)
+  assert.match(body, /\nweir_rollout_verdict\{app="shop",environment="production",release="v4"\} -1\n/)
+})
+
 test('what services count themselves is there by metric, with its attributes as labels that Prometheus takes', async () => {
   const own = new FakeWorld()
   const { id } = own.addEnvironment(SHOP, { current: 3 })
