@@ -281,9 +281,9 @@ export class LatencyOfClients {
   #take(batcher: Batcher, processes: readonly EProcess[]): boolean {
     let told = false
     batcher.take((counts) => {
-      processes.forEach((process, j) => {
+      processes.forEach((evidence, j) => {
         const batch = batchOf(counts, j)
-        told = process.add(batch) || told
+        told = evidence.add(batch) || told
         const sums = this.#counts[j] as { canary: number; total: number; expected: number }
         const events = batch.canaryEvents + batch.stableEvents
         sums.canary += batch.canaryEvents

@@ -122,20 +122,20 @@ class UnansweredPool {
 /** "At q90 so many times as many slow requests" is excluded. */
 class SlowExclusion {
   readonly #most: number
-  readonly #process: EProcess
+  readonly #evidence: EProcess
 
   constructor(limit: number, enough: number) {
     this.#most = enough + HEADROOM
-    this.#process = new EProcess(exclusion(oddsOf(limit)))
+    this.#evidence = new EProcess(exclusion(oddsOf(limit)))
   }
 
   get logE(): number {
-    return this.#process.logE
+    return this.#evidence.logE
   }
 
   add(counts: Counts): void {
-    this.#process.add(batchOf(counts, PROOF_QUANTILE))
-    this.#process.limitTo(this.#most)
+    this.#evidence.add(batchOf(counts, PROOF_QUANTILE))
+    this.#evidence.limitTo(this.#most)
   }
 }
 
