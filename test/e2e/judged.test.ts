@@ -132,6 +132,31 @@ test('a release without a fault is promoted by proof, though the server and a wo
   assert.ok(verdict.counted.canary + verdict.counted.stable <= load.statuses.size + total(load.statuses), 'nothing counts twice')
 })
 
+test('what was promoted is judged against itself, silently', async () => {
+  interface Trial {
+    readonly release: number
+    readonly requests: number
+    readonly alarm: boolean
+  }
+  const trials = async () => (await weir.api<{ items: Trial[] }>('GET', '/api/v1/apps/shop/environments/production/trials')).body.items
+  const trial = await eventually('requests are tried', async () => (await trials()).find((it) => it.requests > 100), 60_000)
+  assert.deepEqual([trial.release, trial.alarm], [4, false])
+  const { stdout } = await weir.weir(['canary', 'status'], { cwd })
+  assert.match(stdout, /no rollout is running/)
+})
+
+test('a blue-green release is asked its probes before it gets a request, and refused where it does not answer them', async () => {
+  const blueGreen = 'release: { strategy: blue-green, keep: 1s, checks: { before: auto, after: { for: 2s, errors: 5% } } }'
+  weir.write('shop', { 'weir.yaml': MANIFEST.replace(/release: \{.*\}/, `probes: { home: { http: / } }\n    ${blueGreen}`) })
+  const good = await deployed(0, 'blue')
+  assert.equal(good.code, 0, `${good.stdout}\n${good.stderr}`)
+  const failed = load.statuses.get(500) ?? 0
+  const bad = await deployed(1, 'green')
+  assert.equal(bad.code, 3, `${bad.stdout}\n${bad.stderr}`)
+  assert.match(bad.stdout + bad.stderr, /web\/home: GET \/ answered 500/)
+  assert.equal(load.statuses.get(500) ?? 0, failed, 'no user has met it')
+})
+
 function total(statuses: ReadonlyMap<number, number>): number {
   return [...statuses.values()].reduce((sum, count) => sum + count, 0)
 }
