@@ -9,8 +9,7 @@ const LATENCY_ROWS = 20_000
 
 /** In the transaction of the blocks. One writer at a time (whoever holds the epoch), so the numbers are visible in their order. */
 export async function storeEvidence(query: Query, blocks: readonly CounterBlock[]): Promise<void> {
-  // a gateway of an earlier version may have left blocks without it
-  const rows = blocks.flatMap(({ evidence = [] }) => evidence.map(({ environment, ...block }) => ({ environment, rollout: block.rollout, block })))
+  const rows = blocks.flatMap(({ evidence }) => evidence.map(({ environment, ...block }) => ({ environment, rollout: block.rollout, block })))
   if (rows.length === 0) return
   await query.rows(
     `insert into evidence (environment, rollout, block)

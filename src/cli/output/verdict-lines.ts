@@ -47,8 +47,8 @@ const SUPERSCRIPT = '⁰¹²³⁴⁵⁶⁷⁸⁹'
 /** How many times likelier what was seen is if the new release is worse. @example powerText(Math.log(2.5e9)) // '10⁹' */
 export function powerText(logE: number): string {
   const exponent = logE / Math.LN10
-  if (exponent < 2) return `${Math.exp(logE).toPrecision(2)}`
-  return `10${[...String(Math.min(99, Math.floor(exponent)))].map((digit) => SUPERSCRIPT[Number(digit)]).join('')}`
+  if (exponent < 2) return Math.exp(logE).toPrecision(2)
+  return `10${String(Math.min(99, Math.floor(exponent))).replace(/\d/g, (digit) => SUPERSCRIPT[Number(digit)] ?? '')}`
 }
 
 function amount(value: number): string {
