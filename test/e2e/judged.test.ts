@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -108,11 +108,8 @@ test('a release without a fault is promoted by proof, though the server and a wo
     60_000,
   )
   process.kill(await pidOf('server'), 'SIGKILL')
-  const workers = execFileSync('pgrep', ['-P', String(await pidOf('gateway'))])
-    .toString()
-    .trim()
-    .split('\n')
-    .map(Number)
+  const parent = await pidOf('gateway')
+  const workers = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').map(Number)
   process.kill(workers[0] as number, 'SIGKILL')
   runner.close()
   const later = await eventually(
