@@ -93,10 +93,10 @@ test('what objectives say is there as soon as there are any', async () => {
   await fresh.close()
   const about = 'app="shop",environment="staging",service="web"'
   for (const line of [
-    `weir_objective_target{${about},objective="latencyP95"} 0.001`,
-    `weir_objective_actual{${about},objective="availability"} 0.99`,
-    `weir_objective_alarm{${about},objective="latencyP95",speed="fast"} 1`,
-    `weir_objective_alarm{${about},objective="availability",speed="fast"} 0`,
+    `weir_objective_target{${about},objective="latencyP95",source="gateway"} 0.001`,
+    `weir_objective_actual{${about},objective="availability",source="gateway"} 0.99`,
+    `weir_objective_alarm{${about},objective="latencyP95",source="gateway",speed="fast"} 1`,
+    `weir_objective_alarm{${about},objective="availability",source="gateway",speed="fast"} 0`,
   ])
     assert.ok(body.includes(`\n${line}\n`), `${line}\n${body}`)
 })
