@@ -6,8 +6,8 @@ const HOUR_MS = 3_600_000
 /** Further back, telemetry does not know what was there before. */
 const FURTHEST_MS = 24 * HOUR_MS
 
-export const errors: Handlers<'errors.list'> = {
-  'errors.list': async (call) => {
+export const errors: Handlers<'errors.show'> = {
+  'errors.show': async (call) => {
     const { service, release, since, limit } = call.query
     const now = call.ports.now()
     const sinceMs = Math.max(since === undefined ? now - HOUR_MS : Date.parse(since), now - FURTHEST_MS)

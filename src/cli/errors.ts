@@ -18,7 +18,7 @@ export async function errors(session: Session): Promise<undefined> {
     ...(since === undefined ? {} : { since: moment('--since', since, session.terminal.now()) }),
     ...(limit === undefined ? {} : { limit }),
   }
-  const { items } = await client.call('errors.list', { params: await session.app(), query })
+  const { items } = await client.call('errors.show', { params: await session.app(), query })
   const { colours, now } = session.terminal
   const ago = (at: string) => agoText(Date.parse(at), now())
   await showTable(

@@ -459,7 +459,7 @@ export const ROUTES = {
     retry: 'safe',
     summary: 'Which service makes requests slow or fail, and why: one sentence with its evidence',
   },
-  'errors.list': {
+  'errors.show': {
     method: 'GET',
     path: `${ENV}/errors`,
     verb: 'app:read',

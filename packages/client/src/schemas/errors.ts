@@ -15,7 +15,7 @@ const signature = z
   .meta({ id: 'ErrorSignature' })
 
 export const errors = {
-  'errors.list': {
+  'errors.show': {
     params: environmentPath,
     query: z.strictObject({
       service: name.optional(),
