@@ -3,6 +3,18 @@ import { type ErrorCode, WeirError } from '../errors.ts'
 /** What git prints, in the order in which it is looked for: the first match is the cause a person would have looked for. */
 const CAUSES: readonly { readonly says: RegExp; readonly code: ErrorCode; readonly cause: string; readonly next: string }[] = [
   {
+    says: /ssh: not found|cannot run ssh/,
+    code: 'E_SOURCE_UNREACHABLE',
+    cause: 'this machine has no ssh',
+    next: 'apt-get install openssh-client, then weir deploy again',
+  },
+  {
+    says: /No user exists for uid|^unshare: /m,
+    code: 'E_SOURCE_UNREACHABLE',
+    cause: 'ssh needs an account with a name, and this machine lets nobody make a user namespace that has one',
+    next: 'sysctl kernel.unprivileged_userns_clone=1, or an address with https://',
+  },
+  {
     says: /Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED|No \w+ host key is known/,
     code: 'E_SOURCE_HOST_KEY',
     cause: "the host's key is not among the known hosts stored for the repository",

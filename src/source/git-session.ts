@@ -1,5 +1,6 @@
 import { constants } from 'node:fs'
 import { access, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Credential } from './credentials.ts'
 import type { RepositoryUrl } from './repository-url.ts'
@@ -126,10 +127,21 @@ async function sshEnvironment(
   ]
   const alias = url.port === 22 ? url.host : `[${url.host}]:${url.port}`
   const pinned = addresses[0] === undefined ? '' : `-o"HostName=${addresses[0]}" -o"HostKeyAlias=${alias}" -oCheckHostIP=no `
-  const script = `#!/bin/sh\nexec ssh -F /dev/null ${options.join(' ')} ${pinned}-o"UserKnownHostsFile=\\"$WEIR_GIT_SESSION/known_hosts\\"" -i "$WEIR_GIT_SESSION/key" "$@"\n`
+  const script = `#!/bin/sh\nexec ${hasName() ? '' : `${AS_NOBODY} `}ssh -F /dev/null ${options.join(' ')} ${pinned}-o"UserKnownHostsFile=\\"$WEIR_GIT_SESSION/known_hosts\\"" -i "$WEIR_GIT_SESSION/key" "$@"\n`
   await writeFile(program, script, { mode: 0o700 })
   await access(program, constants.X_OK)
   return { GIT_SSH: program, GIT_SSH_VARIANT: 'ssh', WEIR_GIT_SESSION: folder }
+}
+
+/** ssh will not run for an account without a name: in a namespace of its own the same account is called nobody. What the kernel allows it stays the same. */
+const AS_NOBODY = 'unshare --user --map-user=65534 --map-group=65534 --'
+
+function hasName(): boolean {
+  try {
+    return userInfo().username !== ''
+  } catch {
+    return false // a number of ours, that is in no user database
+  }
 }
 
 /** A value of git's configuration format. Control characters were refused with the address, and are refused here again. */
