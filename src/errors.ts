@@ -47,6 +47,7 @@ export const CATALOGUE = {
   E_RESOURCE_FAILED: { status: 422, exit: 1, about: 'A resource could not be created.' },
   E_REJECTED: { status: 422, exit: 3, about: 'The release was taken back; the previous one serves.' },
   E_REJECTED_BEFORE: { status: 409, exit: 6, about: 'The same commit was taken back here before; a newer one is taken, or this one by `--again`.' },
+  E_NOT_DELIVERED: { status: 502, exit: 1, about: 'A test message was not taken by its target; messages of what happens are tried again for a day.' },
   E_SCHEMA_BREAK: { status: 409, exit: 6, about: 'Going back crosses a migration that is not declared compatible.' },
 } as const satisfies Record<string, { status: number; exit: number; about: string }>
 

@@ -20,6 +20,7 @@ import { FileLogs } from './drivers/process/logs.ts'
 import { isWeirError } from './errors.ts'
 import { GatewayClient } from './gateway/client.ts'
 import { Identity } from './identity/identity.ts'
+import { deliver } from './notify/deliver.ts'
 import { ownBuild } from './own-build.ts'
 import { programFile } from './programs.ts'
 import { RpcClient } from './rpc/client.ts'
@@ -33,6 +34,7 @@ import { fetchJson } from './server/indicators/fetch-json.ts'
 import { keptTelemetry } from './server/kept-telemetry.ts'
 import { tellEnvironments } from './server/known-environments.ts'
 import { log } from './server/log.ts'
+import { startNotifier } from './server/notifier.ts'
 import { askProbe } from './server/probe-request.ts'
 import { startProber } from './server/prober.ts'
 import { ReleaseBuilds } from './server/release-builds.ts'
@@ -169,12 +171,21 @@ export async function startServer({ join }: { readonly join: boolean }): Promise
     ask: askProbe(config.http, (bytes) => systemRandom.hex(bytes)),
     failed: (error) => log('failed', { key: 'probes', error: described(error) }),
   })
+  const stopNotifier = startNotifier({
+    clock: systemClock,
+    random: systemRandom,
+    outbox: store.outbox,
+    epoch: () => plane.epoch(),
+    eventsChanged: (changed) => store.onEvents(changed),
+    deliver: (parcel, reach, signal) => deliver(parcel, reach, systemClock.wall(), signal),
+    failed: (error) => log('failed', { key: 'notifications', error: described(error) }),
+  })
   log('listens', { api: `${config.api.host}:${config.api.port}`, http: `${config.http.host}:${config.http.port}` })
 
   return {
     async close() {
       untell()
-      await Promise.all([stopProber(), stopUsage()])
+      await Promise.all([stopProber(), stopUsage(), stopNotifier()])
       await api.close()
       await plane.stop()
       await store.close()

@@ -12,6 +12,7 @@ import { indicators } from './indicators.ts'
 import { logSearch } from './log-search.ts'
 import { logs } from './logs.ts'
 import { metricsPage } from './metrics-page.ts'
+import { notifications } from './notifications.ts'
 import { objectives } from './objectives.ts'
 import { releases } from './releases.ts'
 import { rollouts } from './rollouts.ts'
@@ -33,6 +34,7 @@ export const HANDLERS: Handlers<RouteId> = {
   ...releases,
   ...rollouts,
   ...configuration,
+  ...notifications,
   ...tasks,
   ...exec,
   ...logs,

@@ -89,6 +89,7 @@ const PARAMS: Readonly<Record<string, string>> = {
   command: '1',
   secret: 'key',
   follow: '1',
+  notification: '1',
   job: 'nightly',
   task: 'e1-job',
   trace: '4bf92f3577b34da6a3ce929d0e0e4736',
@@ -115,6 +116,7 @@ const BODIES: Partial<Record<RouteId, unknown>> = {
   'secrets.set': { value: 'x' },
   'objectives.set': { latencyP95: 250 },
   'credentials.set': { kind: 'token', urlPrefix: 'https://git.example.com/', value: 'x' },
+  'notifications.create': { topics: ['verdict'], address: { kind: 'slack', url: `https://hooks.example.com/${MARKER}` } },
   'follow.create': { url: 'https://git.example.com/a.git', ref: 'main' },
   'tasks.create': { service: 'web', argv: ['ls'] },
 }

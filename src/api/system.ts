@@ -1,4 +1,5 @@
 import { WeirError } from '../errors.ts'
+import type { ApiPorts } from './ports.ts'
 import type { Handlers } from './route.ts'
 
 type Ids = 'system.livez' | 'system.readyz' | 'system.openapi' | 'system.version' | 'system.health' | 'settings.show' | 'settings.update'
@@ -34,10 +35,17 @@ export const system: Handlers<Ids> = {
       },
     }
   },
-  'settings.show': async ({ ports }) => ({ registration: (await ports.queries.registrationOpen()) ? 'open' : 'closed' }),
-  'settings.update': ({ body, write }) =>
+  'settings.show': ({ ports }) => settingsOf(ports),
+  'settings.update': ({ body, ports, write }) =>
     write(async (writer) => {
-      await writer.setRegistration(body.registration === 'open')
-      return { registration: body.registration }
+      const before = await settingsOf(ports)
+      if (body.registration !== undefined) await writer.setRegistration(body.registration === 'open')
+      if (body.notifyReach !== undefined) await writer.setNotifyReach(body.notifyReach)
+      return { registration: body.registration ?? before.registration, notifyReach: body.notifyReach ?? before.notifyReach }
     }),
+}
+
+async function settingsOf({ queries }: Pick<ApiPorts, 'queries'>) {
+  const [isOpen, notifyReach] = await Promise.all([queries.registrationOpen(), queries.notifyReach()])
+  return { registration: isOpen ? ('open' as const) : ('closed' as const), notifyReach }
 }

@@ -8,7 +8,9 @@ import type { SourcedRecord } from '../drivers/logs.ts'
 import { WeirError } from '../errors.ts'
 import type { Principal } from '../identity/principal.ts'
 import { verbsOf } from '../identity/roles.ts'
-import type { EnvironmentDetail, EnvironmentRef, Page, PageRequest, Queries, ReleaseDetail, StoredEvent } from '../store/queries.ts'
+import { shownPlace } from '../notify/target.ts'
+import type { Reach } from '../reach.ts'
+import type { EnvironmentDetail, EnvironmentRef, NotifyTargetDetail, Page, PageRequest, Queries, ReleaseDetail, StoredEvent } from '../store/queries.ts'
 import type { Answer, Writer, Writes } from '../store/writes.ts'
 import { SimulatedTelemetry } from '../telemetry/simulated.ts'
 import { type ApiOptions, DEFAULT_LIMITS } from './options.ts'
@@ -39,6 +41,8 @@ export class FakeWorld {
   uploaded = 0
   readonly uploaders: string[] = []
   registrationOpen = false
+  notifyReach: Reach = 'internet'
+  readonly notified: (NotifyTargetDetail & { readonly tenant: string })[] = []
   away = false
   #number = 0
   readonly #answers = new Map<string, { fingerprint: string; answer: Promise<Answer> }>()
@@ -245,6 +249,14 @@ export class FakeWorld {
       },
       follows: async () => [],
       credentials: async (_tenant, page) => pageOf([], page),
+      notifyTargets: async (tenant, page) =>
+        pageOf(
+          this.notified.filter((it) => it.tenant === tenant),
+          page,
+        ),
+      notifyTarget: async (tenant, id) => this.notified.find((it) => it.tenant === tenant && it.id === id) ?? null,
+      deliveries: async (_tenant, _target, page) => pageOf([], page),
+      notifyReach: async () => this.notifyReach,
       traffic: async () => [
         { service: 'web', origin: 1, track: 'stable', hop: 'entry', requests: 90, errors: 1, rejected4xx: 2, aborted: 0, latency: [100, 90] },
         { service: 'web', origin: 1, track: 'stable', hop: 'x1', requests: 10, errors: 0, rejected4xx: 0, aborted: 0, latency: [300, 10] },
@@ -358,6 +370,19 @@ export class FakeWorld {
       follow: async (ref) => (there(ref), 1),
       unfollow: async (ref) => void there(ref),
       setCredential: async () => {},
+      addNotifyTarget: async (tenant, { app, environment, topics, address }) => {
+        const counts = { waiting: 0, dead: 0, problem: null, deliveredAt: null }
+        const id = this.notified.length + 1
+        this.notified.push({ tenant, id, app, environment, kind: address.kind, place: shownPlace(address), topics, by: 'ann', at: AT, ...counts })
+        return id
+      },
+      removeNotifyTarget: async (tenant, id) => {
+        const at = this.notified.findIndex((it) => it.tenant === tenant && it.id === id)
+        if (at === -1) throw new WeirError('E_NOT_FOUND', { message: `no target ${id}` })
+        this.notified.splice(at, 1)
+      },
+      tryNotifyTarget: async () => 'd1',
+      setNotifyReach: async (reach) => void (this.notifyReach = reach),
     }
   }
 }

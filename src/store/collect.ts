@@ -27,6 +27,8 @@ export function collect(database: Database, epoch: Epoch, policy: RetentionPolic
     await query.rows(`delete from counters where stored_at < now() - $1 * interval '1 ms'`, [policy.countersMs])
     await query.rows(`delete from counter_sums where begins < now() - interval '1 day'`)
     await query.rows(`delete from probe_results where at < now() - $1 * interval '1 ms'`, [policy.countersMs])
+    await query.rows(`delete from notify_deliveries where outcome = 'delivered' and ended_at < now() - $1 * interval '1 ms'`, [policy.countersMs])
+    await query.rows(`delete from notify_deliveries where outcome = 'dead' and ended_at < now() - $1 * interval '1 ms'`, [policy.eventsMs])
     await foldUsage(query, policy.eventsMs)
     await query.rows(EVIDENCE, [policy.evidence])
     await query.rows(`delete from counter_blocks where stored_at < now() - $1 * interval '1 ms'`, [policy.countersMs])

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Look } from '../controllers/journal.ts'
 import { STANDARD_ANALYSIS } from '../core/canary/analysis.ts'
+import { testMessage } from '../core/notify/message.ts'
 import { isWeirError } from '../errors.ts'
 import { Identity } from '../identity/identity.ts'
 import type { Database } from './database.ts'
@@ -13,6 +14,7 @@ import { PostgresQueries } from './postgres-queries.ts'
 import { PostgresWrites } from './postgres-writes.ts'
 import { PostgresProbes } from './probes.ts'
 import type { Queries } from './queries.ts'
+import { PostgresReplicaUsage } from './replica-usage.ts'
 import { SealedValues } from './sealed.ts'
 import { startTestPostgres, TEST_SEALER, type TestPostgres, writerFor } from './testing.ts'
 import type { Writer } from './writes.ts'
@@ -22,11 +24,12 @@ let database: Database
 let environment = ''
 let tokenId = 0
 let followId = 0
+let notifyId = 0
 before(async () => {
   postgres = await startTestPostgres()
   const store = await postgres.freshStore()
   database = store.database
-  ;({ environment, tokenId, followId } = await seed())
+  ;({ environment, tokenId, followId, notifyId } = await seed())
 })
 after(() => postgres.stop())
 
@@ -48,6 +51,9 @@ async function seed() {
     await writer.setVariables(OURS, '*', { A: '1' })
     await writer.setSecret(OURS, 'key', Buffer.from(CANARY))
     await writer.setCredential('acme', 'token', 'https://git.example.com/', Buffer.from(CANARY))
+    const slack = { kind: 'slack', url: `https://hooks.example.com/${CANARY}` } as const
+    const notify = await writer.addNotifyTarget('acme', { app: 'shop', environment: null, topics: ['started'], address: slack })
+    await writer.tryNotifyTarget('acme', notify, testMessage({ tenant: 'acme', app: 'shop', environment: null }, '2026-01-02T03:04:05Z'))
     const follow = await writer.follow(OURS, BRANCH)
     const token = await writer.createToken({
       hash: Buffer.alloc(32, 1),
@@ -59,7 +65,7 @@ async function seed() {
       expiresInMs: 1000,
     })
     await writer.createRelease(OURS, { source: { kind: 'upload', digest: 'sha256:1', label: 'x' }, manifest: null, whenBusy: 'wait' })
-    return { environment: id, tokenId: token, followId: follow }
+    return { environment: id, tokenId: token, followId: follow, notifyId: notify }
   })
   const journal = new PostgresJournal(database, new Hints({ url: '' }), handClock())
   const epoch = (await journal.acquire('a', false)) ?? 0
@@ -110,6 +116,8 @@ async function seed() {
   ])
   const probed = { environment: made.environment, service: 'web', probe: 'home', ok: true, durationMs: 5, cause: null }
   await new PostgresProbes(database).commit(epoch, [probed], new Map())
+  const used = { samples: 1, seconds: 5, cpuSeconds: 1, memoryBytes: 100, memoryPeakBytes: 100, minuteMs: 60_000 * Math.floor(Date.now() / 60_000) }
+  await new PostgresReplicaUsage(database).commit(epoch, [{ ...used, environment: made.environment, service: 'web', release: 1, replica: 'web-1' }])
   return made
 }
 
@@ -125,7 +133,7 @@ const LOOK: Look = {
 
 /** One call of every query of tenant data; a query without an entry does not compile. */
 const QUERIES: {
-  readonly [name in Exclude<keyof Queries, 'accounts' | 'tenants' | 'registrationOpen' | 'health' | 'lastEvent' | 'everyEnvironment'>]: (
+  readonly [name in Exclude<keyof Queries, 'accounts' | 'tenants' | 'registrationOpen' | 'notifyReach' | 'health' | 'lastEvent' | 'everyEnvironment'>]: (
     queries: Queries,
     ref: typeof OURS,
   ) => Promise<unknown>
@@ -147,11 +155,14 @@ const QUERIES: {
   audit: (queries, ref) => queries.audit(ref.tenant, PAGE),
   configuration: (queries, ref) => queries.configuration(ref),
   follows: (queries, ref) => queries.follows(ref),
+  notifyTargets: (queries, ref) => queries.notifyTargets(ref.tenant, PAGE),
+  notifyTarget: (queries, ref) => queries.notifyTarget(ref.tenant, notifyId),
+  deliveries: (queries, ref) => queries.deliveries(ref.tenant, notifyId, PAGE),
   credentials: (queries, ref) => queries.credentials(ref.tenant, PAGE),
   traffic: (queries, ref) => queries.traffic(ref, 60_000),
   indicators: (queries, ref) => queries.indicators(ref, { windowsMs: [60_000], by: 'route', limit: 10 }),
   probes: (queries, ref) => queries.probes(ref, 60_000),
-  usage: (queries, ref) => queries.usage(ref, { windowMs: 60_000, by: 'service' }),
+  usage: (queries, ref) => queries.usage(ref, { windowMs: 600_000, by: 'service' }),
   tokens: (queries, ref) => queries.tokens(ref.tenant, PAGE),
   members: (queries, ref) => queries.members(ref.tenant, PAGE),
 }
@@ -207,11 +218,15 @@ test('every change asked for with another tenant finds nothing, and changes noth
     (writer) => writer.revokeToken({ account: 'ann' }, tokenId),
     (writer) => writer.setCredential('globex', 'token', 'https://git.example.com/', null),
     (writer) => writer.setRole('globex', 'ann', null),
+    (writer) => writer.removeNotifyTarget('globex', notifyId),
+    (writer) => writer.tryNotifyTarget('globex', notifyId, testMessage({ tenant: 'globex', app: null, environment: null }, '2026-01-02T03:04:05Z')),
+    (writer) =>
+      writer.addNotifyTarget('globex', { app: 'shop', environment: null, topics: ['started'], address: { kind: 'slack', url: 'https://a.example/' } }),
   ]
   const all = async () =>
     JSON.stringify(
       await database.rows(
-        'select (select json_agg(e) from environments e), (select json_agg(s) from secrets s), (select json_agg(t) from tokens t), (select json_agg(f) from follows f)',
+        'select (select json_agg(e) from environments e), (select json_agg(s) from secrets s), (select json_agg(t) from tokens t), (select json_agg(f) from follows f), (select json_agg(n) from notify_targets n), (select count(*) from notify_deliveries)',
       ),
     )
   const before = await all()

@@ -10,6 +10,7 @@ import { Hints } from './hints.ts'
 import { PostgresJournal } from './journal.ts'
 import { PostgresLeaseTable } from './lease-table.ts'
 import { migrate } from './migrate.ts'
+import { PostgresOutbox } from './outbox.ts'
 import { PostgresIdentity } from './postgres-identity.ts'
 import { PostgresQueries } from './postgres-queries.ts'
 import { PostgresTelemetry } from './postgres-telemetry.ts'
@@ -48,6 +49,7 @@ export interface Store {
   readonly sealed: SealedValues
   readonly probes: PostgresProbes
   readonly usage: PostgresReplicaUsage
+  readonly outbox: PostgresOutbox
   /** The newest epoch, whoever leads with it. */
   epoch(): Promise<Epoch>
   /** Calls back when an event may have been stored: a hint. Returns the way to stop. */
@@ -87,6 +89,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     sealed: new SealedValues(database, options.sealer),
     probes: new PostgresProbes(database),
     usage: new PostgresReplicaUsage(database),
+    outbox: new PostgresOutbox(database, options.sealer),
     epoch: async () => (await new PostgresLeaseTable(database).look()).epoch,
     onEvents: (changed) => hints.subscribe((key) => key === 'events' && changed()),
     close: async () => {

@@ -1,3 +1,4 @@
+import type { Reach } from '../reach.ts'
 import type { Database } from './database.ts'
 import { readProbes } from './probes.ts'
 import type { EnvironmentRef, EventFilter, IndicatorsRequest, PageRequest, Queries, UsageRequest } from './queries.ts'
@@ -18,6 +19,7 @@ import {
 } from './read-history.ts'
 import { readIndicators } from './read-indicators.ts'
 import { readEvidence, readLook, readTrials } from './read-judging.ts'
+import { readDeliveries, readNotifyTarget, readNotifyTargets } from './read-notifications.ts'
 import { readUsage } from './replica-usage.ts'
 
 /** Reading for people, on PostgreSQL. See `Queries`. */
@@ -87,6 +89,19 @@ export class PostgresQueries implements Queries {
   }
   credentials(tenant: string, page: PageRequest) {
     return readCredentials(this.#database, tenant, page)
+  }
+  notifyTargets(tenant: string, page: PageRequest) {
+    return readNotifyTargets(this.#database, tenant, page)
+  }
+  notifyTarget(tenant: string, id: number) {
+    return readNotifyTarget(this.#database, tenant, id)
+  }
+  deliveries(tenant: string, target: number, page: PageRequest) {
+    return readDeliveries(this.#database, tenant, target, page)
+  }
+  async notifyReach(): Promise<Reach> {
+    const [row] = await this.#database.rows<{ reach: Reach }>('select notify_reach as reach from settings')
+    return row?.reach ?? 'internet'
   }
   traffic(ref: EnvironmentRef, sinceMs: number) {
     return readTraffic(this.#database, ref, sinceMs)

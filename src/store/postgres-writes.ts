@@ -7,6 +7,7 @@ import { claimKey, keepAnswer } from './idempotency.ts'
 import { createAccount, createTenant, createToken, revokeToken, setPassword, setRegistration, setRole } from './write-accounts.ts'
 import { removeSecret, setCredential, setObjectives, setSecret, setVariables } from './write-configuration.ts'
 import { addCommand, createRelease, ensureEnvironment, follow, recordExec, unfollow } from './write-environments.ts'
+import { addNotifyTarget, removeNotifyTarget, setNotifyReach, tryNotifyTarget } from './write-notifications.ts'
 import type { Answer, WriteRequest, Writer, Writes } from './writes.ts'
 
 export const PUBLIC_PORTS: PublicPorts = { first: 8_100, last: 9_999 }
@@ -61,5 +62,9 @@ function writerOf(change: Change): Writer {
     follow: (ref, branch) => follow(change, ref, branch),
     unfollow: (ref, id) => unfollow(change, ref, id),
     setCredential: (tenant, kind, urlPrefix, value) => setCredential(change, tenant, kind, urlPrefix, value),
+    addNotifyTarget: (tenant, target) => addNotifyTarget(change, tenant, target),
+    removeNotifyTarget: (tenant, id) => removeNotifyTarget(change, tenant, id),
+    tryNotifyTarget: (tenant, id, message) => tryNotifyTarget(change, tenant, id, message),
+    setNotifyReach: (reach) => setNotifyReach(change, reach),
   }
 }

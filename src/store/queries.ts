@@ -2,10 +2,12 @@ import type { Look, StoredEvidence, TrialSummary } from '../controllers/journal.
 import type { Verdict } from '../core/canary/verdict.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { Artifact, Configuration, SourceRef } from '../core/model/release.ts'
+import type { Topic } from '../core/notify/topics.ts'
 import type { Counts } from '../core/objectives/indicators.ts'
 import type { Objectives } from '../core/objectives/status.ts'
 import type { Because, EnvironmentState } from '../core/rollout/state.ts'
 import type { Role, TenantVerb } from '../identity/principal.ts'
+import type { Reach } from '../reach.ts'
 
 /**
  * The wide face of the store: lists, details and history for people. PostgreSQL only, never read by controllers.
@@ -50,6 +52,13 @@ export interface Queries {
   configuration(ref: EnvironmentRef): Promise<StagedConfiguration | null>
   follows(ref: EnvironmentRef): Promise<readonly FollowDetail[]>
   credentials(tenant: string, page: PageRequest): Promise<Page<CredentialDetail>>
+  /** Whom people outside are told by, without what is sealed. Newest first. */
+  notifyTargets(tenant: string, page: PageRequest): Promise<Page<NotifyTargetDetail>>
+  notifyTarget(tenant: string, id: number): Promise<NotifyTargetDetail | null>
+  /** What was said to a target, and what waits or was given up. Newest first. */
+  deliveries(tenant: string, target: number, page: PageRequest): Promise<Page<DeliveryDetail>>
+  /** How far addresses of targets may reach in this installation. */
+  notifyReach(): Promise<Reach>
   /** Requests since, by service, release and track: from the gateway's counters. */
   traffic(ref: EnvironmentRef, sinceMs: number): Promise<readonly TrafficRow[]>
   /** Requests to services in one or several times that end now, the busiest first: from the gateway's counters, all hops of a service together. */
@@ -249,6 +258,35 @@ export interface CredentialDetail {
   readonly urlPrefix: string
   readonly by: string
   readonly at: string
+}
+export interface NotifyTargetDetail {
+  readonly id: number
+  readonly app: string | null
+  readonly environment: string | null
+  readonly kind: 'webhook' | 'slack' | 'email'
+  /** What of its address people see again. */
+  readonly place: string
+  readonly topics: readonly Topic[]
+  readonly by: string
+  readonly at: string
+  readonly waiting: number
+  /** Given up, and still remembered. */
+  readonly dead: number
+  /** Why the oldest that waits was not taken; null: it was not tried yet, or nothing waits. */
+  readonly problem: string | null
+  readonly deliveredAt: string | null
+}
+export interface DeliveryDetail {
+  readonly id: string
+  readonly topic: Topic | 'test'
+  readonly title: string
+  readonly outcome: 'waiting' | 'delivered' | 'dead'
+  readonly tries: number
+  /** Of the last try that failed. */
+  readonly cause: string | null
+  readonly at: string
+  readonly nextAt: string | null
+  readonly endedAt: string | null
 }
 export interface TrafficRow {
   readonly service: string

@@ -1,9 +1,12 @@
 import type { ReleaseKey } from '../controllers/journal.ts'
 import type { AppGraph } from '../core/model/app-graph.ts'
 import type { SourceRef } from '../core/model/release.ts'
+import type { Message } from '../core/notify/message.ts'
 import type { ObjectiveName } from '../core/objectives/status.ts'
 import type { Command } from '../core/rollout/state.ts'
 import type { Role, TenantVerb } from '../identity/principal.ts'
+import type { NewTarget } from '../notify/target.ts'
+import type { Reach } from '../reach.ts'
 import type { EnvironmentRef } from './queries.ts'
 
 /**
@@ -79,6 +82,13 @@ export interface Writer {
   unfollow(ref: EnvironmentRef, id: number): Promise<void>
   /** What `weir` may use to read repositories whose url starts with `urlPrefix`; null forgets it. */
   setCredential(tenant: string, kind: 'token' | 'deploy-key' | 'known-hosts', urlPrefix: string, value: Uint8Array | null): Promise<void>
+
+  /** Sealed before it is written. It is told of what happens from now on. Returns its id. */
+  addNotifyTarget(tenant: string, target: NewTarget): Promise<number>
+  removeNotifyTarget(tenant: string, id: number): Promise<void>
+  /** Returns the id of the delivery, which is tried once. */
+  tryNotifyTarget(tenant: string, id: number, message: Message): Promise<string>
+  setNotifyReach(reach: Reach): Promise<void>
 }
 
 export interface NewToken {

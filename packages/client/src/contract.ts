@@ -4,6 +4,7 @@ import { apps } from './schemas/apps.ts'
 import { configuration } from './schemas/configuration.ts'
 import { errors } from './schemas/errors.ts'
 import { identity } from './schemas/identity.ts'
+import { notifications } from './schemas/notifications.ts'
 import { objectives } from './schemas/objectives.ts'
 import { observing } from './schemas/observing.ts'
 import { releases } from './schemas/releases.ts'
@@ -31,6 +32,7 @@ export const CONTRACT = {
   ...releases,
   ...rollouts,
   ...configuration,
+  ...notifications,
   ...tasks,
   ...observing,
   ...telemetry,

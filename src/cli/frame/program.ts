@@ -77,6 +77,7 @@ const PARENTS: Readonly<Record<string, string>> = {
   account: 'accounts',
   jobs: 'scheduled jobs',
   follow: 'followed branches',
+  notify: 'who outside is told of what happens',
   token: 'tokens',
 }
 

@@ -56,11 +56,17 @@ const member = z.object({ account: z.string(), role }).meta({ id: 'Member' })
 const tenant = z
   .object({ name: z.string(), createdAt: time.nullable(), apps: z.int().nullable().meta({ description: 'For admins of the installation.' }) })
   .meta({ id: 'Tenant' })
-const settings = z.object({ registration: z.enum(['open', 'closed']) }).meta({ id: 'Settings' })
+const setting = {
+  registration: z.enum(['open', 'closed']),
+  notifyReach: z
+    .enum(['internet', 'network', 'machine'])
+    .meta({ description: 'Where messages may be sent: to public addresses only, to private networks too, to this very machine too.' }),
+}
+const settings = z.object(setting).meta({ id: 'Settings' })
 
 export const identity = {
   'settings.show': { response: settings },
-  'settings.update': { body: z.strictObject({ registration: z.enum(['open', 'closed']) }), response: settings },
+  'settings.update': { body: z.strictObject(setting).partial(), response: settings },
   'identity.whoami': {
     response: z
       .object({
