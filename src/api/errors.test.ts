@@ -20,6 +20,7 @@ const line = (release: string, signature: string, count: number, over: Partial<S
   signature,
   count,
   before: 0,
+  clients: [],
   firstSeen: NOW - 5000,
   lastSeen: NOW - 1000,
   trace: null,

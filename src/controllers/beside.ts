@@ -23,6 +23,8 @@ export interface BesideRequest {
   readonly rollout: string
   /** How long ago requests first went to it. */
   readonly sinceMs: number
+  /** What is split, and so what errors are counted in. */
+  readonly unit: 'request' | 'client'
   /** Of the services that the rollout changes: the release that started the replicas of each side; `stable: null` was not there before. */
   readonly services: readonly { readonly service: string; readonly stable: number | null; readonly canary: number }[]
   readonly replicas: readonly { readonly id: string; readonly service: string; readonly side: Side }[]

@@ -180,7 +180,7 @@ class Case {
     this.#besideAtMs = nowMs
     const { id, tenant, app, environment, appNumber } = record
     const { services, replicas, sinceMs, rules } = judged
-    const request = { id, tenant, app, environment, appNumber, rollout: this.#id, sinceMs, services, replicas, custom: rules.analysis.custom }
+    const request = { id, tenant, app, environment, appNumber, rollout: this.#id, sinceMs, unit: rules.unit, services, replicas, custom: rules.analysis.custom }
     void this.#ports.beside
       .sideEvidence(request)
       .then((answer) => {

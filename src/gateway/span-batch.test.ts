@@ -22,6 +22,7 @@ const SPAN: EndedSpan = {
   status: 200,
   failed: false,
   peer: 'web',
+  client: '0123456789abcdef',
 }
 const read = (body: Buffer) =>
   (ORACLE.traces.toObject(ORACLE.traces.decode(body), { longs: String }) as { resourceSpans: { resource: Attributes; scopeSpans: { spans: Span[] }[] }[] })
@@ -38,7 +39,17 @@ const attributesOf = ({ attributes }: Attributes) => Object.fromEntries(attribut
 
 test('a batch has one resource for each maker, with its environment', () => {
   const batch = new SpanBatch()
-  const callee: EndedSpan = { ...SPAN, service: 'web', origin: 2, replica: 'e1-web-v2-9', kind: 'server', peer: null, id: '00f067aa0ba902b8', parent: SPAN.id }
+  const callee: EndedSpan = {
+    ...SPAN,
+    service: 'web',
+    origin: 2,
+    replica: 'e1-web-v2-9',
+    kind: 'server',
+    peer: null,
+    client: null,
+    id: '00f067aa0ba902b8',
+    parent: SPAN.id,
+  }
   for (const span of [SPAN, { ...callee, failed: true, status: 503 }, { ...callee, tracestate: 'ot=th:c', name: 'GET /größe', kind: 'internal' as const }])
     batch.add(span)
   const { spans, body } = batch.take()
@@ -62,6 +73,7 @@ test('a batch has one resource for each maker, with its environment', () => {
     'http.route': '/cart/:id',
     'http.response.status_code': 200,
     'peer.service': 'web',
+    'weir.client': '0123456789abcdef',
   })
   assert.deepEqual(rest, { name: 'web GET /cart/:id', kind: 3, startTimeUnixNano: '1700000000000125000', endTimeUnixNano: '1700000000005500000' })
   const [failed, inner, ...others] = (web.scopeSpans[0]?.spans ?? []).map((it) => ({ ...it, parentSpanId: Buffer.from(it.parentSpanId ?? []).toString('hex') }))

@@ -24,6 +24,7 @@ export class SpanEncoder {
       this.#number(3, ERROR)
       this.#close(15, SCRATCH_BYTES)
     }
+    if (span.client !== null) this.#attribute(9, 'weir.client', span.client)
     if (span.peer !== null) this.#attribute(9, 'peer.service', span.peer)
     this.#attribute(9, 'http.response.status_code', span.status)
     this.#attribute(9, 'http.route', span.route)

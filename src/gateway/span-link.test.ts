@@ -27,7 +27,7 @@ const place: Place = {
 }
 const request = () => {
   const hop = spans.begin(place, group, NO_TRACE, false)
-  spans.end({ hop, place, origin: 1, method: 'GET', path: '/', status: 200, aborted: false, broken: false, replica: 'e1-web-v1-1' })
+  spans.end({ hop, place, origin: 1, method: 'GET', path: '/', status: 200, aborted: false, broken: false, replica: 'e1-web-v1-1', label: null })
   return hop
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Listener } from '../core/model/routing.ts'
 import type { Group, Place } from './directory.ts'
+import { LABELS, type Label } from './evidence.ts'
 import { type EndedSpan, GatewaySpans, type Hop } from './spans.ts'
 import { route, table } from './testing.ts'
 import { gatewaySpanId, NO_TRACE, type TraceHeaders } from './trace-context.ts'
@@ -38,8 +39,12 @@ interface Asked {
   readonly status?: number
   readonly replica?: string | null
   readonly local?: boolean
+  readonly label?: Label
 }
-function carried({ listener, headers, sends, status = 200, replica = 'e1-api-v2-1', local = false }: Asked): { hop: Hop; spans: EndedSpan[] } {
+function carried({ listener, headers, sends, status = 200, replica = 'e1-api-v2-1', local = false, label = LABELS.canary }: Asked): {
+  hop: Hop
+  spans: EndedSpan[]
+} {
   let now = 1000
   const ended: EndedSpan[] = []
   const spans = new GatewaySpans(
@@ -48,7 +53,7 @@ function carried({ listener, headers, sends, status = 200, replica = 'e1-api-v2-
   )
   const place = placeOf(listener)
   const end = (hop: Hop, by: string | null, answered: number) =>
-    spans.end({ hop, place, origin: 2, method: 'GET', path: '/cart/7', status: answered, aborted: false, broken: false, replica: by })
+    spans.end({ hop, place, origin: 2, method: 'GET', path: '/cart/7', status: answered, aborted: false, broken: false, replica: by, label })
   if (sends === 'spans') spans.heard([`e1/${listener.service}/v2`])
   if (sends === 'none') {
     end(spans.begin(place, group, NO_TRACE, false), 'e1-api-v2-1', 200)
@@ -117,7 +122,7 @@ test('a release that nobody could reach yet has not been silent, and neither has
   const place = placeOf(ENTRY)
   const ask = (replica: string | null) => {
     const hop = spans.begin(place, group, NO_TRACE, false)
-    spans.end({ hop, place, origin: 2, method: 'GET', path: '/', status: 200, aborted: false, broken: false, replica })
+    spans.end({ hop, place, origin: 2, method: 'GET', path: '/', status: 200, aborted: false, broken: false, replica, label: null })
     return hop.serverKind
   }
   ask(null)
@@ -163,4 +168,10 @@ test('of more requests than are traced, the threshold goes with those that are',
     late.every((it) => /^ot=th:e[0-9a-f]{1,3}$/.test(it.headers?.tracestate ?? '')),
     String(late[0]?.headers?.tracestate),
   )
+})
+
+test('while clients are judged, each span says whose request it is', () => {
+  const clients = (label?: Label) => carried({ listener: ENTRY, headers: NO_TRACE, sends: 'none', ...(label && { label }) }).spans.map((it) => it.client)
+  assert.deepEqual(clients({ side: 'canary', client: '0123456789abcdef' }), ['0123456789abcdef', '0123456789abcdef'])
+  assert.deepEqual(clients(), [null, null])
 })

@@ -1,5 +1,6 @@
 import { RouteBook } from './counters.ts'
 import type { Group, Place } from './directory.ts'
+import type { Label } from './evidence.ts'
 import { hexId } from './ids.ts'
 import { b3Of, gatewaySpanId, isGatewaySpanId, readContext, type TraceContext, type TraceHeaders, traceparentOf, withThreshold } from './trace-context.ts'
 import { TraceSampler } from './trace-sampler.ts'
@@ -59,6 +60,8 @@ export interface HopEnd {
   readonly broken: boolean
   /** Who answered; null: the gateway itself, or nobody. */
   readonly replica: string | null
+  /** null: evidence of nothing. */
+  readonly label: Label | null
 }
 
 export interface EndedSpan {
@@ -80,6 +83,8 @@ export interface EndedSpan {
   readonly status: number
   readonly failed: boolean
   readonly peer: string | null
+  /** Who asked, by keyed hash, while clients are judged. */
+  readonly client: string | null
 }
 
 /**
@@ -144,7 +149,7 @@ export class GatewaySpans {
     return hopOf({ trace: came.trace, parent: came.span, client: '', server, sampled: came.sampled, tracestate: headers.tracestate, startMs, served }, sends)
   }
 
-  end({ hop, place, origin, method, path, status, aborted, broken, replica }: HopEnd): void {
+  end({ hop, place, origin, method, path, status, aborted, broken, replica, label }: HopEnd): void {
     if (replica !== null && hop.served.since === null) hop.served.since = hop.startMs
     if (!hop.sampled) return
     const own = replica === null && !aborted // the callee has no span of this: the gateway answered
@@ -165,6 +170,7 @@ export class GatewaySpans {
       route,
       status,
       failed: status >= 500 || broken,
+      client: label === null ? null : label.client,
     }
     if (hop.client !== '') {
       const name = listener.kind === 'edge' ? `${method} ${route}` : `${service} ${method} ${route}`

@@ -100,7 +100,7 @@ export class LiveTelemetry implements Telemetry {
     })
     this.#recent = new RecentTraces(this.#window)
     this.#graphs = new Graphs(this.#window, (scope, row) => this.#recovery.of(scope, this.#window.columns.trace, 4 * row).drawn)
-    this.#errors = new ErrorsSeen({ names: this.#names, now: Date.now })
+    this.#errors = new ErrorsSeen({ names: this.#names, now: Date.now, sends: (scope, service) => this.#senders.sends(scope, service) })
     this.#store = new TelemetryStore({
       connect: options.connect,
       names: this.#names,

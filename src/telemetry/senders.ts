@@ -26,6 +26,8 @@ export class Senders {
   /** The longest silent first, by environment. */
   readonly #byScope = new Map<number, Set<string>>()
   readonly #scopes = new Map<string, number>()
+  /** How many releases of a service; `e12/web`. */
+  readonly #releases = new Map<string, number>()
   readonly #incarnation: string
 
   /** `incarnation`: of this process, so that versions of two are never equal. */
@@ -41,6 +43,11 @@ export class Senders {
   /** Another one when the list is. */
   get version(): string {
     return `${this.#incarnation}.${this.#version}`
+  }
+
+  /** Whether any release of the service sends spans of its own. */
+  sends(scope: number, service: string): boolean {
+    return this.#releases.has(`e${scope}/${service}`)
   }
 
   note({ scope, rows, count, counted, columns, makerOf }: ClosedTrace): void {
@@ -72,6 +79,7 @@ export class Senders {
     else if (this.#scopes.size >= MAX_RELEASES) this.#forget(this.#scopes.values().next().value as number)
     mine.add(key)
     this.#scopes.set(key, scope)
+    this.#count(key, 1)
   }
 
   #toTheEnd(scope: number, key: string): void {
@@ -89,5 +97,13 @@ export class Senders {
     if (oldest === undefined) return
     mine?.delete(oldest)
     this.#scopes.delete(oldest)
+    this.#count(oldest, -1)
+  }
+
+  #count(key: string, by: number): void {
+    const service = key.slice(0, key.lastIndexOf('/'))
+    const releases = (this.#releases.get(service) ?? 0) + by
+    if (releases === 0) this.#releases.delete(service)
+    else this.#releases.set(service, releases)
   }
 }

@@ -160,6 +160,9 @@ export interface ErrorsView {
   readonly signatures: readonly SignatureCount[]
 }
 
+/** Clients of one signature in one release that are told of. */
+export const MOST_CLIENTS = 64
+
 /** Errors of one kind in one release of a service. An error that spans, logs and output tell of counts once. */
 export interface SignatureCount {
   readonly service: string
@@ -171,6 +174,11 @@ export interface SignatureCount {
   readonly count: number
   /** In the 24 hours before it. */
   readonly before: number
+  /**
+   * Who met it, by keyed hash, as far as that is known: only while clients are judged, and of errors in traces. Ascending; of more than
+   * MOST_CLIENTS the first ones, so that two lists compare below the last of a full one.
+   */
+  readonly clients: readonly string[]
   /** Milliseconds since 1970. */
   readonly firstSeen: number
   readonly lastSeen: number

@@ -115,7 +115,8 @@ export class Ledger {
     const its = this.services.get(service)
     const now = its === undefined ? this.share : shareIn(its.tally)
     const least = this.weight !== null && this.weight < 1 ? this.weight : 0
-    return Math.min(1, Math.max(now ?? 0, least, this.#largestShare.get(service) ?? this.#largestShare.get('') ?? 0))
+    const ofClients = this.clients === null ? 0 : (this.share ?? 0)
+    return Math.min(1, Math.max(now ?? 0, ofClients, least, this.#largestShare.get(service) ?? this.#largestShare.get('') ?? 0))
   }
 
   /** Measured, in this stage, of what is put on sides. */

@@ -5,7 +5,7 @@ import { ErrorsSeen } from './errors-seen.ts'
 
 test('of a flood of errors some are read in a second, and every one is counted', () => {
   const now = Date.UTC(2026, 10, 22)
-  const errors = new ErrorsSeen({ names: new NameTable(), now: () => now })
+  const errors = new ErrorsSeen({ names: new NameTable(), now: () => now, sends: () => false })
   const entry = { atMs: now, service: 'web', release: 'v4', instance: '', severity: 17, trace: '', span: '', text: 'lost', attributes: null }
   errors.logged(
     12,

@@ -16,10 +16,18 @@ const OLDEST_MS = 5 * 3_600_000
 /** Reading a stack takes a tenth of a millisecond and more: of a flood of errors so many a second are read, the others only counted. */
 const MOST_READ_A_SECOND = 1000
 
+export interface ErrorsSeenOptions {
+  readonly names: Names
+  readonly now: () => number
+  /** Whether any release of the service sends spans of its own. */
+  readonly sends: (scope: number, service: string) => boolean
+}
+
 /** Every error that spans, logs and the output of replicas tell of, counted by its signature. */
 export class ErrorsSeen {
   readonly #names: Names
   readonly #now: () => number
+  readonly #sends: (scope: number, service: string) => boolean
   readonly #book = new SignatureBook()
   readonly #printed = new PrintedErrors()
   #second = 0
@@ -27,9 +35,10 @@ export class ErrorsSeen {
   /** Whose lines those of a source are. */
   readonly #sources = new Map<string, { readonly scope: number; readonly entry: LogEntry }>()
 
-  constructor({ names, now }: { readonly names: Names; readonly now: () => number }) {
+  constructor({ names, now, sends }: ErrorsSeenOptions) {
     this.#names = names
     this.#now = now
+    this.#sends = sends
   }
 
   /** Occurrences of signatures that there was no room for. */
@@ -38,7 +47,8 @@ export class ErrorsSeen {
   }
 
   closed(closed: ClosedTrace): void {
-    for (const it of spanErrors(closed, this.#names, () => this.#mayRead())) this.#add(closed.scope, it, 'spans', this.#now(), closed.traceId())
+    const asked = { mayRead: () => this.#mayRead(), sends: this.#sends }
+    for (const it of spanErrors(closed, this.#names, asked)) this.#add(closed.scope, it, 'spans', this.#now(), closed.traceId())
   }
 
   /** OTLP's log records. */
@@ -103,11 +113,12 @@ export class ErrorsSeen {
     const origin = it.instance.startsWith(`e${scope}-`) ? originOf(it.instance) : null
     const [service, release] = origin ? [origin.service, `v${origin.release}`] : [it.service, it.release]
     const at = atMs > now || atMs < now - OLDEST_MS ? now : atMs
-    this.#book.add({ scope, service, release, error: it.error, place: it.place, teller }, at, trace)
+    this.#book.add({ scope, service, release, error: it.error, place: it.place, teller }, at, trace, it.client)
   }
 }
 
 interface Whose {
+  readonly client?: string
   readonly service: string
   readonly release: string
   readonly instance: string

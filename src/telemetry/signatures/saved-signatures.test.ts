@@ -31,7 +31,7 @@ async function counting(name: string) {
   mkdirSync(join(folder, 'e12'), { recursive: true })
   const start = async () => {
     const names = new NameTable()
-    const errors = new ErrorsSeen({ names, now: () => clock.nowMs })
+    const errors = new ErrorsSeen({ sends: () => false, names, now: () => clock.nowMs })
     const store = new TelemetryStore({ connect, names, other: NameTable.OTHER, now: () => clock.nowMs, signatures: errors })
     errors.restore(await store.loadSignatures())
     return { errors, store, tail: new LogTail({ folder, sink: store, errors, now: () => clock.nowMs }) }

@@ -96,3 +96,11 @@ test('what is taken to be written is what was counted since, and a process that 
   assert.deepEqual(lines(next, NOW - MINUTE, NOW + 1000), ['v4 TypeError at cart (cart.js) · GET /cart 500: 3 (0)'])
   assert.deepEqual(next.take(), [], 'it is written already')
 })
+
+test('of an error’s clients those that come first in order are known, each once', () => {
+  const book = new SignatureBook()
+  const clients = Array.from({ length: 100 }, (_, n) => ((n * 37) % 100).toString(16).padStart(16, '0'))
+  for (const client of [...clients, ...clients, '']) book.add(seen(), NOW, '', client)
+  const [line] = book.since(12, NOW - MINUTE, NOW)
+  assert.deepEqual([line?.count, line?.clients], [201, [...clients].sort().slice(0, 64)])
+})

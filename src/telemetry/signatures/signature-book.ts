@@ -1,4 +1,4 @@
-import type { SignatureCount } from '../telemetry.ts'
+import { MOST_CLIENTS, type SignatureCount } from '../telemetry.ts'
 
 /** Where an error was told of: the same one is told of by several, so their counts are never added up. */
 export type Teller = 'spans' | 'logs' | 'output'
@@ -25,6 +25,8 @@ export interface SignatureRow extends SeenSignature {
 }
 
 interface Entry extends SeenSignature {
+  /** A sample: those that come first in order, in order. */
+  readonly clients: string[]
   firstMs: number
   lastMs: number
   trace: string
@@ -82,8 +84,11 @@ export class SignatureBook {
     return this.#entries.size
   }
 
-  add(seen: SeenSignature, atMs: number, trace: string): void {
-    this.#count(this.#entryOf(seen, atMs), atMs, FINE_MS, 1, trace, true)
+  /** `client`: 16 hex digits that are evenly spread; '': not known. */
+  add(seen: SeenSignature, atMs: number, trace: string, client = ''): void {
+    const entry = this.#entryOf(seen, atMs)
+    this.#count(entry, atMs, FINE_MS, 1, trace, true)
+    if (client !== '') insert(entry.clients, client)
   }
 
   /** What a process before this one had written. */
@@ -135,6 +140,7 @@ export class SignatureBook {
       firstMs: atMs,
       lastMs: atMs,
       trace: '',
+      clients: [],
       fine: new Map(),
       coarse: new Map(),
       unsaved: new Map(),
@@ -232,10 +238,18 @@ function lineOf(entries: readonly Entry[], count: number, before: number): Signa
     signature: [error, place].filter((it) => it !== '').join(' · ') || 'failed',
     count,
     before,
+    clients: entries.length === 1 ? [...(entries[0] as Entry).clients] : [],
     firstSeen: Math.min(...entries.map((it) => it.firstMs)),
     lastSeen: Math.max(...entries.map((it) => it.lastMs)),
     trace: newest.trace === '' ? null : newest.trace,
   }
+}
+
+function insert(clients: string[], client: string): void {
+  const at = clients.findLastIndex((it) => it <= client) + 1
+  if (clients[at - 1] === client || at === MOST_CLIENTS) return
+  clients.splice(at, 0, client)
+  if (clients.length > MOST_CLIENTS) clients.pop()
 }
 
 /** A bucket on the border belongs to what comes after it. */
