@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -48,4 +49,30 @@ test('a block that cannot be read does not hold up the rest', () => {
   for (const it of [block('a', 1), block('a', 2)]) spool.keep(it)
   writeFileSync(join(folder, readdirSync(folder).sort()[0] as string), '{"inc')
   assert.deepEqual(new CounterSpool(folder).oldest(9), [block('a', 2)])
+})
+
+const root = process.getuid?.() === 0
+test('on a full disk blocks stay in memory, the newest sixty, and nothing is thrown at whoever serves', {
+  skip: root ? false : 'a small disk needs a mount',
+}, () => {
+  const disk = join(folder, 'disk')
+  mkdirSync(disk)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'none', disk])
+  try {
+    const spool = new CounterSpool(disk)
+    spool.keep(block('a', 1))
+    assert.throws(() => writeFileSync(join(disk, 'filler'), Buffer.alloc(64 * 1024)), { code: 'ENOSPC' })
+    for (let sequence = 2; sequence <= 63; sequence++) spool.keep(block('a', sequence))
+    assert.equal(spool.dropped, 2)
+    assert.deepEqual(
+      spool.oldest(3).map((it) => it.sequence),
+      [1, 4, 5],
+    )
+    spool.acknowledge(spool.oldest(99))
+    rmSync(join(disk, 'filler'))
+    spool.keep(block('a', 64))
+    assert.deepEqual(new CounterSpool(disk).oldest(9), [block('a', 64)])
+  } finally {
+    execFileSync('umount', [disk])
+  }
 })

@@ -6,6 +6,9 @@ import type { CounterBlock } from '../core/model/routing.ts'
 const MAX_BLOCKS = 3600
 const FILE = /^(\d{15})-([0-9a-f]+)-(\d+)\.json$/
 
+/** On a full disk the newest stay in memory, a minute of one busy worker: what is served goes on all the same. */
+const MAX_UNWRITTEN = 60
+
 /** An earlier gateway may have written it, which had no evidence. */
 type WrittenBlock = Omit<CounterBlock, 'evidence'> & Partial<CounterBlock>
 
@@ -16,8 +19,8 @@ type WrittenBlock = Omit<CounterBlock, 'evidence'> & Partial<CounterBlock>
 export class CounterSpool {
   readonly #folder: string
   readonly #limit: number
-  /** `incarnation-sequence` → file, oldest first. */
-  readonly #files = new Map<string, string>()
+  /** `incarnation-sequence` → file, or the block itself where the disk had no room for it; oldest first. */
+  readonly #files = new Map<string, string | CounterBlock>()
   /** incarnation → highest sequence taken: what is sent twice is kept once. */
   readonly #taken = new Map<string, number>()
   dropped = 0
@@ -41,9 +44,12 @@ export class CounterSpool {
     if (block.sequence <= (this.#taken.get(block.incarnation) ?? 0)) return
     const file = `${String(block.to).padStart(15, '0')}-${block.incarnation}-${block.sequence}.json`
     const path = join(this.#folder, file)
-    writeFileSync(`${path}.new`, JSON.stringify(block), { mode: 0o600 })
-    renameSync(`${path}.new`, path)
-    this.#remember(block.incarnation, block.sequence, file)
+    this.#remember(block.incarnation, block.sequence, wrote(path, JSON.stringify(block)) ? file : block)
+    const unwritten = [...this.#files].filter(([, it]) => typeof it !== 'string')
+    for (const [key] of unwritten.slice(0, Math.max(0, unwritten.length - MAX_UNWRITTEN))) {
+      this.#drop(key)
+      this.dropped++
+    }
     while (this.#files.size > this.#limit) {
       const [oldest] = this.#files.keys()
       this.#drop(oldest as string)
@@ -56,7 +62,7 @@ export class CounterSpool {
     for (const [key, file] of this.#files) {
       if (blocks.length >= limit) break
       try {
-        blocks.push({ evidence: [], ...(JSON.parse(readFileSync(join(this.#folder, file), 'utf8')) as WrittenBlock) })
+        blocks.push(typeof file === 'string' ? { evidence: [], ...(JSON.parse(readFileSync(join(this.#folder, file), 'utf8')) as WrittenBlock) } : file)
       } catch {
         this.#drop(key) // unreadable after a crash of the machine; asking for it for ever would hold up the rest
         this.dropped++
@@ -69,7 +75,7 @@ export class CounterSpool {
     for (const { incarnation, sequence } of blocks) this.#drop(`${incarnation}-${sequence}`)
   }
 
-  #remember(incarnation: string, sequence: number, file: string): void {
+  #remember(incarnation: string, sequence: number, file: string | CounterBlock): void {
     this.#files.set(`${incarnation}-${sequence}`, file)
     this.#taken.set(incarnation, Math.max(sequence, this.#taken.get(incarnation) ?? 0))
   }
@@ -77,7 +83,20 @@ export class CounterSpool {
   #drop(key: string): void {
     const file = this.#files.get(key)
     if (file === undefined) return
-    rmSync(join(this.#folder, file), { force: true })
+    if (typeof file === 'string') rmSync(join(this.#folder, file), { force: true })
     this.#files.delete(key)
+  }
+}
+
+/** false: the disk is full. */
+function wrote(path: string, text: string): boolean {
+  try {
+    writeFileSync(`${path}.new`, text, { mode: 0o600 })
+    renameSync(`${path}.new`, path)
+    return true
+  } catch (error) {
+    rmSync(`${path}.new`, { force: true })
+    if (!['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    return false
   }
 }

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { Epoch } from '../core/model/epoch.ts'
@@ -83,7 +83,7 @@ export class TableStore {
     try {
       const fd = openSync(`${path}.new`, 'w', 0o600)
       try {
-        writeSync(fd, `${checksum(text)}\n${text}`)
+        writeFileSync(fd, `${checksum(text)}\n${text}`) // all of it or an error: a single write may end early where the disk does
         fsyncSync(fd)
       } finally {
         closeSync(fd)
@@ -91,6 +91,7 @@ export class TableStore {
       renameSync(`${path}.new`, path)
       syncFolder(join(path, '..'))
     } catch (error) {
+      rmSync(`${path}.new`, { force: true })
       const full = (error as NodeJS.ErrnoException).code === 'ENOSPC'
       throw new WeirError(
         full ? 'E_DISK_FULL' : 'E_STATE',

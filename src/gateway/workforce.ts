@@ -108,7 +108,7 @@ export class Workforce {
     let any = false
     for (const worker of this.#workers.values()) {
       // A child that has not said hello takes no connections yet; a left-over one that has not, does.
-      if (worker.child !== null && worker.link === null) continue
+      if (worker.child !== null && worker.incarnation === null) continue
       const version = worker.applied.get(environment)
       if (!version) return null
       if (!any || compareVersions(version, oldest as TableVersion) < 0) oldest = version
@@ -158,7 +158,11 @@ export class Workforce {
     child.on('error', (error) => this.#options.log(`a gateway worker cannot be started: ${error.message}`))
     if (pid === undefined) return this.#spawnLater()
     const worker = this.#remember(pid, child)
-    writeFileSync(join(folder, 'workers', `${pid}.json`), JSON.stringify({ pid, startedAt: worker.startedAt }), { mode: 0o600 })
+    try {
+      writeFileSync(join(folder, 'workers', `${pid}.json`), JSON.stringify({ pid, startedAt: worker.startedAt }), { mode: 0o600 })
+    } catch (error) {
+      this.#options.log(`gateway worker ${pid} is not on record, the next parent has to wait for its word: ${(error as Error).message}`)
+    }
     child.on('exit', (code, killedBy) => {
       this.#forget(worker)
       if (this.#stopping || worker.leaving) return

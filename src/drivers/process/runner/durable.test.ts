@@ -60,3 +60,22 @@ test('on a full disk what is asked is refused, and what has happened is kept in 
     execFileSync('umount', [disk])
   }
 })
+
+test('where the disk ends in the middle of a record, the one before stays', { skip: root ? false : 'a small disk needs a mount' }, () => {
+  const disk = join(folder, 'small')
+  mkdirSync(disk)
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32k', 'none', disk])
+  try {
+    const file = join(disk, 'e.json')
+    writeRecord(file, { n: 1 }, { durable: true })
+    const large = { n: 2, environment: 'x'.repeat(64 * 1024) }
+    assert.throws(
+      () => writeRecord(file, large, { durable: true }),
+      (error) => isWeirError(error, 'E_DISK_FULL'),
+    )
+    writeRecord(file, large, { durable: false })
+    assert.deepEqual(readRecord(file), { n: 1 })
+  } finally {
+    execFileSync('umount', [disk])
+  }
+})

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { isWeirError, WeirError } from '../../../errors.ts'
 
@@ -11,7 +11,7 @@ export function replaceFile(path: string, text: string, { durable, mode }: { dur
   rmSync(fresh, { force: true })
   const file = openSync(fresh, 'wx', mode)
   try {
-    writeSync(file, text)
+    writeFileSync(file, text) // all of it or an error: a single write may end early where the disk does
     if (durable) fsyncSync(file)
   } finally {
     closeSync(file)
