@@ -181,7 +181,8 @@ export class Carrier {
     const timer = setTimeout(() => socket.destroy(), this.#context.limits.headersMs)
     const first = await firstBytes(socket)
     clearTimeout(timer)
-    if (first === null || socket.destroyed) return
+    if (first === null) return void socket.destroy() // half of it is still open
+    if (socket.destroyed) return
     socket.unshift(first)
     if (!first.subarray(0, 3).equals(PREFACE_START)) {
       http1()

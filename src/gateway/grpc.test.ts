@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type ClientHttp2Session, connect, createServer, type Http2Server, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
-import { type AddressInfo } from 'node:net'
+import { type AddressInfo, connect as connectTcp } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { ask, freePort, group, route, service, startTarget, table, until } from './testing.ts'
 import { type Carried, startCarrier } from './testing-carrier.ts'
@@ -108,6 +108,17 @@ describe('gRPC', () => {
 
   test('HTTP/1 on the same port is served as before', async () => {
     assert.equal((await ask({ port: it.port, headers: { host: 'plain.test' } })).body, 'plain')
+  })
+
+  test('a connection that ends without a word, as probes of load balancers do, is closed on both sides', async () => {
+    const socket = connectTcp({ host: '127.0.0.1', port: it.port, allowHalfOpen: true })
+    socket.on('error', () => {})
+    const before = it.carrier.connections
+    await new Promise((resolve) => socket.on('connect', resolve))
+    await until(() => it.carrier.connections > before, 'the gateway has it')
+    socket.end()
+    await until(() => it.carrier.connections === before, 'the gateway has let go of it')
+    socket.destroy()
   })
 
   test('a stream of a removed replica ends with UNAVAILABLE when it has drained', async () => {
