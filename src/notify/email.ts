@@ -67,7 +67,7 @@ function causeOf(error: unknown): string {
   const { code, responseCode, command } = error as { code?: unknown; responseCode?: unknown; command?: unknown }
   const at = typeof command === 'string' && /^[A-Z]+( [A-Z]+)?$/.test(command) ? ` at ${command}` : ''
   if (code === 'EAUTH') return `the mail server refused the login${typeof responseCode === 'number' ? ` (${responseCode})` : ''}`
-  if (code === 'ETLS') return 'the mail server offers no TLS that can be trusted'
+  if (code === 'ETLS' || (error instanceof Error && error.message.includes('certificate'))) return 'the mail server offers no TLS that can be trusted'
   if (typeof responseCode === 'number') return `the mail server answered ${responseCode}${at}`
   return `the mail server was not reached${typeof code === 'string' ? `: ${code}` : ''}${at}`
 }
