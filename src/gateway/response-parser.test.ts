@@ -80,7 +80,6 @@ const BAD: Readonly<Record<string, string>> = {
   'a bare LF in a value': 'HTTP/1.1 200 OK\r\nx: a\nset-cookie: b\r\n\r\n',
   'a bad chunk size': 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n',
   'a chunk longer than its size': 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nab\r\n',
-  'bytes behind the answer': `${LENGTH}x`,
   'a head without end': `HTTP/1.1 200 OK\r\nx: ${'a'.repeat(70_000)}`,
 }
 for (const [what, bytes] of Object.entries(BAD)) {
@@ -88,6 +87,30 @@ for (const [what, bytes] of Object.entries(BAD)) {
     assert.throws(() => parse(bytes))
   })
 }
+
+test('bytes behind an answer make it unclean, and are never the answer to the request that follows', () => {
+  const parser = new ResponseParser()
+  const ends: boolean[] = []
+  const statuses: number[] = []
+  const events = {
+    onHead: ({ status }: ResponseHead) => statuses.push(status),
+    onBody: () => {},
+    onEnd: (_trailers: readonly string[], clean: boolean) => {
+      ends.push(clean)
+      if (ends.length === 1) parser.expect('GET', events) // as a connection that is given to whoever waits
+    },
+  }
+  parser.expect('HEAD', events)
+  parser.push(Buffer.from('HTTP/1.1 200 OK\r\ncontent-length: 38\r\n\r\nHTTP/1.1 201 OK\r\ncontent-length: 0\r\n\r\n'))
+  assert.deepEqual([statuses, ends], [[200], [false]])
+})
+
+test('bytes on an idle connection are refused', () => {
+  const parser = new ResponseParser()
+  parser.expect('GET', { onHead: () => {}, onBody: () => {}, onEnd: () => {} })
+  parser.push(Buffer.from(LENGTH))
+  assert.throws(() => parser.push(Buffer.from('x')))
+})
 
 test('an answer that is cut off is not whole', () => {
   for (const bytes of [LENGTH.slice(0, -1), CHUNKED.slice(0, -2), 'HTTP/1.1 200 OK\r\n']) assert.throws(() => parse(bytes, [], 'GET', true))

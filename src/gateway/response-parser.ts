@@ -29,7 +29,8 @@ export interface ResponseEvents {
   onHead(head: ResponseHead): void
   /** Only valid during the call: copy what is kept. */
   onBody(chunk: Buffer): void
-  onEnd(trailers: readonly string[]): void
+  /** `clean`: no byte followed. What follows answers nothing, least of all the next request. */
+  onEnd(trailers: readonly string[], clean: boolean): void
 }
 
 type State = 'idle' | 'head' | 'length' | 'chunk-size' | 'chunk-data' | 'chunk-end' | 'trailers' | 'until-close' | 'done'
@@ -45,6 +46,7 @@ export class ResponseParser {
   #left = 0
   #headRequest = false
   #events: ResponseEvents | null = null
+  #trailers: readonly string[] = []
 
   /** Prepares for the answer to one request. */
   expect(method: string, events: ResponseEvents): void {
@@ -73,6 +75,7 @@ export class ResponseParser {
         return
       }
       rest = rest.subarray(used)
+      if (this.#state === 'done') return this.#tell(rest.length === 0)
     }
   }
 
@@ -80,6 +83,7 @@ export class ResponseParser {
   close(): void {
     if (this.#state !== 'until-close') throw new Error('the service closed the connection in the middle of its answer')
     this.#finish([])
+    this.#tell(true)
   }
 
   /** Consumes a prefix and says how long it was; 0: more is needed. */
@@ -184,9 +188,15 @@ export class ResponseParser {
 
   #finish(trailers: readonly string[]): void {
     this.#state = 'done'
+    this.#trailers = trailers
+  }
+
+  /** Only when it is known what follows: the connection may be given to another request at once. */
+  #tell(clean: boolean): void {
     const events = this.#events
     this.#events = null
-    events?.onEnd(trailers)
+    this.#state = 'idle'
+    events?.onEnd(this.#trailers, clean)
   }
 }
 

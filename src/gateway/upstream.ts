@@ -205,11 +205,11 @@ export class UpstreamConnection implements UpstreamHold {
     this.#user?.onBody(chunk)
   }
 
-  onEnd(trailers: readonly string[]): void {
+  onEnd(trailers: readonly string[], clean: boolean): void {
     const user = this.#user
     this.#user = null
     // Given back first: the user may want the connection again at once.
-    if (this.#keepAlive && user?.sent && !this.#socket.destroyed) this.#pool.release(this)
+    if (clean && this.#keepAlive && user?.sent && !this.#socket.destroyed) this.#pool.release(this)
     else this.destroy()
     user?.onEnd(trailers)
   }
