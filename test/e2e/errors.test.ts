@@ -65,6 +65,16 @@ test('what a replica throws is counted by signature and release; a new releaseâ€
   })
   assert.deepEqual(first.releases, [{ release: 'v1', count: 5, before: 0 }])
 
+  // by the gateway's span: the release has only just begun to serve, and sends none of its own
+  const asked = await eventually('the failed requests, of which no span of the app tells', async () => {
+    const items = await errors(long)
+    const failed = counted(items, 'GET /cart/:id 500')
+    if (failed?.count === 5) return failed
+    throw new Error(JSON.stringify(items))
+  })
+  assert.deepEqual(asked.releases, [{ release: 'v1', count: 5, before: 0 }])
+  assert.match(asked.trace ?? '', /^[0-9a-f]{32}$/)
+
   await deploy(`throw new RangeError('cart ' + id + ' of ' + Date.now())`)
   await ask(4)
   const fresh = await eventually('four of the new error', async () => {
