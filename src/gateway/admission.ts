@@ -67,6 +67,7 @@ export function admit(place: Place, head: RequestHead, peer: string, header: (na
     if (judged.judged.unit === 'request') label = side === 'unknown' ? null : LABELS[side]
     else label = labelOf(side, entry ? (unit?.client ?? null) : clientOf(head.baggage), entry)
   }
+  if (judged !== null && label !== null) judged.send(place.service.name, label.side, entry)
   const group = groupOf(place, decision.serve)
   const hop = context.spans?.begin(place, group, head.trace, isLoopback(peer)) ?? null
   return {

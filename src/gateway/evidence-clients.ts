@@ -34,11 +34,16 @@ export class ActiveClients {
     if (active.failed.size < MAX_FAILED) active.failed.add(`${service} ${route}`)
   }
 
+  addAbandoned(client: string, side: Side, over: number): void {
+    const active = this.#clients.get(client) ?? this.#welcome(client, side)
+    active?.tally.addAbandoned(over)
+  }
+
   /** A row for each that was active; the next block begins. */
   take(): ClientRow[] {
     const rows: ClientRow[] = []
     for (const [client, active] of this.#clients) {
-      if (active.tally.requests === 0) continue
+      if (active.tally.isEmpty) continue
       rows.push({ client, side: active.side, ...active.tally.take(), failed: active.failed === null ? [] : [...active.failed] })
       active.failed = null
     }

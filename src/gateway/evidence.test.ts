@@ -27,6 +27,9 @@ const warm = (sheet: EvidenceSheet, evidence: Evidence) => {
 test('a block says of each route, side and replica what was answered, and the next one begins at zero', () => {
   const evidence = new Evidence()
   const sheet = sheetOf(evidence)
+  sheet.send('web', 'stable', true)
+  for (let i = 0; i < 4; i++) sheet.send('web', 'canary', true)
+  sheet.send('api', 'canary', false)
   sheet.record('web', '/a', LABELS.stable, seen())
   sheet.record('web', '/a', LABELS.canary, seen({ status: 500, replica: 'w2' }))
   sheet.record('web', '/a', LABELS.canary, seen({ status: 404, replica: 'w2' }))
@@ -40,6 +43,12 @@ test('a block says of each route, side and replica what was answered, and the ne
     stage: 3,
     fromMs: 0,
     toMs: 250,
+    weight: 0.1,
+    sent: [
+      { service: 'web', side: 'stable', requests: 1, drawn: 1 },
+      { service: 'web', side: 'canary', requests: 4, drawn: 4 },
+      { service: 'api', side: 'canary', requests: 1, drawn: 0 },
+    ],
     rows: [
       { service: 'web', route: '/a', side: 'stable', ...counts({ rejected4xx: 0 }) },
       { service: 'web', route: '/a', side: 'canary', ...counts({ requests: 4, errors: 3, rejected4xx: 1 }) },
@@ -88,18 +97,27 @@ test('the first twenty requests of a fresh replica are left out of latency, and 
   }
 })
 
-test('who went away is not counted, unless it had waited longer than the slowest threshold', () => {
+test('who went away before an answer is none of the requests, and was slow if it had waited longer than the slowest threshold', () => {
   const evidence = new Evidence()
   const sheet = sheetOf(evidence)
   const gone = (latencyMs: number) => seen({ aborted: true, replica: null, latencyMs })
+  const row = (timed: number) => ({
+    ...counts({ requests: 0, rejected4xx: 0, timed, slow: Array(5).fill(timed), abandoned: 1 }),
+    service: 'web',
+    side: 'canary',
+  })
   sheet.record('web', '/a', LABELS.canary, gone(1000))
-  assert.deepEqual(evidence.close(0, 1), [], 'the replica is fresh')
+  assert.deepEqual(only(evidence).rows, [{ ...row(0), route: '/a' }], 'the replica is fresh')
   warm(sheet, evidence)
   sheet.record('web', '/a', LABELS.canary, gone(45))
   sheet.record('web', '/new', LABELS.canary, gone(1000))
-  assert.deepEqual(evidence.close(0, 1), [])
+  sheet.record('web', '/a', LABELS.canary, seen({ aborted: true, latencyMs: 1000 })) // its answer had begun
+  assert.deepEqual(only(evidence).rows, [
+    { ...row(0), route: '/a' },
+    { ...row(0), route: '/new' },
+  ])
   sheet.record('web', '/a', LABELS.canary, gone(51))
-  assert.deepEqual(only(evidence).rows, [{ service: 'web', route: '/a', side: 'canary', ...counts({ rejected4xx: 0, timed: 1, slow: [1, 1, 1, 1, 1] }) }])
+  assert.deepEqual(only(evidence).rows, [{ ...row(1), route: '/a' }])
 })
 
 test('a request counts for the stage of the table that it was routed by', () => {

@@ -51,7 +51,7 @@ export class Evidence {
   /** For the pairs of originals and copies; null: nothing is copied. */
   shadowSheet({ environment, shadow }: RoutingTable, before: EvidenceSheet | null): EvidenceSheet | null {
     if (!shadow) return null
-    return new EvidenceSheet(this, { environment, rollout: shadow.rollout, stage: 0, unit: 'request', thresholds: shadow.thresholds }, before)
+    return new EvidenceSheet(this, { environment, rollout: shadow.rollout, stage: 0, unit: 'request', thresholds: shadow.thresholds, weight: null }, before)
   }
 
   touch(sheet: EvidenceSheet): void {
@@ -75,11 +75,13 @@ export interface Judged {
   readonly stage: number
   readonly unit: 'request' | 'client'
   readonly thresholds: LatencyThresholds
+  /** Wanted share of the canary, 0 to 1; null: copies, of which each is on both sides. */
+  readonly weight: number | null
 }
 
 function judgedOf({ environment, split, trial }: RoutingTable): Judged | null {
-  if (split !== null) return split.judge ? { environment, rollout: split.rollout, ...split.judge } : null
-  return trial ? { environment, rollout: trial.id, stage: 0, unit: trial.unit, thresholds: trial.thresholds } : null
+  if (split !== null) return split.judge ? { environment, rollout: split.rollout, ...split.judge, weight: split.weight / 100 } : null
+  return trial ? { environment, rollout: trial.id, stage: 0, unit: trial.unit, thresholds: trial.thresholds, weight: trial.weight / 100 } : null
 }
 
 type MutableCopies = { -readonly [Key in keyof CopyCounts]: CopyCounts[Key] }
@@ -103,6 +105,7 @@ export class EvidenceSheet {
   readonly #services = new Map<string, Map<string, RouteCount>>()
   readonly #replicas = new Map<string, ReplicaCount>()
   readonly #warming: Map<string, { answered: number }>
+  readonly #sent = new Map<string, Record<Side, { requests: number; drawn: number }>>()
   readonly #clients: ActiveClients
   #copies: Map<string, MutableCopies> | null = null
   #touched = false
@@ -122,18 +125,33 @@ export class EvidenceSheet {
     let over = -1
     if (thresholds !== null && replica !== null && replica.warming.answered >= this.#evidence.freshRequests) over = exceeded(thresholds, seen.latencyMs)
     if (replica !== null) replica.warming.answered++
-    if (seen.aborted) {
-      // How long a client had patience says nothing of the service, unless it waited longer than the slowest threshold.
-      if (thresholds === null || seen.target === null || !this.#isWarm(seen.target)) return
-      over = exceeded(thresholds, seen.latencyMs)
-      if (over < thresholds.length) return
-    }
+    if (seen.aborted) return this.#recordAborted(count.sides[side], seen, thresholds, { side, client })
     this.#touch()
-    const failed = !seen.aborted && (seen.status >= 500 || seen.broken)
-    const rejected = !seen.aborted && !failed && seen.status >= 400
+    const failed = seen.status >= 500 || seen.broken
+    const rejected = !failed && seen.status >= 400
     count.sides[side].add(failed, rejected, over)
-    if (replica !== null && !seen.aborted) replica.sides[side].add(failed, rejected, over)
+    if (replica !== null) replica.sides[side].add(failed, rejected, over)
     if (client !== null) this.#clients.add(client, side, failed, rejected, over, service, route)
+  }
+
+  /** A request was put on a side; `drawn`: by lot, and here. */
+  send(service: string, side: Side, drawn: boolean): void {
+    this.#touch()
+    let count = this.#sent.get(service)
+    if (!count) this.#sent.set(service, (count = { stable: { requests: 0, drawn: 0 }, canary: { requests: 0, drawn: 0 } }))
+    const sent = count[side]
+    sent.requests++
+    if (drawn) sent.drawn++
+  }
+
+  /** How long a client had patience says nothing of the service, unless it waited longer than the slowest threshold. An answer that had begun is none of the counts. */
+  #recordAborted(tally: Tally, seen: Seen, thresholds: readonly number[] | null, { side, client }: Label): void {
+    if (seen.replica !== null) return
+    const isTimed = thresholds !== null && seen.target !== null && this.#isWarm(seen.target) && exceeded(thresholds, seen.latencyMs) === thresholds.length
+    const over = isTimed ? thresholds.length : -1
+    this.#touch()
+    tally.addAbandoned(over)
+    if (client !== null) this.#clients.addAbandoned(client, side, over)
   }
 
   /** What became of the copies of a route, to be added to. */
@@ -151,7 +169,7 @@ export class EvidenceSheet {
 
   take(fromMs: number, toMs: number): CountedEvidence {
     this.#touched = false
-    const { environment, rollout, stage } = this.judged
+    const { environment, rollout, stage, weight } = this.judged
     const copies = this.#copies === null ? {} : { copies: [...this.#copies.values()] }
     this.#copies = null
     const block: EvidenceBlock = {
@@ -159,6 +177,7 @@ export class EvidenceSheet {
       stage,
       fromMs,
       toMs,
+      ...(weight === null ? {} : { weight, sent: this.#takeSent() }),
       rows: this.#takeRows(),
       replicas: this.#takeReplicas(),
       clients: this.#clients.take(),
@@ -176,8 +195,14 @@ export class EvidenceSheet {
   #takeRows(): EvidenceBlock['rows'] {
     const rows: EvidenceBlock['rows'][number][] = []
     for (const [service, routes] of this.#services)
-      for (const [route, { sides }] of routes)
-        for (const side of SIDES) if (sides[side].requests > 0) rows.push({ service, route, side, ...sides[side].take() })
+      for (const [route, { sides }] of routes) for (const side of SIDES) if (!sides[side].isEmpty) rows.push({ service, route, side, ...sides[side].take() })
+    return rows
+  }
+
+  #takeSent(): NonNullable<EvidenceBlock['sent']> {
+    const rows: NonNullable<EvidenceBlock['sent']>[number][] = []
+    for (const [service, sides] of this.#sent) for (const side of SIDES) if (sides[side].requests > 0) rows.push({ service, side, ...sides[side] })
+    this.#sent.clear()
     return rows
   }
 

@@ -1,4 +1,5 @@
 import type { Epoch } from '../core/model/epoch.ts'
+import { bucketOf, sparse } from '../core/model/latency-sketch.ts'
 import { type CounterBlock, type CounterRow, compareVersions, type ObservedTraffic, type RoutingTable, type TableVersion } from '../core/model/routing.ts'
 import type { Clock, Random } from '../core/model/world.ts'
 import { WeirError } from '../errors.ts'
@@ -152,8 +153,9 @@ export class SimulatedGateway implements Gateway {
     const target = served.targets.length > 0 ? this.#pick(served.targets) : null
     const origin = target === null ? 0 : served.origin
     const { status, latencyMs } = target === null ? { status: 503, latencyMs: 0 } : this.answers({ environment, service, origin })
-    worker.open.push(oneRequest(table, service, table.split === null ? 'stable' : drawn.side, origin, status, html))
+    worker.open.push(oneRequest(table, service, table.split === null ? 'stable' : drawn.side, origin, { status, latencyMs }, html))
     const replica = target === null ? null : target.id
+    sheet?.send(service, drawn.side, true)
     sheet?.record(service, ROUTE, drawn, { status, latencyMs, replica, target: replica, aborted: false, broken: false })
     if (target === null) return null
     const { incarnation } = worker
@@ -255,7 +257,7 @@ export class SimulatedGateway implements Gateway {
   }
 }
 
-function oneRequest(table: RoutingTable, service: string, track: Track, origin: number, status: number, html: boolean): CounterRow {
+function oneRequest(table: RoutingTable, service: string, track: Track, origin: number, { status, latencyMs }: SimulatedAnswer, html: boolean): CounterRow {
   return {
     environment: table.environment,
     version: table.version,
@@ -269,7 +271,7 @@ function oneRequest(table: RoutingTable, service: string, track: Track, origin: 
     rejected4xx: status >= 400 && status < 500 ? 1 : 0,
     aborted: 0,
     html: html && origin !== 0 ? 1 : 0,
-    latency: [],
+    latency: sparse(new Map([[bucketOf(latencyMs), 1]])),
   }
 }
 

@@ -12,6 +12,8 @@ export interface EvidenceBlock {
   /** Wanted share of the canary, 0 to 1, in the table by which these requests were routed: what the measured share is held against, and nothing else. Absent: not held against anything. */
   readonly weight?: number
   readonly rows: readonly EvidenceRow[]
+  /** Absent: a side that never answers is not found, and the weight is held against answers. */
+  readonly sent?: readonly SentRow[]
   readonly replicas: readonly ReplicaRow[]
   /** Only where clients are what is split; else empty. */
   readonly clients: readonly ClientRow[]
@@ -41,11 +43,9 @@ export interface EvidenceRow {
   readonly service: string
   readonly route: string
   readonly side: Side
-  /** Sent to this side, whatever became of them. Absent: a side that never answers is not found by it. */
-  readonly routed?: number
   /** Answers, less those whose client went away first. */
   readonly requests: number
-  /** Ended without an answer because the client went away; in no other count but `routed`. Absent: none. */
+  /** Ended without an answer because the client went away; in no other count but, where it had waited longer than the slowest threshold, `timed` and `slow`. Absent: none. */
   readonly abandoned?: number
   readonly errors: number
   readonly rejected4xx: number
@@ -53,6 +53,15 @@ export interface EvidenceRow {
   readonly timed: number
   /** Of those, slower than the j-th threshold of the route. As many as there are QUANTILES. */
   readonly slow: readonly number[]
+}
+
+/** Requests as they came, whatever becomes of them. */
+export interface SentRow {
+  readonly service: string
+  readonly side: Side
+  readonly requests: number
+  /** Of those, put on this side by lot here; the others go where the request that they serve was put. */
+  readonly drawn: number
 }
 
 /** The same for one replica, over all routes: who is silent, and how much slow requests of one replica come together. */

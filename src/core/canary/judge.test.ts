@@ -136,7 +136,7 @@ test('processes that die twice on the canary and never beside it fail it at once
 
 test('a canary all of whose replicas are gone fails, and one that is sent requests and never answers', () => {
   assert.equal(judgedTraffic({ blocks: 1, side: { ...NOTHING_BESIDE, gone: ['web'] } }).kind, 'fail')
-  const silent = traffic({ blocks: 3 }).map((block) => ({
+  const silent = traffic({ blocks: 6 }).map((block) => ({
     ...block,
     rows: block.rows.map((it) => (it.side === 'canary' ? { ...it, requests: 0, errors: 0, timed: 0, slow: [0, 0, 0, 0, 0] } : it)),
     replicas: block.replicas.filter(({ side }) => side === 'stable'),
@@ -144,6 +144,24 @@ test('a canary all of whose replicas are gone fails, and one that is sent reques
   const verdict = judged(silent)
   assert.equal(verdict.kind, 'fail')
   assert.match(verdict.text, /requests in a row were sent to web on the canary and none was answered/)
+})
+
+test('a canary that does not answer for some seconds is no silence', () => {
+  const paused = traffic({ blocks: 9 }).map((block, at) => {
+    if (at < 4 || at > 6) return block
+    return { ...block, rows: block.rows.filter(({ side }) => side === 'stable'), replicas: block.replicas.filter(({ side }) => side === 'stable') }
+  })
+  assert.equal(judged(paused.slice(0, 7)).kind, 'inconclusive')
+  assert.equal(judged(paused).kind, 'inconclusive')
+})
+
+test('requests whose clients gave up are found where more of them do so on the canary', () => {
+  const leaving = (side: string) =>
+    traffic({ blocks: 30 }).map((block) => ({ ...block, rows: block.rows.map((row) => (row.side === side ? { ...row, abandoned: row.requests } : row)) }))
+  const verdict = judged(leaving('canary'))
+  assert.equal(verdict.kind, 'fail')
+  assert.equal(verdict.tests[0]?.indicator, 'throughput')
+  assert.notEqual(judged(leaving('stable')).kind, 'fail')
 })
 
 test('a new signature fails at its fourth occurrence, and one that both sides have does not', () => {
@@ -195,7 +213,7 @@ test('nothing passes without evidence', () => {
   const clean = traffic({ blocks: 240 })
   const broken: Record<string, readonly EvidenceBlock[]> = {
     nothing: [],
-    'only stable': clean.map((it) => ({ ...it, rows: it.rows.filter(({ side }) => side === 'stable') })),
+    'only stable': clean.map(({ sent: _, ...it }) => ({ ...it, rows: it.rows.filter(({ side }) => side === 'stable') })),
     'not a number': clean.map((it, i) => (i === 7 ? { ...it, rows: it.rows.map((row) => ({ ...row, errors: Number.NaN })) } : it)),
     negative: clean.map((it) => ({ ...it, rows: it.rows.map((row) => ({ ...row, requests: -row.requests })) })),
     'more errors than requests': clean.map((it) => ({ ...it, rows: it.rows.map((row) => ({ ...row, errors: row.requests + 1 })) })),
@@ -275,12 +293,11 @@ function halves(row: EvidenceBlock['rows'][number]): EvidenceBlock['rows'] {
   if (row.requests < 2) return [row]
   const rest = {
     ...row,
-    routed: row.requests - 1,
     requests: row.requests - 1,
     errors: Math.max(0, row.errors - 1),
     timed: row.timed - 1,
     slow: row.slow.map((it) => Math.max(0, it - 1)),
   }
-  const one = { ...row, routed: 1, requests: 1, errors: Math.min(1, row.errors), timed: 1, slow: row.slow.map((it) => Math.min(1, it)) }
+  const one = { ...row, requests: 1, errors: Math.min(1, row.errors), timed: 1, slow: row.slow.map((it) => Math.min(1, it)) }
   return [rest, one]
 }

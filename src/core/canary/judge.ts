@@ -105,7 +105,7 @@ function isProven(ledger: Ledger, limits: ProofLimits, { indicator, service, rou
 
 /** Never fails: routing is not the canary's. */
 function ratioTest(ledger: Ledger): TestResult {
-  const { canary, stable } = ledger.countedInStage
+  const { canary, stable } = ledger.drawn
   const { logE, threshold, isBroken } = measuredRatio(ledger)
   const expected = (canary + stable) * (ledger.weight ?? ledger.share ?? 0)
   const text = isBroken

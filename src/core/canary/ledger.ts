@@ -2,10 +2,10 @@
 import type { Analysis, Indicator } from './analysis.ts'
 import { Budget } from './budget.ts'
 import { Clients } from './clients.ts'
-import type { EvidenceBlock, EvidenceRow, Side, Thresholds } from './evidence.ts'
+import type { EvidenceBlock, EvidenceRow, SentRow, Side, Thresholds } from './evidence.ts'
 import { isAbove, isSlower, quantileName } from './margin.ts'
 import { Presence } from './presence.ts'
-import { isReadableBlock, isReadableClient, isReadableReplica, isReadableRow, Twice } from './readable.ts'
+import { isReadableBlock, isReadableClient, isReadableReplica, isReadableRow, isReadableSent, Twice } from './readable.ts'
 import type { SequentialTest, TestCounts } from './sequential-test.ts'
 import { FAILURES, type ProofLimits, RouteTests, ServiceTests } from './service-tests.ts'
 import { ABANDONED, ERRORS, REJECTED, REQUESTS, SLOW, type Tally } from './tally.ts'
@@ -49,6 +49,7 @@ export class Ledger {
   readonly #twice = new Twice()
   readonly #changed: ReadonlySet<string>
   readonly #largestShare = new Map<string, number>()
+  readonly #drawn: Record<Side, number> = { canary: 0, stable: 0 }
   readonly #byReplica = { rows: 0, replicas: 0 }
   #stage = Number.NEGATIVE_INFINITY
   #routes = 0
@@ -78,7 +79,8 @@ export class Ledger {
     const replicas = this.#readable(block.replicas, isReadableReplica)
     const rows = this.#readable(block.rows, isReadableRow)
     const clients = this.#readable(block.clients, isReadableClient)
-    if (!this.#twice.isNew({ ...block, rows, replicas, clients })) return
+    const sent = this.#readable(block.sent ?? [], isReadableSent)
+    if (!this.#twice.isNew({ ...block, rows, replicas, clients, sent })) return
     this.blocks++
     this.firstMs = Number.isNaN(this.firstMs) ? block.fromMs : Math.min(this.firstMs, block.fromMs)
     this.lastMs = Number.isNaN(this.lastMs) ? block.toMs : Math.max(this.lastMs, block.toMs)
@@ -87,6 +89,7 @@ export class Ledger {
     if (block.stage > this.#stage) this.#nextStage(block)
 
     const touched = new Set<ServiceTests | RouteTests>()
+    for (const row of sent) this.#countSent(row, late, touched)
     for (const row of rows) this.#count(row, block.toMs, touched)
     for (const row of replicas) {
       this.presence.count(row)
@@ -131,6 +134,11 @@ export class Ledger {
     return busiest === null ? { canary: 0, stable: 0 } : { canary: inStage(busiest.tally, 'canary'), stable: inStage(busiest.tally, 'stable') }
   }
 
+  /** What routing put on sides in this stage, by lot: what the weight is held against. */
+  get drawn(): { readonly canary: number; readonly stable: number } {
+    return this.clients === null && this.#drawn.canary + this.#drawn.stable > 0 ? this.#drawn : this.countedInStage
+  }
+
   /** Of the services that were changed, if any was seen, the one with most requests: to name figures of. */
   get busiest(): ServiceTests | null {
     let found: ServiceTests | null = null
@@ -173,11 +181,18 @@ export class Ledger {
     if (route.tested) touched.add(route)
   }
 
+  #countSent(row: SentRow, late: boolean, touched: Set<ServiceTests | RouteTests>): void {
+    const service = this.services.get(row.service) ?? this.#newService(row.service)
+    service.silence.send(row)
+    touched.add(service)
+    if (!late) this.#drawn[row.side] += row.drawn
+  }
+
   #endBlock(it: ServiceTests | RouteTests, { fromMs, toMs }: EvidenceBlock, share: number): void {
     if (it instanceof ServiceTests) {
       const [canaryTrials = 0, stableTrials = 0, canaryErrors = 0, stableErrors = 0] = it.requests.block
       it.noMoreErrors.add(canaryTrials, stableTrials, canaryErrors, stableErrors)
-      it.silence.endBlock()
+      it.silence.endBlock(fromMs, toMs)
       if (it.unanswered.endBlock(fromMs, toMs, share)) this.#weigh(it.tests)
     }
     if (it.requests.endBlock(fromMs, toMs, share)) this.#weigh(it.tests)
@@ -203,6 +218,7 @@ export class Ledger {
       for (const route of routes.values()) route.tally.nextStage()
     }
     this.#stage = stage
+    this.#drawn.canary = this.#drawn.stable = 0
     this.weight = typeof weight === 'number' && weight >= 0 && weight <= 1 ? weight : null
   }
 

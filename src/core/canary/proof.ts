@@ -69,7 +69,7 @@ function inDoubt(ledger: Ledger, side: SideEvidence, nowMs: number): Missing | n
   }
   if (!(nowMs - ledger.lastMs <= STALE_MS)) return never(`the last counts are ${duration((nowMs - ledger.lastMs) / 1000)} old`)
   const ratio = measuredRatio(ledger)
-  if (ratio.isBroken) return never(`routing: the canary has ${percent(ledger.share ?? 0)}, not ${percent(ledger.weight ?? 0)}`)
+  if (ratio.isBroken) return never(`routing: the canary has ${percent(ratio.share)}, not ${percent(ledger.weight ?? 0)}`)
   if (side.deaths.some((it) => it.side === 'canary' && it.count > 0)) return never('a process of the canary ended by itself')
   const unread = ledger.analysis.custom.find(
     (it) => !it.dryRun && !side.custom.some(({ name, canary }) => name === it.name && typeof canary === 'number' && Number.isFinite(canary)),
@@ -81,7 +81,7 @@ function inDoubt(ledger: Ledger, side: SideEvidence, nowMs: number): Missing | n
 }
 
 export function measuredRatio(ledger: Ledger) {
-  const { canary, stable } = ledger.countedInStage
+  const { canary, stable } = ledger.drawn
   return sampleRatio(canary, canary + stable, ledger.weight ?? 0)
 }
 

@@ -1,21 +1,18 @@
 /** Counts are taken as they come from other processes: what cannot be true is left out, and known of, for no release passes on it. */
-import { type ClientRow, type EvidenceBlock, type EvidenceRow, QUANTILES, type ReplicaRow } from './evidence.ts'
+import { type ClientRow, type EvidenceBlock, type EvidenceRow, QUANTILES, type ReplicaRow, type SentRow } from './evidence.ts'
 
 type Counted = Pick<EvidenceRow, 'side' | 'requests' | 'errors' | 'timed' | 'slow' | 'abandoned'>
 
 export function isReadableRow(row: EvidenceRow): boolean {
-  return (
-    areCounts(row) &&
-    isCount(row.rejected4xx) &&
-    row.errors + row.rejected4xx <= row.requests &&
-    isCount(row.routed ?? 0) &&
-    isName(row.service) &&
-    isName(row.route)
-  )
+  return areCounts(row) && isCount(row.rejected4xx) && row.errors + row.rejected4xx <= row.requests && isName(row.service) && isName(row.route)
 }
 
 export function isReadableReplica(row: ReplicaRow): boolean {
   return areCounts(row) && isName(row.service) && isName(row.replica)
+}
+
+export function isReadableSent(row: SentRow): boolean {
+  return (row.side === 'canary' || row.side === 'stable') && isCount(row.requests) && isCount(row.drawn) && row.drawn <= row.requests && isName(row.service)
 }
 
 export function isReadableClient(row: ClientRow): boolean {
@@ -23,16 +20,20 @@ export function isReadableClient(row: ClientRow): boolean {
 }
 
 export function isReadableBlock(block: EvidenceBlock): boolean {
-  const { stage, fromMs, toMs, rows, replicas, clients } = block
+  const { stage, fromMs, toMs, rows, replicas, clients, sent = [] } = block
   return (
-    Number.isFinite(stage) && Number.isFinite(fromMs) && Number.isFinite(toMs) && fromMs <= toMs && [rows, replicas, clients].every((it) => Array.isArray(it))
+    Number.isFinite(stage) &&
+    Number.isFinite(fromMs) &&
+    Number.isFinite(toMs) &&
+    fromMs <= toMs &&
+    [rows, replicas, clients, sent].every((it) => Array.isArray(it))
   )
 }
 
 function areCounts(row: Counted): boolean {
   if (row === null || typeof row !== 'object' || (row.side !== 'canary' && row.side !== 'stable') || !Array.isArray(row.slow)) return false
   if (!isCount(row.requests) || !isCount(row.errors) || !isCount(row.timed) || !isCount(row.abandoned ?? 0)) return false
-  if (row.errors > row.requests || row.timed > row.requests) return false
+  if (row.errors > row.requests || row.timed > row.requests + (row.abandoned ?? 0)) return false
   if (row.timed > 0 && row.slow.length !== QUANTILES.length) return false
   for (const it of row.slow) if (!isCount(it) || it > row.timed) return false
   return true
@@ -62,7 +63,7 @@ export class Twice {
 }
 
 /** 53 bits of what was counted (cyrb53); of names, their ends. */
-function fingerprint({ stage, fromMs, toMs, rows, replicas, clients }: EvidenceBlock): number {
+function fingerprint({ stage, fromMs, toMs, rows, replicas, clients, sent = [] }: EvidenceBlock): number {
   let h1 = 0xdeadbeef
   let h2 = 0x41c6ce57
   const mix = (value: number) => {
@@ -84,6 +85,12 @@ function fingerprint({ stage, fromMs, toMs, rows, replicas, clients }: EvidenceB
   for (const row of rows) {
     text(row.route)
     sums(row)
+  }
+  for (const row of sent) {
+    text(row.service)
+    mix(row.side === 'canary' ? 1 : 0)
+    mix(row.requests)
+    mix(row.drawn)
   }
   for (const row of replicas) {
     text(row.replica)

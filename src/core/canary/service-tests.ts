@@ -1,7 +1,7 @@
 /** What is asked of one service, and of each of its routes: the counts, the evidence and the proof. */
 
 import { EProcess } from './e-process.ts'
-import { type EvidenceRow, PROOF_QUANTILE, QUANTILES } from './evidence.ts'
+import { type EvidenceRow, PROOF_QUANTILE, QUANTILES, type SentRow } from './evidence.ts'
 import { DifferenceExclusion, HEADROOM } from './exclusion.ts'
 import { ERRORS, exclusion, OUTAGE, SLOW } from './grids.ts'
 import { batchOf, type Counts, countsFor, FailurePool, SlowPool } from './pool.ts'
@@ -139,33 +139,44 @@ class SlowExclusion {
   }
 }
 
-/** Since the canary last answered: how many requests it was sent, and whether the stable side answered its own meanwhile. */
+/**
+ * Since the canary last answered: how many requests it was sent, and whether the stable side answered its own meanwhile. A pause is no silence:
+ * it lasts for some seconds. Where answers take longer than that, the stable side has not answered most of its own either.
+ */
 class Silence {
-  static readonly #ROUTED = 10
+  static readonly #LEAST_MS = 5_000
+  static readonly #SENT = 20
   static readonly #ANSWERED = 0.9
   #canary = 0
   #stable = 0
   #answered = 0
   #heard = false
+  #sinceMs = Number.NaN
+  #lastMs = Number.NaN
 
   count(row: EvidenceRow): void {
-    if (row.side === 'canary' && row.requests > 0) this.#heard = true
-    if (row.routed === undefined) return
-    if (row.side === 'canary') this.#canary += row.routed
-    else {
-      this.#stable += row.routed
-      this.#answered += row.requests
-    }
+    if (row.side === 'stable') this.#answered += row.requests
+    else if (row.requests > 0) this.#heard = true
   }
 
-  endBlock(): void {
-    if (this.#heard) this.#canary = this.#stable = this.#answered = 0
+  send({ side, requests }: SentRow): void {
+    if (side === 'canary') this.#canary += requests
+    else this.#stable += requests
+  }
+
+  endBlock(fromMs: number, toMs: number): void {
+    if (this.#heard) {
+      this.#canary = this.#stable = this.#answered = 0
+      this.#sinceMs = Number.NaN
+    } else if (this.#canary > 0 && Number.isNaN(this.#sinceMs)) this.#sinceMs = fromMs
+    this.#lastMs = toMs
     this.#heard = false
   }
 
   get unanswered(): number | null {
-    const silent = this.#canary >= Silence.#ROUTED && this.#stable >= Silence.#ROUTED && this.#answered >= Silence.#ANSWERED * this.#stable
-    return silent ? this.#canary : null
+    const isLong = this.#lastMs - this.#sinceMs >= Silence.#LEAST_MS && this.#canary >= Silence.#SENT
+    const answers = this.#stable >= Silence.#SENT && this.#answered >= Silence.#ANSWERED * this.#stable
+    return isLong && answers ? this.#canary : null
   }
 }
 

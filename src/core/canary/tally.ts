@@ -7,8 +7,7 @@ export const ERRORS = 1
 export const REJECTED = 2
 export const TIMED = 3
 export const ABANDONED = 4
-export const ROUTED = 5
-export const SLOW = 6
+export const SLOW = 5
 const WIDTH = SLOW + QUANTILES.length
 /** Lately: between one and two of these. */
 const PERIOD_MS = 30_000
@@ -37,7 +36,6 @@ export class Tally {
       bump(counts, base + REJECTED, row.rejected4xx)
       bump(counts, base + TIMED, row.timed)
       bump(counts, base + ABANDONED, row.abandoned ?? 0)
-      bump(counts, base + ROUTED, row.routed ?? 0)
       for (let j = 0; j < row.slow.length; j++) bump(counts, base + SLOW + j, row.slow[j] as number)
     }
   }

@@ -21,7 +21,8 @@ export function traffic(over: Partial<Traffic>): EvidenceBlock[] {
   const uniform = generator(seed)
   const sides = Array.from({ length: clients }, (): Side => (uniform() < share ? 'canary' : 'stable'))
   return Array.from({ length: blocks }, (_, at): EvidenceBlock => {
-    const rows = new Map<string, Counted & { service: string; route: string; rejected4xx: number; routed: number }>()
+    const rows = new Map<string, Counted & { service: string; route: string; rejected4xx: number }>()
+    const sentTo = new Map<Side, { service: string; side: Side; requests: number; drawn: number }>()
     const replicas = new Map<Side, Counted & { service: string; replica: string }>()
     const seen = new Map<string, Counted & { client: string; rejected4xx: number; failed: string[] }>()
     for (let i = 0; i < rps; i++) {
@@ -31,8 +32,10 @@ export function traffic(over: Partial<Traffic>): EvidenceBlock[] {
       const failed = uniform() < errors[side]
       const quantile = uniform()
       const slow = QUANTILES.map((q) => (quantile < (1 - q) * (side === 'canary' ? slower : 1) ? 1 : 0))
-      const row = entry(rows, `${side} ${route}`, () => ({ ...nothing(side), service: 'web', route, rejected4xx: 0, routed: 0 }))
-      row.routed++
+      const row = entry(rows, `${side} ${route}`, () => ({ ...nothing(side), service: 'web', route, rejected4xx: 0 }))
+      const sent = entry(sentTo, side, () => ({ service: 'web', side, requests: 0, drawn: 0 }))
+      sent.requests++
+      sent.drawn++
       const own = entry(replicas, side, () => ({ ...nothing(side), service: 'web', replica: `web-${side}` }))
       const ofClient = client === null ? [] : [entry(seen, String(client), () => ({ ...nothing(side), client: String(client), rejected4xx: 0, failed: [] }))]
       for (const it of [row, own, ...ofClient]) {
@@ -51,6 +54,7 @@ export function traffic(over: Partial<Traffic>): EvidenceBlock[] {
       toMs,
       weight: share,
       rows: [...rows.values()],
+      sent: [...sentTo.values()],
       replicas: [...replicas.values()],
       clients: [...seen.values()] as ClientRow[],
     }

@@ -9,9 +9,18 @@ export interface CountedEvidence {
   readonly stage: number
   readonly fromMs: number
   readonly toMs: number
-  readonly rows: readonly (SideCounts & { readonly service: string; readonly route: string; readonly rejected4xx: number })[]
+  /** Wanted share of the canary; absent: of copies. */
+  readonly weight?: number
+  readonly rows: readonly (SideCounts & { readonly service: string; readonly route: string; readonly rejected4xx: number; readonly abandoned?: number })[]
+  /** Requests as they came; absent: of copies. */
+  readonly sent?: readonly { readonly service: string; readonly side: 'stable' | 'canary'; readonly requests: number; readonly drawn: number }[]
   readonly replicas: readonly (SideCounts & { readonly service: string; readonly replica: string })[]
-  readonly clients: readonly (SideCounts & { readonly client: string; readonly rejected4xx: number; readonly failed: readonly string[] })[]
+  readonly clients: readonly (SideCounts & {
+    readonly client: string
+    readonly rejected4xx: number
+    readonly abandoned?: number
+    readonly failed: readonly string[]
+  })[]
   /** Only where requests are copied: what became of the copies. */
   readonly copies?: readonly CopyCounts[]
 }

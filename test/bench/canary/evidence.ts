@@ -44,8 +44,15 @@ export function createGateway(world: World, stream: Stream): Gateway {
         }
       }
       const rows: EvidenceRow[] = []
+      const onCanary = tick.onCanary.subarray(0, tick.count).reduce((sum, it) => sum + it, 0)
+      const sent = (
+        [
+          ['canary', onCanary],
+          ['stable', tick.count - onCanary],
+        ] as const
+      ).map(([side, requests]) => ({ service: SERVICE, side, requests, drawn: requests }))
       byRoute.forEach((it, at) => {
-        if (it.requests > 0) rows.push({ service: SERVICE, route: names[at >> 1] as string, ...take(it), routed: it.requests, rejected4xx: 0 })
+        if (it.requests > 0) rows.push({ service: SERVICE, route: names[at >> 1] as string, ...take(it), rejected4xx: 0 })
         clear(it)
       })
       const replicas: ReplicaRow[] = []
@@ -59,7 +66,7 @@ export function createGateway(world: World, stream: Stream): Gateway {
         clear(it)
         it.failed.clear()
       })
-      return { rollout: 'r', stage: 1, fromMs: tick.fromMs, toMs: tick.toMs, weight: world.share, rows, replicas, clients }
+      return { rollout: 'r', stage: 1, fromMs: tick.fromMs, toMs: tick.toMs, weight: world.share, rows, sent, replicas, clients }
     },
   }
 }
