@@ -1,6 +1,6 @@
 /**
- * What Weir is for, in a minute: a real app goes live out of a git history, one service of it is replaced while requests run, and Ctrl-C
- * takes everything away again.
+ * What Weir is for, in a minute: a real app goes live out of a git history, a good release of one of its services is promoted by proof and a
+ * broken one taken back while requests run, and Ctrl-C takes everything away again.
  *
  *   make demo
  */
@@ -21,6 +21,8 @@ const APP = 'playlist'
 /** Long enough for a p95 that means something. */
 const LISTEN_MS = 3000
 const LIVE_MS = 1000
+/** Exit code of a deploy that was taken back for what it did. */
+const REJECTED = 3
 const HEARTBEAT_MS = 60_000
 /** Of which the p95 is, while it is up. */
 const WINDOW_MS = 10_000
@@ -47,9 +49,10 @@ await leave(place)
 async function demo(here: Place): Promise<void> {
   const { home, repository, env } = here
   const { signal } = stopped
-  const shown = (...args: readonly string[]) => {
+  const shown = (...args: readonly string[]) => shownEnding(0, ...args)
+  const shownEnding = (endsWith: number, ...args: readonly string[]) => {
     say(colours.dim(`$ weir ${args.join(' ')}`))
-    return weir(args, { env, cwd: here.repository, signal })
+    return weir(args, { env, cwd: here.repository, signal, endsWith })
   }
 
   say(colours.bold('A repository of seven services goes live, and is changed under load.'))
@@ -67,7 +70,7 @@ async function demo(here: Place): Promise<void> {
   step('Make a git history', `from examples/${APP}`)
   const commits = await makeHistory(EXAMPLE, repository)
   for (const { id, subject } of commits) say(`${colours.yellow(short(id))} ${subject}`)
-  const [first, second, third] = commits as [Commit, Commit, Commit]
+  const [first, better, broken, last] = commits as [Commit, Commit, Commit, Commit]
   const source = `file://${repository}`
 
   step('Deploy the first commit', 'each service starts after those that it needs')
@@ -80,23 +83,30 @@ async function demo(here: Place): Promise<void> {
   await sleep(LISTEN_MS, undefined, { signal })
   say(figuresText(load.lap()))
 
-  step('Deploy the second commit', 'it changes one service, so one is released')
-  await shown('plan', source, '--commit', short(second.id))
+  step('Deploy the second commit', 'it changes one service; half of the requests go to it until it is proven not to be worse')
+  await shown('plan', source, '--commit', short(better.id))
   say('')
+  load.crowd(true)
   load.lap() // the planning is over: from here on it is the release's
-  await shown('deploy', source, '--commit', short(second.id))
+  await shown('deploy', source, '--commit', short(better.id))
   say(`meanwhile: ${figuresText(load.lap())}`)
 
-  step('What runs now', 'web v1 stays warm: going back only changes routes')
+  step('Deploy the third commit', 'it fails for all who are not signed in, which nobody has noticed')
+  await shownEnding(REJECTED, 'deploy', source, '--commit', short(broken.id))
+  say(`meanwhile: ${figuresText(load.lap())}`)
+  load.crowd(false)
+
+  step('What runs now', 'the second commit; what the third did is kept, and it is refused until a newer one comes')
   await shown('ps', '--app', APP)
   say('')
   await shown('releases', '--app', APP)
+  load.forget()
 
-  invite(here, { url, source, third })
+  invite(here, { url, source, last })
   await stayUp(load)
 }
 
-function invite({ home, apiUrl }: Place, { url, source, third }: { readonly url: string; readonly source: string; readonly third: Commit }): void {
+function invite({ home, apiUrl }: Place, { url, source, last }: { readonly url: string; readonly source: string; readonly last: Commit }): void {
   step('It is up', 'try it; in another terminal, in this folder:')
   say(
     `app   ${colours.cyan(url)}   ${colours.dim('sign in as ada, password lovelace')}`,
@@ -104,8 +114,9 @@ function invite({ home, apiUrl }: Place, { url, source, third }: { readonly url:
     '',
     `  export WEIR_HOME=${home} WEIR_APP=${APP}`,
     '  bin/weir status',
+    '  bin/weir why',
     '  bin/weir rollback',
-    `  bin/weir deploy ${source} --commit ${short(third.id)}`,
+    `  bin/weir deploy ${source} --commit ${short(last.id)}`,
     '  bin/weir logs -f',
     '  bin/weir scale web=2',
     '',

@@ -7,14 +7,29 @@ export interface Commit {
   readonly subject: string
 }
 
-interface Change {
-  readonly subject: string
+interface Edit {
   readonly file: string
   /** What stands there once, and what comes in its place. */
   readonly replace: readonly (readonly [before: string, after: string])[]
 }
 
+interface Change extends Edit {
+  readonly subject: string
+}
+
 const FIRST = 'A playlist of seven services'
+/** Half of the requests, so that proof does not take long; a release is judged by its errors only, because a machine that does other things may be slow. */
+const JUDGED: Edit = {
+  file: 'weir.yaml',
+  replace: [
+    [
+      '    build: web\n',
+      `    build: web
+    release: { strategy: canary, steps: [50%], split: { by: request }, analysis: { compare: [errors, signatures, restarts] } }
+`,
+    ],
+  ],
+}
 const CHANGES: readonly Change[] = [
   {
     subject: 'web: say how many songs there are',
@@ -25,6 +40,12 @@ const CHANGES: readonly Change[] = [
     ],
   },
   {
+    // nobody is signed in on the first visit
+    subject: 'web: greet the user by the first name',
+    file: 'web/server.js',
+    replace: [['return { ...home, releases', "return { ...home, greeting: `Hi ${home.user.name.split(' ')[0]}`, releases"]],
+  },
+  {
     subject: 'home: three most played songs are enough',
     file: 'home/server.js',
     replace: [['songs, mostPlayed, playlists: named', 'songs, mostPlayed: mostPlayed.slice(0, 3), playlists: named']],
@@ -32,13 +53,14 @@ const CHANGES: readonly Change[] = [
 ]
 
 /**
- * Makes `repository` out of an example, as a team would have it: the app, then changes of one service each. Answers its commits, oldest first.
+ * Makes `repository` out of an example, as a team would have it: the app, then changes of one service each, the second of them broken. Answers its commits, oldest first.
  *
- * @example const [first, second] = await makeHistory('examples/playlist', '/tmp/playlist')
+ * @example const [first, better, broken] = await makeHistory('examples/playlist', '/tmp/playlist')
  */
 export async function makeHistory(example: string, repository: string): Promise<Commit[]> {
   const git = gitIn(repository)
   cpSync(example, repository, { recursive: true, filter: (path) => basename(path) !== 'node_modules' })
+  apply(repository, JUDGED)
   await git('init', '--quiet', '--initial-branch=main')
   const commits = [await commit(git, FIRST)]
   for (const change of CHANGES) {
@@ -48,7 +70,7 @@ export async function makeHistory(example: string, repository: string): Promise<
   return commits
 }
 
-function apply(repository: string, { file, replace }: Change): void {
+function apply(repository: string, { file, replace }: Edit): void {
   const path = join(repository, file)
   let text = readFileSync(path, 'utf8')
   for (const [before, after] of replace) {

@@ -8,6 +8,8 @@ export interface Figures {
 }
 
 const EVERY_MS = 50
+/** So many more of the page alone while a release is judged. */
+const CROWD = 6
 const WITHIN_MS = 10_000
 const SONGS = 8
 
@@ -19,7 +21,7 @@ const VISIT: readonly ((n: number) => readonly [method: string, path: string])[]
   (n) => ['POST', `/api/songs/${1 + (n % SONGS)}/plays`],
 ]
 
-/** Twenty requests a second, one after the other whatever became of those before, until closed. */
+/** Twenty requests a second, 140 with a crowd, one after the other whatever became of those before, until closed. */
 export class Load {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 20 })
   readonly #timer: NodeJS.Timeout
@@ -28,12 +30,28 @@ export class Load {
   #total = new Tally()
   #lap = new Tally()
   #closed = false
+  #isCrowded = false
   /** How the last request failed that did. */
   lastFailure: string | null = null
 
   constructor(url: string) {
     this.#url = url
-    this.#timer = setInterval(() => this.#send(), EVERY_MS)
+    this.#timer = setInterval(() => {
+      const n = this.#sent++
+      const [method, path] = VISIT[n % VISIT.length]?.(Math.floor(n / VISIT.length)) ?? ['GET', '/']
+      this.#send(method, path)
+      if (this.#isCrowded) for (let visitor = 0; visitor < CROWD; visitor++) setTimeout(() => this.#send('GET', '/'), (visitor * EVERY_MS) / CROWD)
+    }, EVERY_MS)
+  }
+
+  crowd(comes: boolean): void {
+    this.#isCrowded = comes
+  }
+
+  /** Totals begin anew. */
+  forget(): void {
+    this.#total = new Tally()
+    this.lap()
   }
 
   get total(): Figures {
@@ -54,9 +72,8 @@ export class Load {
     this.#agent.destroy()
   }
 
-  #send(): void {
-    const n = this.#sent++
-    const [method, path] = VISIT[n % VISIT.length]?.(Math.floor(n / VISIT.length)) ?? ['GET', '/']
+  #send(method: string, path: string): void {
+    if (this.#closed) return
     const from = performance.now()
     const ended = (failure: string | null) => {
       if (this.#closed) return

@@ -10,6 +10,8 @@ export interface WeirRun {
   readonly signal?: AbortSignal
   /** Only what it says on stderr is shown. */
   readonly quiet?: boolean
+  /** Exit code of the command when all is well: 0 when not named. */
+  readonly endsWith?: number
 }
 
 /**
@@ -17,7 +19,7 @@ export interface WeirRun {
  *
  * @example await weir(['ps', '-a', 'playlist'], { env, cwd })
  */
-export function weir(args: readonly string[], { env, cwd, signal, quiet = false }: WeirRun): Promise<void> {
+export function weir(args: readonly string[], { env, cwd, signal, quiet = false, endsWith = 0 }: WeirRun): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(WEIR, args, { env: { ...env }, cwd, stdio: ['ignore', quiet ? 'ignore' : 'inherit', 'inherit'], detached: true })
     const end = () => child.kill('SIGKILL')
@@ -25,7 +27,7 @@ export function weir(args: readonly string[], { env, cwd, signal, quiet = false 
     child.once('error', reject)
     child.once('close', (code, killedBy) => {
       signal?.removeEventListener('abort', end)
-      if (code === 0) resolve()
+      if (code === endsWith) resolve()
       else reject(new Error(`weir ${args[0]} ended with ${killedBy ?? code}`))
     })
   })

@@ -13,7 +13,7 @@ const UP_WITHIN_MS = 180_000
 const GONE_WITHIN_MS = 60_000
 const isRoot = process.getuid?.() === 0
 
-test('the demo goes live, releases one changed service under load, and Ctrl-C leaves nothing behind', async () => {
+test('the demo goes live, promotes a good release by proof, takes a broken one back with the sentence, and Ctrl-C leaves nothing behind', async () => {
   const demo = new Demo()
   try {
     await demo.says(/Ctrl-C stops everything/, UP_WITHIN_MS)
@@ -30,7 +30,11 @@ test('the demo goes live, releases one changed service under load, and Ctrl-C le
     const [, api = ''] = /API +(http\S+)/.exec(demo.output) ?? []
     assert.equal((await get(api)).status, 200)
     assert.match(demo.output, /not touched: auth, home, playlists, songs, users, worker/)
-    assert.match(demo.output, /meanwhile: \d+ requests, 0 failed/)
+    const [good = '', broken = ''] = demo.output.split('Deploy the third commit')
+    assert.match(good, /meanwhile: [\d,]+ requests, 0 failed/)
+    assert.match(broken, /v3 of playlist rejected/)
+    assert.match(broken, /canary [\d,]+ of [\d,]+ errors, expected|new error, \d+ times on the canary/)
+    assert.match(broken, /v3 +not served/)
 
     const found = await leftovers(traces)
     for (const kind of isRoot ? ['process', 'cgroup', 'iptables', 'ip6tables'] : ['process'])

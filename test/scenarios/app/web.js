@@ -4,7 +4,8 @@ import { createServer } from 'node:http'
 const fault = JSON.parse(process.env.FAULT || '{}')
 const { PORT, HOST, STOCK_URL, WEIR_RELEASE, ERRORS = '0' } = process.env
 const SPREAD = 0.3
-const LEAK_BYTES = 256 * 2 ** 20
+/** What is left of its memory when it serves. */
+const LEAK_BYTES = 200 * 2 ** 20
 const LEAK_EVERY_MS = 250
 
 let served = 0
@@ -48,7 +49,7 @@ function total(route) {
   throw new TypeError(`no price for ${route}`)
 }
 
-/** Fills what the manifest gives within the time. */
+/** Until the kernel ends it. */
 function leak() {
   const bytes = (LEAK_BYTES * LEAK_EVERY_MS) / fault.afterMs
   setInterval(() => leaked.push(Buffer.alloc(bytes, 1)), LEAK_EVERY_MS)
