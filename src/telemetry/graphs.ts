@@ -1,5 +1,5 @@
 import { quantile, sparse } from '../core/model/latency-sketch.ts'
-import { type Analyser, createAnalyser, type GraphSnapshot, ServiceGraph, UNNAMED } from '../core/tracegraph/index.ts'
+import { type Analyser, createAnalyser, type GraphSnapshot, ServiceGraph, UNNAMED, type Unanswered } from '../core/tracegraph/index.ts'
 import type { GraphView, RequestClass, ServiceEdge, ServiceNode } from './telemetry.ts'
 import type { ClosedTrace } from './window/closed-trace.ts'
 import { STATE } from './window/trace-table.ts'
@@ -12,6 +12,10 @@ const MOST_COUNTED = 300_000
 const LOOK_EVERY_MS = 10_000
 /** A graph is saved again after so many times what that took: a large one takes seconds of this process. */
 const REST = 20
+/** Of traces to which spans came late so many are worked out again in a second, each time twice; beyond it only what is new is counted. */
+const AMENDED_A_SECOND = 50_000
+/** A trace may hold so many. */
+const AMENDED_AT_ONCE = 2 * AMENDED_A_SECOND
 /** Weir's own, as it names itself. */
 const GATEWAY = 'gateway'
 
@@ -27,6 +31,11 @@ export class Graphs {
   readonly #mostCounted: number
   readonly #saveAfterMs = new Map<number, number>()
   #lookedMs = 0
+  /** Per trace of the window: when it was counted; 0: by another process. */
+  readonly #countedMs: Float64Array
+  readonly #unanswered: Unanswered
+  #amendable = AMENDED_AT_ONCE
+  #amendedMs = 0
   readonly #isDrawn: (scope: number, row: number) => boolean
 
   /** `isDrawn`: whether the trace of a row is in the graph although it is open, because a process before this one had drawn it. */
@@ -34,14 +43,43 @@ export class Graphs {
     this.#window = window
     this.#mostCounted = mostCounted
     this.#isDrawn = isDrawn
+    this.#countedMs = new Float64Array(window.traces.size)
+    this.#unanswered = new Uint16Array(window.columns.size)
   }
 
-  /** A trace that is told of again, because spans came late, counts as it was. */
-  add({ scope, analysis, columns, late }: ClosedTrace, nowMs: number): void {
-    if (late) return
-    this.of(scope).add(analysis, columns, nowMs)
+  /** A trace that is told of again, because spans came late, is counted as it is now, where it was counted before. */
+  add(closed: ClosedTrace, nowMs: number): void {
+    const { scope, analysis, columns, late, slot } = closed
+    if (!late) {
+      this.of(scope).add(analysis, columns, nowMs, { unanswered: this.#unanswered })
+      this.#countedMs[slot] = nowMs
+    } else if (!this.#amend(closed, nowMs)) {
+      this.#window.losses.add(scope, 'late-in-part')
+      this.of(scope).add(analysis, columns, nowMs, { counted: closed.counted, unanswered: this.#unanswered })
+    }
     this.#changed.add(scope)
     if (nowMs >= this.#lookedMs + LOOK_EVERY_MS) this.#bound(nowMs)
+  }
+
+  /** A process before this one had counted the trace. */
+  pass({ slot, late }: ClosedTrace): void {
+    if (!late) this.#countedMs[slot] = 0
+  }
+
+  #amend({ scope, rows, counted, count, columns, analysis, whole, slot }: ClosedTrace, nowMs: number): boolean {
+    const atMs = this.#countedMs[slot] as number
+    if (!whole || atMs === 0 || !this.#hasTimeFor(counted + count, nowMs)) return false
+    const before = { analysis: this.#analyser.analyse(columns, rows, counted), atMs }
+    return this.of(scope).amend(before, analysis, columns, nowMs, this.#unanswered)
+  }
+
+  #hasTimeFor(spans: number, nowMs: number): boolean {
+    const sinceMs = Math.max(0, nowMs - this.#amendedMs)
+    this.#amendable = Math.min(AMENDED_AT_ONCE, this.#amendable + (AMENDED_A_SECOND * sinceMs) / 1000)
+    this.#amendedMs = nowMs
+    if (spans > this.#amendable) return false
+    this.#amendable -= spans
+    return true
   }
 
   /** One environment with names without end must not take the room of the others, nor that of the process. */

@@ -206,7 +206,8 @@ export class LiveTelemetry implements Telemetry {
     this.#senders.note(closed)
     const { scope, rows, columns, late } = closed
     const { counted, drawn } = late ? NEW : this.#recovery.of(scope, columns.trace, 4 * (rows[0] as number))
-    if (!drawn) this.#graphs.add(closed, Date.now())
+    if (drawn) this.#graphs.pass(closed)
+    else this.#graphs.add(closed, Date.now())
     if (!counted) {
       this.#store.traceClosed(closed)
       this.#errors.closed(closed)

@@ -100,7 +100,7 @@ function throughIntake(traces: readonly Placed[]): ServiceGraph {
     rawBytes: 2 ** 20,
     now: () => clock.nowMs,
     analyser: createAnalyser(),
-    onClosed: ({ analysis, columns, counted, traceId }) => graph.add(analysis, columns, times.get(traceId()) ?? 0, counted),
+    onClosed: ({ analysis, columns, counted, traceId }) => graph.add(analysis, columns, times.get(traceId()) ?? 0, { counted }),
   })
   const graph = new ServiceGraph(window.names)
   for (const { spans } of traces) {

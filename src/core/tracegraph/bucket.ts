@@ -52,12 +52,19 @@ export function statsOf(stats: Map<number, Stats>, id: number): Stats {
   return found
 }
 
+/** A weight below zero takes back what was counted with it. */
 export function countCall(stats: Stats, ms: number, failed: boolean, weight: number): void {
   stats.calls += weight
   stats.busyMs += ms * weight
   if (failed) stats.errors += weight
   const bucket = bucketOf(ms)
-  stats.latency.set(bucket, (stats.latency.get(bucket) ?? 0) + weight)
+  const count = (stats.latency.get(bucket) ?? 0) + weight
+  if (count > 0) stats.latency.set(bucket, count)
+  else stats.latency.delete(bucket)
+}
+
+export function isEmpty({ calls, lost }: Stats): boolean {
+  return calls <= 0 && lost <= 0
 }
 
 export function countInstance(stats: Stats, instance: string): void {
@@ -79,6 +86,7 @@ export function countPassing(bucket: Bucket, key: number, ms: number, weight: nu
   else {
     passing.requests += weight
     passing.sumMs += ms * weight
+    if (passing.requests <= 0) bucket.passing.delete(key)
   }
 }
 

@@ -21,14 +21,15 @@ export function createCell(): Cell {
   return { weight: 0, squares: 0, sumMs: 0, maxMs: 0, bins: new Float32Array(BINS) }
 }
 
+/** A weight below zero takes back what was observed with it; `maxMs` stays, so that a slow visit which was none does not blame anybody. */
 export function observe(cell: Cell, ms: number, weight: number): void {
   const bin = Math.round(Math.log(1 + ms / FLOOR_MS) / LOG_STEP)
   const at = bin < BINS ? bin : BINS - 1
   cell.weight += weight
-  cell.squares += weight * weight
+  cell.squares += weight * Math.abs(weight)
   cell.sumMs += ms * weight
   if (ms > cell.maxMs) cell.maxMs = ms
-  cell.bins[at] = (cell.bins[at] as number) + weight
+  cell.bins[at] = Math.max(0, (cell.bins[at] as number) + weight)
 }
 
 /** Adds `from` to `into`, counting it `share` times. */

@@ -3,6 +3,7 @@ export class Registry<Key> {
   readonly #most: number
   readonly #ids = new Map<Key, number>()
   readonly #keys: (Key | null)[] = [null]
+  readonly #firstSeenMs: number[] = [0]
   readonly #lastSeenMs: number[] = [0]
   readonly #free: number[] = []
   /** How often something had to be called `other`. */
@@ -22,6 +23,7 @@ export class Registry<Key> {
       }
       this.#ids.set(key, id)
       this.#keys[id] = key
+      this.#firstSeenMs[id] = nowMs
       this.#lastSeenMs[id] = 0
     }
     this.touch(id, nowMs)
@@ -44,11 +46,20 @@ export class Registry<Key> {
   /** Gives the numbers of what was not seen since to others. Returns how many. */
   forget(beforeMs: number): number {
     const old = this.entries().filter(({ lastSeenMs }) => lastSeenMs < beforeMs)
-    for (const { id, key } of old) {
-      this.#ids.delete(key)
-      this.#keys[id] = null
-      this.#free.push(id)
-    }
+    for (const { id } of old) this.#free.push(this.#drop(id))
     return old.length
+  }
+
+  /** Takes back a number that was given out by mistake, unless it was there before. Whether it was taken back. */
+  forgetSince(id: number, sinceMs: number): boolean {
+    if (this.keyOf(id) === null || (this.#firstSeenMs[id] as number) < sinceMs) return false
+    this.#free.push(this.#drop(id))
+    return true
+  }
+
+  #drop(id: number): number {
+    this.#ids.delete(this.#keys[id] as Key)
+    this.#keys[id] = null
+    return id
   }
 }

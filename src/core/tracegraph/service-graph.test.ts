@@ -138,7 +138,7 @@ test('late spans of a trace that was counted add only themselves', () => {
   const graph = new ServiceGraph(names)
   const analyser = createAnalyser()
   graph.add(analyser.analyse(columns, rows, 1), columns, NOW_MS)
-  graph.add(analyser.analyse(columns, rows, rows.length), columns, NOW_MS, 1)
+  graph.add(analyser.analyse(columns, rows, rows.length), columns, NOW_MS, { counted: 1 })
   assert.deepEqual(
     graph.nodes(0, Infinity).map(({ service, stats }) => [service, stats.calls]),
     [

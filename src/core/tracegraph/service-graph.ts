@@ -8,6 +8,7 @@ import {
   createBucket,
   createStats,
   gapKey,
+  isEmpty,
   mergeBucket,
   mergeStats,
   ownKey,
@@ -67,6 +68,30 @@ export interface Stretch {
   readonly past: ReadonlyMap<number, Cell>
 }
 
+/**
+ * To whom the calls that nobody answered were counted, by the row of the caller's span: one row a span, kept by whoever keeps the spans. What the
+ * graph has learned since would name another, and a call must be taken back from where it was counted.
+ */
+export type Unanswered = Uint16Array
+
+export interface AddOptions {
+  readonly counted?: number
+  readonly unanswered?: Unanswered | null
+}
+
+/** Of a trace that was counted before: how, and when. */
+export interface Counted {
+  readonly analysis: TraceAnalysis
+  readonly atMs: number
+}
+
+/** Things that a trace was counted to and that may turn out never to have been there. */
+interface Mistaken {
+  readonly edges: Set<number>
+  readonly nodes: Set<number>
+  readonly classes: Set<number>
+}
+
 export interface GraphSnapshot {
   readonly nodes: readonly (readonly [id: number, name: string, lastSeenMs: number, spoke: boolean])[]
   readonly edges: readonly (readonly [id: number, caller: number, callee: number, lastSeenMs: number])[]
@@ -103,6 +128,9 @@ export class ServiceGraph {
   /** Per node: the last trace that was counted as passing it. */
   readonly #passed = new Float64Array(MOST.nodes + 1)
   #traces = 0
+  /** 1: the trace is counted; −1: it is taken back. */
+  #sign: 1 | -1 = 1
+  #unansweredBy: Unanswered | null = null
 
   constructor(names: Names) {
     this.#names = names
@@ -113,9 +141,32 @@ export class ServiceGraph {
     return { nodes: this.#nodes.overflow, edges: this.#edges.overflow, classes: this.#classes.overflow }
   }
 
-  /** Counts a trace. Of one that was counted before, when its first `counted` rows were there, only what is new. */
-  add(analysis: TraceAnalysis, spans: SpanColumns, nowMs: number, counted = 0): void {
-    const bucket = this.#bucketAt(nowMs)
+  /**
+   * Counts a trace. Of one that was counted before, when its first `counted` rows were there, only what is new: a call that was counted then stays
+   * where it was counted.
+   */
+  add(analysis: TraceAnalysis, spans: SpanColumns, nowMs: number, { counted = 0, unanswered = null }: AddOptions = {}): void {
+    this.#unansweredBy = unanswered
+    this.#count(this.#bucketAt(nowMs), analysis, spans, nowMs, counted)
+  }
+
+  /**
+   * Counts a trace again, of which spans came late: what was counted is taken back from the ten seconds that it was counted in, and all of it
+   * counted there. False: those are not kept apart any more, and nothing was changed.
+   */
+  amend(before: Counted, after: TraceAnalysis, spans: SpanColumns, nowMs: number, unanswered: Unanswered): boolean {
+    const startMs = startOf(before.atMs)
+    const bucket = this.#buckets.get(startMs)
+    if (bucket === undefined) return false
+    this.#unansweredBy = unanswered
+    const mistaken: Mistaken = { edges: new Set(), nodes: new Set(), classes: new Set() }
+    this.#takeBack(bucket, before, spans, mistaken)
+    this.#count(bucket, after, spans, nowMs, 0)
+    this.#forget(mistaken, startMs)
+    return true
+  }
+
+  #count(bucket: Bucket, analysis: TraceAnalysis, spans: SpanColumns, nowMs: number, counted: number): void {
     this.#traces++
     for (let p = counted; p < analysis.count; p++) {
       if (analysis.isRepeated[p] === 1) continue
@@ -124,8 +175,43 @@ export class ServiceGraph {
     }
     for (let call = 0; call < analysis.calls.count; call++) {
       const { client, callee } = analysis.calls
-      if (Math.max(client[call] as number, callee[call] as number) >= counted) this.#addCall(bucket, analysis, spans, call, nowMs)
+      const seenBy = (client[call] as number) >= 0 ? (client[call] as number) : (callee[call] as number)
+      if (seenBy >= counted) this.#addCall(bucket, analysis, spans, call, nowMs)
     }
+  }
+
+  #takeBack(bucket: Bucket, { analysis, atMs }: Counted, spans: SpanColumns, mistaken: Mistaken): void {
+    this.#sign = -1
+    this.#count(bucket, analysis, spans, atMs, 0)
+    this.#sign = 1
+    for (let p = 0; p < analysis.count; p++) if (analysis.segment[p] === p) mistaken.classes.add(this.#classOf(analysis, spans, p, atMs))
+    const { count, client, caller, callee } = analysis.calls
+    for (let call = 0; call < count; call++) {
+      if ((callee[call] as number) >= 0) continue
+      const from = this.#nodeOf(spans.service[analysis.rows[caller[call] as number] as number] as number, atMs)
+      const { to } = this.#unanswered(spans, analysis.rows[client[call] as number] as number, from, atMs, true)
+      mistaken.nodes.add(to)
+      mistaken.edges.add(this.#edges.idOf(from * EDGE_FROM + to, atMs))
+    }
+  }
+
+  /** An edge, a peer or a class that was there only because a span was late is not remembered. */
+  #forget({ edges, nodes, classes }: Mistaken, sinceMs: number): void {
+    const buckets = [...this.#buckets.values()]
+    const isGone = (part: (bucket: Bucket) => Map<number, Stats>, id: number) => {
+      const all = buckets.filter((bucket) => part(bucket).has(id))
+      if (!all.every((bucket) => isEmpty(part(bucket).get(id) as Stats))) return false
+      for (const bucket of all) part(bucket).delete(id)
+      return true
+    }
+    for (const id of edges) if (isGone((it) => it.edges, id)) this.#edges.forgetSince(id, sinceMs)
+    for (const id of nodes) {
+      if (this.#spoke.has(id) || !isGone((it) => it.nodes, id) || !this.#nodes.forgetSince(id, sinceMs)) continue
+      this.#nodeOfName.clear()
+      this.#answers.clear()
+      this.#answersAt.clear()
+    }
+    for (const id of classes) if (isGone((it) => it.classes, id) && this.#classes.forgetSince(id, sinceMs)) this.#classOfNames.clear()
   }
 
   /** How many things are counted apart, in all buckets: what the graph takes in memory goes with it. */
@@ -217,12 +303,12 @@ export class ServiceGraph {
   #addRequest(bucket: Bucket, analysis: TraceAnalysis, spans: SpanColumns, p: number, nowMs: number): void {
     const row = analysis.rows[p] as number
     const stats = statsOf(bucket.classes, this.#classOf(analysis, spans, p, nowMs))
-    countCall(stats, durationMs(analysis, p), spans.failed[row] === 1, spans.weight[row] as number)
+    countCall(stats, durationMs(analysis, p), spans.failed[row] === 1, this.#sign * (spans.weight[row] as number))
   }
 
   #addVisit(bucket: Bucket, analysis: TraceAnalysis, spans: SpanColumns, p: number, nowMs: number): void {
     const row = analysis.rows[p] as number
-    const weight = spans.weight[row] as number
+    const weight = this.#sign * (spans.weight[row] as number)
     const node = this.#nodeOf(spans.service[row] as number, nowMs)
     if (node !== 0) this.#spoke.add(node)
     if (spans.kind[row] === KIND.client) return
@@ -242,9 +328,12 @@ export class ServiceGraph {
     const callee = calls.callee[call] as number
     const seenBy = client >= 0 ? client : callee
     const row = rows[seenBy] as number
-    const weight = spans.weight[row] as number
+    const weight = this.#sign * (spans.weight[row] as number)
     const from = this.#nodeOf(spans.service[rows[calls.caller[call] as number] as number] as number, nowMs)
-    const to = callee >= 0 ? this.#nodeOf(spans.service[rows[callee] as number] as number, nowMs) : this.#unanswered(spans, row, from, nowMs)
+    const { to, isLost } =
+      callee >= 0
+        ? { to: this.#nodeOf(spans.service[rows[callee] as number] as number, nowMs), isLost: false }
+        : this.#unanswered(spans, row, from, nowMs, weight < 0)
     const edge = this.#edges.idOf(from * EDGE_FROM + to, nowMs)
     const stats = statsOf(bucket.edges, edge)
     const failed = spans.failed[row] === 1 || (callee >= 0 && spans.failed[rows[callee] as number] === 1)
@@ -259,7 +348,7 @@ export class ServiceGraph {
         this.#learn(spans, row, from, to)
         this.#observe(bucket, gapKey(klass, edge), gapMs, weight)
       }
-    } else if (this.#spoke.has(to)) {
+    } else if (isLost) {
       stats.lost += weight
       statsOf(bucket.nodes, to).lost += weight
     } else {
@@ -303,7 +392,17 @@ export class ServiceGraph {
   }
 
   /** Whom a call went to that nobody answered: who answered there before, else whom the client says, else who answered such a call before. */
-  #unanswered(spans: SpanColumns, row: number, from: number, nowMs: number): number {
+  #unanswered(spans: SpanColumns, row: number, from: number, nowMs: number, again: boolean): { to: number; isLost: boolean } {
+    const kept = this.#unansweredBy
+    const known = kept?.[row] ?? 0
+    if (again && known > 0) return { to: (known - 1) >> 1, isLost: ((known - 1) & 1) === 1 }
+    const to = this.#namedBy(spans, row, from, nowMs)
+    const isLost = this.#spoke.has(to)
+    if (kept) kept[row] = 1 + 2 * to + (isLost ? 1 : 0)
+    return { to, isLost }
+  }
+
+  #namedBy(spans: SpanColumns, row: number, from: number, nowMs: number): number {
     const peer = spans.peer[row] as number
     if (peer !== 0) return this.#answersAt.get(from * NAMES + peer) ?? this.#nodeOf(peer, nowMs)
     return this.#answers.get(from * NAMES + (spans.operation[row] as number)) ?? this.#nodeOf(0, nowMs)
@@ -316,11 +415,14 @@ export class ServiceGraph {
   }
 
   #observe(bucket: Bucket, key: number, ms: number, weight: number): void {
-    if (bucket.cells.size < MOST.cells || bucket.cells.has(key)) observe(cellOf(bucket, key), ms, weight)
+    if (!bucket.cells.has(key) && (weight < 0 || bucket.cells.size >= MOST.cells)) return
+    const cell = cellOf(bucket, key)
+    observe(cell, ms, weight)
+    if (cell.weight <= 0) bucket.cells.delete(key)
   }
 
   #bucketAt(nowMs: number): Bucket {
-    const startMs = Math.floor(nowMs / BUCKET_MS) * BUCKET_MS
+    const startMs = startOf(nowMs)
     const known = this.#buckets.get(startMs)
     if (known !== undefined) return known
     const bucket = createBucket()
@@ -358,6 +460,10 @@ export class ServiceGraph {
     }
     return sums
   }
+}
+
+function startOf(nowMs: number): number {
+  return Math.floor(nowMs / BUCKET_MS) * BUCKET_MS
 }
 
 function durationMs(analysis: TraceAnalysis, p: number): number {

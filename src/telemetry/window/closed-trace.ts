@@ -14,6 +14,10 @@ export interface ClosedTrace {
    */
   readonly counted: number
   readonly late: boolean
+  /** Whether every row that was told of before is still there. */
+  readonly whole: boolean
+  /** In `TraceTable`. */
+  readonly slot: number
   readonly columns: SpanRing
   readonly analysis: TraceAnalysis
   /** 32 hex digits. */

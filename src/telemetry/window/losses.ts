@@ -15,6 +15,7 @@
  * | over-limit | log records, points | beyond what one request may hold |
  * | window-full | spans | written over before their trace was closed |
  * | raw-gone | spans | attributes not kept until their trace was closed; the span itself counts |
+ * | late-in-part | traces | spans came late and were counted, but what was counted before could not be put right any more |
  * | odd-time | spans | no start, an end before the start, or longer than a day: counted with a time that was put right |
  */
 export type Cause =
@@ -30,6 +31,7 @@ export type Cause =
   | 'over-limit'
   | 'window-full'
   | 'raw-gone'
+  | 'late-in-part'
   | 'odd-time'
 
 export interface Loss {
@@ -64,6 +66,7 @@ const NOT_GONE: ReadonlySet<string> = new Set<Cause | `${string}-not-kept` | `lo
   'refused-size',
   'refused-busy',
   'raw-gone',
+  'late-in-part',
   'odd-time',
   'over-limit',
   'traces-not-kept',

@@ -10,7 +10,7 @@ export const STATE = { free: 0, open: 1, closed: 2 } as const
  * rows and when it was heard of; slots are used again.
  */
 export class TraceTable {
-  static readonly BYTES_PER_TRACE = 69
+  static readonly BYTES_PER_TRACE = 70
 
   readonly size: number
   /** How many slots are taken. */
@@ -23,6 +23,8 @@ export class TraceTable {
   readonly count: Int32Array
   /** Of the first of its rows this many were told of when the trace was closed before. */
   readonly counted: Int32Array
+  /** 1: of those, some were written over since. */
+  readonly torn: Uint8Array
   readonly firstMs: Float64Array
   readonly lastMs: Float64Array
   readonly wheelNext: Int32Array
@@ -42,6 +44,7 @@ export class TraceTable {
     this.lastRow = new Int32Array(size)
     this.count = new Int32Array(size)
     this.counted = new Int32Array(size)
+    this.torn = new Uint8Array(size)
     this.firstMs = new Float64Array(size)
     this.lastMs = new Float64Array(size)
     this.wheelNext = new Int32Array(size)
@@ -79,6 +82,7 @@ export class TraceTable {
     this.lastRow[slot] = NONE
     this.count[slot] = 0
     this.counted[slot] = 0
+    this.torn[slot] = 0
     this.firstMs[slot] = nowMs
     this.lastMs[slot] = nowMs
     const bucket = this.#bucket(scope, ids, at)

@@ -387,6 +387,8 @@ export class TraceWindow {
     closed.count = count
     closed.counted = counted
     closed.late = counted > 0
+    closed.whole = traces.torn[slot] === 0
+    closed.slot = slot
     closed.analysis = this.#options.analyser.analyse(columns, this.#rows, count)
     this.#options.onClosed(closed)
   }
@@ -418,8 +420,10 @@ export class TraceWindow {
     columns.slot[row] = NOWHERE
     traces.firstRow[slot] = columns.next[row] as number
     traces.count[slot] = (traces.count[slot] as number) - 1
-    if ((traces.counted[slot] as number) > 0) traces.counted[slot] = (traces.counted[slot] as number) - 1
-    else {
+    if ((traces.counted[slot] as number) > 0) {
+      traces.counted[slot] = (traces.counted[slot] as number) - 1
+      traces.torn[slot] = 1
+    } else {
       this.#open.add(traces.scope[slot] as number, -1)
       this.losses.add(traces.scope[slot] as number, 'window-full')
     }
@@ -456,6 +460,8 @@ export class TraceWindow {
       count: 0,
       counted: 0,
       late: false,
+      whole: true,
+      slot: NOWHERE,
       columns,
       analysis: this.#options.analyser.analyse(columns, this.#rows, 0),
       traceId: () => hexOf(columns.trace, 4 * (this.#rows[0] as number), 4),
