@@ -12,7 +12,8 @@ import { eventually, installation } from './installation.ts'
 interface Got {
   readonly id: string
   readonly topic: string
-  readonly title: string
+  /** Of a message to Slack; of a webhook the sentence. */
+  readonly text: string
   readonly isSigned: boolean
 }
 const SECRET = 'a-secret-of-thirty-two-characters'
@@ -29,8 +30,8 @@ const receiver = createServer((request, response) => {
       .update(`${String(id)}.${String(time)}.${body}`)
       .digest('base64')}`
     const isFresh = Math.abs(Date.now() / 1000 - Number(time)) < 300
-    const { topic = '', title = '' } = JSON.parse(body) as { topic?: string; title?: string }
-    got.push({ id: String(id), topic, title, isSigned: signature === expected && isFresh })
+    const { topic = '', text = '' } = JSON.parse(body) as { topic?: string; text?: string }
+    got.push({ id: String(id), topic, text, isSigned: signature === expected && isFresh })
     const act = next.shift()
     if (act) act(response)
     else response.end()
@@ -58,10 +59,10 @@ app: told
 services:
   web: { build: app, command: [node, server.js], routes: [{ host: told.localhost }] }
 `
-async function deploy(text: string): Promise<void> {
-  const cwd = weir.write('told', { 'weir.yaml': MANIFEST, 'app/server.js': SERVER(text), 'app/package.json': '{"name":"told","version":"1.0.0"}' })
+async function deploy(text: string, server = SERVER(text), expected = 0): Promise<void> {
+  const cwd = weir.write('told', { 'weir.yaml': MANIFEST, 'app/server.js': server, 'app/package.json': '{"name":"told","version":"1.0.0"}' })
   const { code, stdout, stderr } = await weir.weir(['deploy'], { cwd })
-  assert.equal(code, 0, stdout + stderr)
+  assert.equal(code, expected, stdout + stderr)
 }
 const topics = () => got.map((it) => it.topic)
 
@@ -112,11 +113,20 @@ test('a server killed between a delivery and its record says it again under the 
   assert.equal(topics().at(-1), 'promoted')
 })
 
+test('a release that does not start is told of in Slack, with the sentence', async () => {
+  const added = await weir.weir(['notify', 'add', 'slack', '-a', 'told', '--on', 'rollback'], { stdin: `${url}/slack` })
+  assert.equal(added.code, 0, added.stderr)
+  got.splice(0)
+  await deploy('four', `console.error('no such table'); process.exit(1)`, 1)
+  const said = await eventually('the message', async () => got.find((it) => it.topic === ''), 20_000)
+  assert.match(said.text, /^told\/production: v4 was not taken: v4 failed: .*exited with 1/)
+})
+
 test('people are told by e-mail over TLS, and nothing that was given by standard input is shown anywhere', async () => {
   const add = ['notify', 'add', 'email', '--to', 'ops@example.com', '--from', 'weir@example.com', '--smtp', `smtp://weir@localhost:${smtp.port}`, '-a', 'told']
   const added = await weir.weir(add, { stdin: 'swordfish\n' })
   assert.equal(added.code, 0, added.stderr)
-  const taken = await weir.weir(['notify', 'test', '2'])
+  const taken = await weir.weir(['notify', 'test', '3'])
   assert.equal(taken.code, 0, taken.stderr)
   assert.deepEqual(
     smtp.mails.map((it) => [it.to, it.secure, it.user]),
@@ -129,5 +139,5 @@ test('people are told by e-mail over TLS, and nothing that was given by standard
     assert.equal(code, 0, stderr)
     assert.ok(!stdout.includes(SECRET) && !stdout.includes('swordfish'))
   }
-  assert.equal((await weir.weir(['notify', 'remove', '2'])).code, 0)
+  assert.equal((await weir.weir(['notify', 'remove', '3'])).code, 0)
 })
