@@ -7,7 +7,10 @@ import { Agent, request } from 'node:http'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { eventually, type Installation, installation } from '../test/e2e/installation.ts'
+import { LiveScenarios } from '../test/scenarios/live.ts'
+import { type Scenario, scenarios } from '../test/scenarios/scenario.ts'
 import { canaryPlot, type Step } from './plots/canary-plot.ts'
+import { judgedPlot } from './plots/judged-plot.ts'
 import { rollbackPlot } from './plots/rollback-plot.ts'
 
 const OUT = join(import.meta.dirname, '../docs/concepts')
@@ -15,6 +18,8 @@ const STEPS = [5, 25, 50]
 const REQUESTS_A_STEP = 2000
 const BUCKET_MS = 50
 const ASK_EVERY_MS = 5
+/** Traffic before the release that is judged. */
+const WARM_MS = 15_000
 
 interface Seen {
   readonly atMs: number
@@ -28,6 +33,7 @@ try {
   mkdirSync(OUT, { recursive: true })
   writeFileSync(join(OUT, 'canary.svg'), canaryPlot(await canaryRun(weir), REQUESTS_A_STEP))
   writeFileSync(join(OUT, 'rollback.svg'), rollbackPlot(await rollbackRun(weir), BUCKET_MS))
+  writeFileSync(join(OUT, 'judged.svg'), judgedPlot(await judgedRuns(weir)))
 } catch (error) {
   console.error(error)
   process.exitCode = 1
@@ -94,6 +100,17 @@ async function rollbackRun(on: Installation): Promise<{ readonly seen: readonly 
   await asking
   await sleep(200)
   return { seen: seen.map((it) => ({ ...it, atMs: it.atMs - zero })), failed }
+}
+
+/** A release that fails one of twenty requests, and one without a fault. */
+async function judgedRuns(on: Installation) {
+  const live = new LiveScenarios(on, { warmMs: WARM_MS })
+  const [broken, good] = ['five-percent-errors', 'good'].map((name) => {
+    const found = scenarios().find((it) => it.name === name)
+    if (found === undefined) throw new Error(`no test/scenarios/${name}.yaml`)
+    return found
+  }) as [Scenario, Scenario]
+  return { broken: await live.run(broken, 'request'), good: await live.run({ ...good, canary: broken.canary }, 'request') }
 }
 
 async function shareOfCanary(url: string): Promise<number> {

@@ -7,6 +7,9 @@ const STYLE = `
   .grid { stroke: #8c959f; stroke-width: 0.5; stroke-dasharray: 2 4 }
   .old { fill: #8c959f }
   .new { fill: #2f81f7 }
+  .curve { stroke-width: 2; fill: none; stroke-linejoin: round }
+  .curve.old { stroke: #8c959f }
+  .curve.new { stroke: #2f81f7 }
   .wanted { stroke: #d29922; stroke-width: 2 }
   @media (prefers-color-scheme: dark) { text { fill: #e6edf3 } }`
 
@@ -31,6 +34,10 @@ export function bar(kind: 'old' | 'new', x: number, y: number, width: number, he
 
 export function line(kind: 'axis' | 'grid' | 'wanted', x1: number, y1: number, x2: number, y2: number): string {
   return `<line class="${kind}" x1="${short(x1)}" y1="${short(y1)}" x2="${short(x2)}" y2="${short(y2)}"/>`
+}
+
+export function curve(kind: 'old' | 'new', points: readonly (readonly [x: number, y: number])[]): string {
+  return `<polyline class="curve ${kind}" points="${points.map(([x, y]) => `${short(x)},${short(y)}`).join(' ')}"/>`
 }
 
 function short(value: number): number {

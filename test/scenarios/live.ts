@@ -20,6 +20,29 @@ export interface LiveOutcome {
   readonly badAnswers: number
   /** As Weir says it. */
   readonly sentence: string
+  /** What the judge knew of errors, look by look, as far as looks are stored. */
+  readonly looks: readonly LookAtErrors[]
+}
+
+export interface LookAtErrors {
+  /** Since the new release's first request, or shortly before. */
+  readonly atMs: number
+  readonly canary: number
+  readonly total: number
+  readonly expected: number
+  /** Natural logarithms. */
+  readonly logE: number
+  readonly threshold: number
+}
+
+interface Evidence {
+  readonly tests: readonly (Omit<LookAtErrors, 'atMs' | 'logE'> & { readonly indicator: string; readonly route: string | null; readonly logE: number | null })[]
+}
+
+interface Watched {
+  readonly target: number | null
+  readonly decidedAt: number
+  readonly looks: readonly LookAtErrors[]
 }
 
 interface Rollout {
@@ -64,33 +87,46 @@ export class LiveScenarios {
   async #judged(app: string, scenario: Scenario, unit: Unit, load: ClientLoad): Promise<LiveOutcome> {
     load.take()
     const ended = this.#deploy(app, scenario, unit, JSON.stringify(scenario.fault ?? {}))
-    const { target, decidedAt } = await this.#watch(app)
+    const watched = await this.#watch(app)
     await sleep(SETTLES_MS)
     const { stdout, stderr } = await ended
     const { body } = await this.#weir.api<{ items: Rollout[] }>('GET', `${environmentOf(app)}/rollouts`)
-    const rollout = body.items.find((it) => it.target === target)
-    if (rollout === undefined || target === null) throw new Error(`${scenario.name}: no rollout; ${stdout}${stderr}`)
-    return outcomeOf(rollout, load.take(), decidedAt)
+    const rollout = body.items.find((it) => it.target === watched.target)
+    if (rollout === undefined) throw new Error(`${scenario.name}: no rollout; ${stdout}${stderr}`)
+    return outcomeOf(rollout, load.take(), watched)
   }
 
   /** Until the rollout that comes is over: when it left the split. A judge that cannot decide is ended by a person. */
-  async #watch(app: string): Promise<{ target: number | null; decidedAt: number }> {
+  async #watch(app: string): Promise<Watched> {
     const begun = performance.now()
     let target: number | null = null
     let decidedAt = Number.POSITIVE_INFINITY
     let wasSplit = false
+    let last = ''
+    const looks: LookAtErrors[] = []
     while (performance.now() - begun < (MOST_S + 60) * 1000) {
       const { rollout } = (await this.#weir.api<{ rollout: Rollout | null }>('GET', `${environmentOf(app)}/rollout`)).body
       target ??= rollout?.target ?? null
-      if (rollout?.phase === 'splitting') wasSplit = true
-      else if (wasSplit && decidedAt === Number.POSITIVE_INFINITY) decidedAt = performance.now()
-      if (target !== null && rollout === null) return { target, decidedAt }
+      if (rollout?.phase === 'splitting') {
+        wasSplit = true
+        last = rollout.id
+        looks.push(...(await this.#errors(app, rollout.id, performance.now())))
+      } else if (wasSplit && decidedAt === Number.POSITIVE_INFINITY) decidedAt = performance.now()
+      if (target !== null && rollout === null) return { target, decidedAt, looks: [...looks, ...(await this.#errors(app, last, decidedAt))] }
       if (wasSplit && decidedAt === Number.POSITIVE_INFINITY && performance.now() - begun > MOST_S * 1000) {
         await this.#weir.api('POST', `${environmentOf(app)}/rollout/abort`)
       }
       await sleep(POLL_MS)
     }
-    return { target, decidedAt }
+    return { target, decidedAt, looks }
+  }
+
+  async #errors(app: string, rollout: string, atMs: number): Promise<LookAtErrors[]> {
+    const { status, body } = await this.#weir.api<Evidence>('GET', `${environmentOf(app)}/rollouts/${rollout}/evidence`)
+    const found = status === 200 ? body.tests.find((it) => it.indicator === 'errors' && it.route === null) : undefined
+    if (found === undefined) return []
+    const { canary, total, expected, logE, threshold } = found
+    return [{ atMs, canary, total, expected, logE: logE ?? 0, threshold }]
   }
 
   async #succeeds(app: string, scenario: Scenario, unit: Unit): Promise<void> {
@@ -123,7 +159,7 @@ services:
   }
 }
 
-function outcomeOf({ target, outcome, verdict, because }: Rollout, answered: readonly Answered[], decidedAt: number): LiveOutcome {
+function outcomeOf({ target, outcome, verdict, because }: Rollout, answered: readonly Answered[], { decidedAt, looks }: Watched): LiveOutcome {
   const own = answered.filter(({ release }) => release === `v${target}`)
   const firstAt = Math.min(...own.map((it) => it.sentAt))
   const lastAt = Math.max(...own.map((it) => it.sentAt))
@@ -133,7 +169,13 @@ function outcomeOf({ target, outcome, verdict, because }: Rollout, answered: rea
   stable.delete(null)
   const bad = answered.filter((it) => it.sentAt >= firstAt && it.sentAt <= overAt && (it.status === 0 || it.status >= 500) && !stable.has(it.release))
   const seconds = decision === null ? Number.POSITIVE_INFINITY : (overAt - firstAt) / 1000
-  return { decision, seconds, badAnswers: bad.length, sentence: verdict?.text ?? because?.text ?? 'nothing was said' }
+  return {
+    decision,
+    seconds,
+    badAnswers: bad.length,
+    sentence: verdict?.text ?? because?.text ?? 'nothing was said',
+    looks: looks.map((it) => ({ ...it, atMs: it.atMs - firstAt })),
+  }
 }
 
 function environmentOf(app: string): string {
