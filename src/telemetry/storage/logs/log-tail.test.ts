@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test'
 import { startTestPostgres, type TestPostgres } from '../../../store/testing.ts'
 import { EPOCH_MS } from '../../window/testing.ts'
 import { testStorage } from '../testing.ts'
+import type { LogEntry } from './log-record.ts'
 import { LogTail } from './log-tail.ts'
 
 let postgres: TestPostgres
@@ -121,4 +122,36 @@ test('a search goes back in time until it has found enough, and on from there', 
   }
   assert.deepEqual(found, ['Needle 0', 'Needle 1', 'Needle 2', 'Needle 3', 'Needle 4'])
   await store.close()
+})
+
+test('an environment that prints without end leaves the others, and its own other replicas, their turn in every look', async () => {
+  const folder = join(home, 'fair')
+  const taken = new Map<string, number>()
+  const sink = {
+    hasRoomForLogs: true,
+    logs: (_: number, entries: readonly LogEntry[]) => {
+      for (const { instance } of entries) taken.set(instance ?? '', (taken.get(instance ?? '') ?? 0) + 1)
+      return entries.length
+    },
+    with: () => {},
+    read: async <T>() => new Map() as T,
+  }
+  const line = `${JSON.stringify({ time: EPOCH_MS, stream: 'out', text: 'x'.repeat(1000) })}\n`
+  const printed = (environment: string, id: string, lines: number) => {
+    mkdirSync(join(folder, environment), { recursive: true })
+    appendFileSync(join(folder, environment, `${id}.jsonl`), line.repeat(lines))
+  }
+  printed('e1', 'e1-loud-v1-1', 6000)
+  printed('e1', 'e1-web-v1-2', 3)
+  for (let n = 2; n < 6; n++) printed(`e${n}`, `e${n}-web-v1-1`, 3)
+  const tail = new LogTail({ folder, sink, now: () => EPOCH_MS })
+  await tail.look()
+  assert.deepEqual(
+    ['e1-web-v1-2', 'e2-web-v1-1', 'e5-web-v1-1'].map((id) => taken.get(id)),
+    [3, 3, 3],
+  )
+  const loud = taken.get('e1-loud-v1-1') ?? 0
+  assert.ok(loud > 1500 && loud < 2500, `${loud}`)
+  for (let look = 0; look < 4; look++) await tail.look()
+  assert.equal(taken.get('e1-loud-v1-1'), 6000, 'what waited is read by the next looks, once')
 })

@@ -29,8 +29,9 @@ const ENVIRONMENT = /^e([1-9]\d{0,8})$/
 const LOG = /^(.+)\.jsonl$/
 const MOST_ROTATED = 9
 const CHUNK = 256 * 1024
-/** So much in one go; the rest with the next look. */
+/** So much in one look, and of an environment in one turn; whoever has more waits for its next turn, or for the next look. */
 const MOST_A_LOOK = 2 * 2 ** 20
+const A_TURN = CHUNK
 const EVERY_MS = 1000
 /** Older lines are not searched for: they were there before telemetry was. */
 const OLDEST_MS = 5 * 3_600_000
@@ -53,6 +54,10 @@ export class LogTail {
   #timer: NodeJS.Timeout | null = null
   #looking: Promise<void> | null = null
   #left = 0
+  #leftOfTurn = 0
+  /** Who had the last turn, and which of its replicas: the next begins behind them. */
+  #lastEnvironment = ''
+  readonly #lastReplica = new Map<string, string>()
   /** Files that were gone before they were read to their end. */
   missed = 0
   /** Why the last look ended early. */
@@ -91,15 +96,31 @@ export class LogTail {
   async #lookAtAll(): Promise<void> {
     this.#cursors ??= await this.#sink.read(readCursors)
     this.#left = MOST_A_LOOK
-    for (const environment of namesIn(this.#folder)) {
-      const scope = Number(ENVIRONMENT.exec(environment)?.[1] ?? 0)
-      if (scope === 0) continue
-      for (const name of namesIn(join(this.#folder, environment))) {
-        const id = LOG.exec(name)?.[1]
-        if (id !== undefined && this.#left > 0) this.#lookAt(this.#cursors, scope, `${environment}/${id}`, id)
-      }
-    }
+    const cursors = this.#cursors
+    const environments = namesIn(this.#folder).filter((name) => ENVIRONMENT.test(name))
+    for (const gone of this.#lastReplica.keys()) if (!environments.includes(gone)) this.#lastReplica.delete(gone)
+    let waiting = startingBehind(environments, this.#lastEnvironment)
+    while (waiting.length > 0 && this.#hasRoom) waiting = waiting.filter((environment) => this.#hasRoom && this.#turnOf(environment, cursors))
     this.#errors?.looked()
+  }
+
+  get #hasRoom(): boolean {
+    return this.#left > 0 && this.#sink.hasRoomForLogs
+  }
+
+  /** True: there is more. */
+  #turnOf(environment: string, cursors: Map<string, Cursor>): boolean {
+    const scope = Number(ENVIRONMENT.exec(environment)?.[1])
+    const ids = namesIn(join(this.#folder, environment)).flatMap((name) => LOG.exec(name)?.[1] ?? [])
+    this.#lastEnvironment = environment
+    this.#leftOfTurn = A_TURN
+    for (const id of startingBehind(ids, this.#lastReplica.get(environment) ?? '')) {
+      this.#lookAt(cursors, scope, `${environment}/${id}`, id)
+      if (this.#leftOfTurn > 0) continue
+      this.#lastReplica.set(environment, id)
+      return true
+    }
+    return false
   }
 
   #lookAt(cursors: Map<string, Cursor>, scope: number, source: string, id: string): void {
@@ -138,13 +159,14 @@ export class LogTail {
       const inode = fstatSync(file).ino
       const chunk = Buffer.allocUnsafe(CHUNK)
       for (let at = from; ; ) {
-        if (!this.#sink.hasRoomForLogs || this.#left <= 0) return null
+        if (!this.#hasRoom || this.#leftOfTurn <= 0) return null
         const bytes = chunk.subarray(0, readSync(file, chunk, 0, CHUNK, at))
         const end = bytes.lastIndexOf(10) + 1
         if (end === 0) return at // nothing, or half a line
         const text = new StringDecoder('utf8').end(bytes.subarray(0, end))
         at += end
         this.#left -= end
+        this.#leftOfTurn -= bytes.length
         this.#sink.logs(scope, this.#entriesOf(text, scope, id))
         cursors.set(source, { inode, position: at })
         this.#sink.with((session) => writeCursor(session, source, inode, at))
@@ -192,6 +214,12 @@ function recordOf(line: string): Record | null {
   } catch {
     return null // torn by a kill of the runner
   }
+}
+
+/** @example startingBehind(['a', 'b', 'c'], 'a') // ['b', 'c', 'a'] */
+function startingBehind(names: readonly string[], last: string): string[] {
+  const at = names.indexOf(last) + 1
+  return [...names.slice(at), ...names.slice(0, at)]
 }
 
 function namesIn(folder: string): string[] {
