@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
-import type { IntakeAddress } from '../../drivers/daemons.ts'
 import { belongsTo, portHolder } from './port-holder.ts'
+import type { IntakeAddress } from './processes.ts'
 
 export interface IntakePort {
   readonly name: string

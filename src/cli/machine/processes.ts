@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ONE_HEAP, ownEnvironment, type StatePaths, serverConfig } from '../../config.ts'
-import type { IntakeAddress } from '../../drivers/daemons.ts'
 import { WeirError } from '../../errors.ts'
 import { ownBuild } from '../../own-build.ts'
 import { programFile } from '../../programs.ts'
@@ -17,6 +16,13 @@ export interface DaemonState {
   readonly pid: number | null
   readonly restarts: number
   readonly cause: string | null
+}
+
+/** Loopback ports of the telemetry intake, as the runner tells of them. */
+export interface IntakeAddress {
+  readonly otlp: number
+  readonly otlpGrpc: number
+  readonly zipkin: number
 }
 
 /**

@@ -18,7 +18,20 @@ after(async () => {
 })
 
 /** What asks, what a person at this machine wants, and what any server may want before it knows an epoch: all of it changes nothing twice. */
-const WITHOUT_EPOCH = new Set(['observe', 'usage', 'ask', 'figure', 'environments', 'observeJob', 'daemons', 'daemonSpec', 'ping', 'ensureStore', 'shutdown', 'intake'])
+const WITHOUT_EPOCH = new Set([
+  'observe',
+  'usage',
+  'ask',
+  'figure',
+  'environments',
+  'observeJob',
+  'daemons',
+  'daemonSpec',
+  'ping',
+  'ensureStore',
+  'shutdown',
+  'intake',
+])
 const DAEMON = { name: 'late', argv: ['/bin/true'], env: {}, account: 'root', stop: { signal: 'SIGTERM', graceMs: 1 }, leftovers: 'kill' }
 
 test('every call that has an effect is refused in the name of a lower epoch, over a restart of the runner too', async () => {

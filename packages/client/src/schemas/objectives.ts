@@ -18,7 +18,10 @@ const indicator = z
     p50Ms: ms,
     p95Ms: ms,
     p99Ms: ms,
-    cpu: z.number().nullable().meta({ description: 'Processor seconds a second and replica, in the mean; null: not known, or not asked by service or release.' }),
+    cpu: z
+      .number()
+      .nullable()
+      .meta({ description: 'Processor seconds a second and replica, in the mean; null: not known, or not asked by service or release.' }),
     memoryBytes: z.number().nullable().meta({ description: 'Of a replica, in the mean.' }),
     memoryPeakBytes: z.number().nullable().meta({ description: 'Most that one replica had.' }),
   })
