@@ -181,6 +181,13 @@ test('set-uid and set-gid bits are not unpacked', async () => {
   assert.equal((await stat(join(into, 'su'))).mode & 0o7777, 0o755)
 })
 
+test('folders that no entry names are counted, too: one short archive could make millions of them', async () => {
+  const deep = (n: number) => `${Array.from({ length: 40 }, (_, at) => `${n}-${at}`).join('/')}/f`
+  const tar = tarOf([{ path: deep(1) }, { path: deep(2) }, { path: deep(3) }])
+  await assert.rejects(unpack(tar), (error) => isWeirError(error, 'E_SOURCE_TOO_LARGE'))
+  assert.equal((await unpack(tar, { ...LIMITS, entries: 200 })).files.length, 3)
+})
+
 test('too many entries and too many bytes end the unpacking with what was too much', async () => {
   const many = Array.from({ length: 101 }, (_, n) => ({ path: `f${n}` }))
   await assert.rejects(unpack(tarOf(many)), (error) => isWeirError(error, 'E_SOURCE_TOO_LARGE'))

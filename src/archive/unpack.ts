@@ -72,8 +72,8 @@ export class EntryRules {
   }
 
   check(entry: TarEntry): void {
-    if (++this.#entries > this.#limits.entries) throw tooLarge(`more than ${this.#limits.entries} entries`)
-    this.#bytes += entry.size
+    this.#count()
+    this.#bytes += entry.size + Buffer.byteLength(entry.path) + Buffer.byteLength(entry.target ?? '') // names fill memory and disk, too
     if (this.#bytes > this.#limits.bytes) throw tooLarge(`more than ${Math.round(this.#limits.bytes / 1024 ** 2)} MiB of files`)
     if (entry.path === '' && entry.kind === 'folder') return
     const problem = pathProblem(entry.path) ?? (entry.kind === 'link' ? linkProblem(entry.path, entry.target ?? '') : null)
@@ -81,12 +81,18 @@ export class EntryRules {
     for (let at = entry.path.indexOf('/'); at !== -1; at = entry.path.indexOf('/', at + 1)) {
       const above = entry.path.slice(0, at)
       const kind = this.#kinds.get(above)
-      if (kind === undefined) this.#kinds.set(above, 'folder')
-      else if (kind !== 'folder') throw refused(entry.path, `lies below a ${kind}`)
+      if (kind === undefined) {
+        this.#count() // nobody named it, and it is made all the same
+        this.#kinds.set(above, 'folder')
+      } else if (kind !== 'folder') throw refused(entry.path, `lies below a ${kind}`)
     }
     const before = this.#kinds.get(entry.path)
     if (before !== undefined && !(before === 'folder' && entry.kind === 'folder')) throw refused(entry.path, 'is there twice')
     this.#kinds.set(entry.path, entry.kind)
+  }
+
+  #count(): void {
+    if (++this.#entries > this.#limits.entries) throw tooLarge(`more than ${this.#limits.entries} files and folders`)
   }
 }
 
