@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { isWeirError } from '../../errors.ts'
@@ -83,4 +83,16 @@ test('the highest epoch outlives the runner', async () => {
   await runner.kill9()
   await runner.up()
   await assert.rejects(runner.driver.fence(4), (error) => isWeirError(error, 'E_STALE_EPOCH'))
+})
+
+test('after a boot the replicas are forgotten, also those whose record a power cut left empty', async () => {
+  await runner.driver.stopReplica('s1-web-v1-1', 5)
+  await until(async () => (await runner.replica('s1-web-v1-1')) === undefined, 'it is gone')
+  await runner.kill9()
+  writeFileSync(join(runner.paths.runner, 'boot.json'), JSON.stringify({ boot: 'another' }))
+  writeFileSync(join(runner.paths.runner, 'replicas/s1-web-v1-2.json'), '')
+  await runner.up()
+  assert.equal(existsSync(join(runner.paths.runner, 'replicas/s1-web-v1-2.json')), false)
+  await runner.driver.startReplica(replicaSpec('s1-web-v1-3', web, { secrets }), 5)
+  await runner.ready('s1-web-v1-3')
 })

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { telemetryConfig } from '../../../config.ts'
 import { nameProblem } from '../../../core/model/names.ts'
@@ -9,7 +10,7 @@ import type { DaemonSpec, IntakeAddress, StoreConnection } from '../../daemons.t
 import type { ObservedEnvironment, ReplicaRequest, ReplicaSpec, ResourceSpec, TaskSpec } from '../../driver.ts'
 import { clearBuild, closeCaches, placeBuild } from './build-place.ts'
 import { DaemonSet } from './daemon-set.ts'
-import { readRecord, readRecords, removeRecord, writeRecord } from './durable.ts'
+import { readRecord, readRecords, writeRecord } from './durable.ts'
 import { EpochGuard } from './epoch.ts'
 import { offerExec } from './exec-session.ts'
 import { FifoPool } from './fifos.ts'
@@ -359,7 +360,8 @@ function forgetOtherBoot({ paths: { runner, slugs } }: Machine): void {
   const file = join(runner, 'boot.json')
   const boot = bootId()
   if (readRecord<{ boot: string }>(file)?.boot === boot) return
-  for (const { spec } of readRecords<ReplicaRecord>(join(runner, 'replicas'))) removeRecord(join(runner, 'replicas', `${spec.id}.json`))
+  rmSync(join(runner, 'replicas'), { recursive: true, force: true }) // unread: a power cut may have left half of one
+  mkdirSync(join(runner, 'replicas'), { mode: 0o700 })
   forgetUnpacked(slugs)
   writeRecord(file, { boot }, { durable: true })
 }
