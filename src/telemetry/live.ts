@@ -8,6 +8,7 @@ import { Intake } from './intake/intake.ts'
 import { Journal } from './journal/journal.ts'
 import type { Marks } from './journal/left-journal.ts'
 import { NEW, Recovery } from './journal/recovery.ts'
+import { setAsideIn } from './journal/replays.ts'
 import { environmentOfKey } from './keys.ts'
 import { cappedOf, lostOf } from './lost.ts'
 import { RecentTraces } from './recent.ts'
@@ -94,6 +95,7 @@ export class LiveTelemetry implements Telemetry {
       folder: options.journal,
       now: Date.now,
       accept: (sender, request) => void this.#entrance.again(sender, request),
+      log: options.log,
       know: (environments) => {
         if (this.#environments.length === 0) void this.know(environments)
       },
@@ -167,6 +169,7 @@ export class LiveTelemetry implements Telemetry {
         statsd: this.#statsd.lost,
         logFilesMissed: this.#tail.missed,
         errorKinds: this.#errors.other,
+        journalsSetAside: setAsideIn(this.#options.journal).length,
       }),
       capped: cappedOf(window),
       storage: store.problem ?? store.upkeep.problem ?? this.#tail.problem,

@@ -6,7 +6,7 @@ import { spansGone } from './window/losses.ts'
 import { NameTable } from './window/name-table.ts'
 import { requestOf, spanId, testWindow, traceId } from './window/testing.ts'
 
-const QUIET = { gateway: 0, links: [], statsd: {}, logFilesMissed: 0, errorKinds: 0 }
+const QUIET = { gateway: 0, links: [], statsd: {}, logFilesMissed: 0, errorKinds: 0, journalsSetAside: 0 }
 
 function storeThatIsAway(names: NameTable) {
   const waiting = { ...STORAGE_POLICY.waiting, logs: 1000, samples: 0 }

@@ -11,6 +11,7 @@ export interface LossSources {
   readonly statsd: Readonly<Record<string, number>>
   readonly logFilesMissed: number
   readonly errorKinds: number
+  readonly journalsSetAside: number
 }
 
 /**
@@ -24,11 +25,12 @@ export interface LossSources {
  * | log-files-missed | files | written over before they were read |
  * | logs-not-sent | lines | no room while who they are sent on to was away, or refused there |
  * | not-forwarded | spans | the same of spans |
+ * | journals-set-aside | files | two processes died taking them in again; `*.set-aside` in the folder of the journal, to be looked at and removed |
  * | names | names | counted as `other`: there were too many different ones |
  * | error-kinds | errors | the same of kinds of errors |
  * | statsd-malformed, statsd-too-many | lines | |
  */
-export function lostOf({ window, store, gateway, links, statsd, logFilesMissed, errorKinds }: LossSources): Record<string, number> {
+export function lostOf({ window, store, gateway, links, statsd, logFilesMissed, errorKinds, journalsSetAside }: LossSources): Record<string, number> {
   const notKept = (kind: keyof StorageHealth['shed']) => store.shed[kind] + store.refused[kind]
   const lost: Record<string, number> = {}
   for (const { cause, count } of window.losses) lost[cause] = (lost[cause] ?? 0) + count
@@ -45,6 +47,7 @@ export function lostOf({ window, store, gateway, links, statsd, logFilesMissed, 
     'not-forwarded': links.reduce((sum, it) => sum + (it.lost['not-forwarded'] ?? 0), 0),
     names: window.names.turnedAway + store.names.replaced,
     'error-kinds': errorKinds,
+    'journals-set-aside': journalsSetAside,
   }
   for (const [cause, count] of Object.entries(others)) if (count > 0) lost[cause] = count
   return lost

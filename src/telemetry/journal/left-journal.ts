@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { NamedEnvironment } from '../telemetry.ts'
 import type { Sender } from '../window/trace-window.ts'
 import { RECORD, recordsOf, TRACE_BYTES, traceKey } from './records.ts'
@@ -67,6 +67,11 @@ function addTraces(to: Set<string>, traces: Buffer, most = Number.POSITIVE_INFIN
 
 function senderOf(text: string): Sender {
   return text === 'trusted' || text === 'claimed' ? text : Number(text)
+}
+
+/** Names of the files, from the oldest on. */
+export function filesLeft(folder: string, own: string): string[] {
+  return journalsIn(folder).flatMap(({ path, name }) => (name === own ? [] : [basename(path)]))
 }
 
 /** From the oldest on. */

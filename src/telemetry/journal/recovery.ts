@@ -3,8 +3,9 @@ import type { NamedEnvironment } from '../telemetry.ts'
 import type { Sender } from '../window/trace-window.ts'
 import { LONGEST_MS } from '../window/trace-window.ts'
 import type { Journal } from './journal.ts'
-import { type Left, leftIn, type Marks } from './left-journal.ts'
+import { filesLeft, type Left, leftIn, type Marks } from './left-journal.ts'
 import { TRACE_BYTES, traceInto, traceKey } from './records.ts'
+import { beginReplay, endReplay } from './replays.ts'
 
 /** Whoever asks for the graph, which is restored, or sends, goes first: before all of it, and then after so much. */
 const FIRST_MS = 200
@@ -24,6 +25,7 @@ export interface RecoveryOptions {
   readonly now: () => number
   accept(sender: Sender, request: Uint8Array): void
   know(environments: readonly NamedEnvironment[]): void
+  log(line: string): void
 }
 
 /**
@@ -44,6 +46,9 @@ export class Recovery {
   async run(marks: ReadonlyMap<string, Marks>): Promise<void> {
     const { journal, folder, know } = this.#options
     await pause(FIRST_MS)
+    for (const file of beginReplay(folder, filesLeft(folder, journal.name))) {
+      this.#options.log(`journal: the last two processes died taking in ${file}; it is set aside in ${folder}, and what it held is not counted`)
+    }
     const left = leftIn(folder, journal.name, marks)
     this.#counted = left.counted
     this.#drawn = left.drawn
@@ -54,6 +59,7 @@ export class Recovery {
     journal.before('drawn', Buffer.from([...left.drawn].join(''), 'latin1'))
     await this.#takeIn(left)
     left.forget()
+    endReplay(folder)
     this.#untilMs = this.#options.now() + 2 * LONGEST_MS
   }
 

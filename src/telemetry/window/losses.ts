@@ -61,7 +61,7 @@ export class Losses {
 }
 
 /** With these the span is in its trace all the same, or its sender still has it. */
-const NOT_GONE: ReadonlySet<string> = new Set<Cause | `${string}-not-kept` | `log${string}` | 'names' | 'error-kinds'>([
+const NOT_GONE: ReadonlySet<string> = new Set<Cause | `${string}-not-kept` | `log${string}` | 'names' | 'error-kinds' | 'journals-set-aside'>([
   'refused-key',
   'refused-size',
   'refused-busy',
@@ -77,6 +77,7 @@ const NOT_GONE: ReadonlySet<string> = new Set<Cause | `${string}-not-kept` | `lo
   'logs-not-sent',
   'names',
   'error-kinds',
+  'journals-set-aside',
 ])
 
 /**
