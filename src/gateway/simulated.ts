@@ -1,5 +1,5 @@
 import type { Epoch } from '../core/model/epoch.ts'
-import { bucketOf, sparse } from '../core/model/latency-sketch.ts'
+import { bucketOf, mergeSketches, sparse } from '../core/model/latency-sketch.ts'
 import { type CounterBlock, type CounterRow, compareVersions, type ObservedTraffic, type RoutingTable, type TableVersion } from '../core/model/routing.ts'
 import type { Clock, Random } from '../core/model/world.ts'
 import { WeirError } from '../errors.ts'
@@ -242,7 +242,7 @@ export class SimulatedGateway implements Gateway {
     if (worker.open.length === 0) return
     const now = this.#clock.wall()
     const evidence = worker.evidence.close(now, now)
-    const block = { incarnation: worker.incarnation, sequence: ++worker.sequence, from: now, to: now, rows: worker.open, evidence }
+    const block = { incarnation: worker.incarnation, sequence: ++worker.sequence, from: now, to: now, rows: joined(worker.open), evidence }
     worker.open = []
     this.#blocks.set(nameOf(block), block)
   }
@@ -273,6 +273,22 @@ function oneRequest(table: RoutingTable, service: string, track: Track, origin: 
     html: html && origin !== 0 ? 1 : 0,
     latency: sparse(new Map([[bucketOf(latencyMs), 1]])),
   }
+}
+
+/** As a worker would count them. */
+function joined(requests: readonly CounterRow[]): CounterRow[] {
+  const alike = Map.groupBy(requests, ({ environment, version, track, service, origin }) => JSON.stringify([environment, version, track, service, origin]))
+  return [...alike.values()].map((rows) => {
+    const sum = (of: (row: CounterRow) => number) => rows.reduce((total, row) => total + of(row), 0)
+    return {
+      ...(rows[0] as CounterRow),
+      requests: sum((it) => it.requests),
+      errors: sum((it) => it.errors),
+      rejected4xx: sum((it) => it.rejected4xx),
+      html: sum((it) => it.html),
+      latency: mergeSketches(rows.map((it) => it.latency)),
+    }
+  })
 }
 
 function nameOf({ incarnation, sequence }: { readonly incarnation: string; readonly sequence: number }): string {

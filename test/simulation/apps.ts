@@ -5,11 +5,11 @@ import { graph, release, service } from '../../src/core/testing.ts'
 import type { SeededRandom } from './clock.ts'
 
 /** An app as somebody might have it: a chain or a fan of services, sometimes a worker, a volume, migrations, a canary. */
-export function randomGraph(random: SeededRandom, policies: SeededRandom | null): AppGraph {
+export function randomGraph(random: SeededRandom, policies: SeededRandom | null, { isUsed = false } = {}): AppGraph {
   const count = 2 + random.below(4)
   const names = ['db-proxy', 'users', 'songs', 'cart', 'web', 'mailer'].slice(0, count)
-  const canary = random.next() < 0.5
-  const careful = canary && policies ? carefulPolicy(policies) : null
+  const canary = random.next() < 0.5 || isUsed
+  const careful = canary && policies ? carefulPolicy(policies, isUsed) : null
   const services: Service[] = names.map((name, i) => {
     const callees = names.slice(0, i).filter(() => random.next() < 0.5)
     const stateful = i === 0 && random.next() < 0.3
@@ -38,7 +38,7 @@ export function randomGraph(random: SeededRandom, policies: SeededRandom | null)
 }
 
 /** A release that is judged, or checked, with short times, so that they pass while things go wrong. */
-function carefulPolicy(policies: SeededRandom): Partial<ReleasePolicy> {
+function carefulPolicy(policies: SeededRandom, isUsed: boolean): Partial<ReleasePolicy> {
   const onInconclusive = policies.pick([{ kind: 'hold' }, { kind: 'widen' }, { kind: 'rollback' }] as const)
   const analysis = STANDARD_ANALYSIS
   const steps = [
@@ -46,6 +46,7 @@ function carefulPolicy(policies: SeededRandom): Partial<ReleasePolicy> {
     { weight: 25, atLeastMs: 5_000, atMostMs: 20_000 },
     policies.next() < 0.3 ? { weight: 50, approve: true } : { weight: 50 },
   ]
+  if (isUsed) return { strategy: 'canary', steps: [{ weight: 50, atMostMs: 120_000 }], analysis, onInconclusive }
   switch (policies.below(3)) {
     case 0:
       return { strategy: 'canary', steps, analysis, onInconclusive }

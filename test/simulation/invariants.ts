@@ -6,6 +6,7 @@ import { isWeirError } from '../../src/errors.ts'
 import type { SimulatedGateway } from '../../src/gateway/simulated.ts'
 import type { SimulatedStore } from '../../src/store/simulated-store.ts'
 import type { SimulatedClock } from './clock.ts'
+import type { Users } from './users.ts'
 
 const UNDECIDED: ReadonlySet<string> = new Set(['splitting', 'shadowing', 'checking', 'watching'])
 
@@ -15,6 +16,7 @@ interface Watched {
   readonly driver: SimulatedDriver
   readonly gateway: SimulatedGateway
   readonly environment: string
+  readonly users: Users | null
 }
 
 /**
@@ -22,7 +24,8 @@ interface Watched {
  *
  * - effects: a stopped replica is in no worker's table · order kept · a task runs once · weights in 0…100
  *   the old release is whole until there is a verdict
- * - rest: a rollout that is judged was promoted by proof or by a person's word
+ * - rest: a rollout that is judged was promoted by proof or by a person's word; by proof never one that is broken where the release before was not
+ * - rest: with requests enough, nothing that works waits for evidence · each request is evidence once
  * - rest: every acknowledged command has an outcome · every rollout has ended or says why it waits · what runs is what is wanted, no more ·
  *   the table shows exactly what is ready · what serves is a release that was promoted
  */
@@ -30,6 +33,8 @@ export class Invariants {
   readonly violations: string[] = []
   /** The driver shows the past for a while. */
   lying = false
+  /** With what they had counted. */
+  workersDied = false
   readonly #watched: Watched
 
   constructor(watched: Watched) {
@@ -104,12 +109,43 @@ export class Invariants {
     }
   }
 
-  /** Nothing was counted here, so whatever was promoted of what is judged was so by a person, and says so. */
+  /** Whatever was promoted of what is judged was so by a person, and says so, or by proof, and where there are no users by a person alone. */
   #checkGrounds(): void {
-    for (const { id, strategy, outcome, because } of this.#watched.store.must(this.#watched.environment).rollouts.values()) {
+    for (const { id, strategy, outcome, because, base, target } of this.#rollouts()) {
       if (outcome !== 'promoted' || !(strategy === 'shadow' || strategy === 'canary') || because?.code === 'approved') continue
-      this.violated(`${id} (${strategy}) was promoted because of ${because?.text ?? 'nothing'}`)
+      if (because?.code !== 'passed' || this.#watched.users === null) this.violated(`${id} (${strategy}) was promoted because of ${because?.text ?? 'nothing'}`)
+      else if (this.#isBroken(base, target)) this.violated(`${id} is broken and was promoted: ${because.text}`)
     }
+    const miscounted = this.#watched.users?.miscounted(this.workersDied)
+    if (miscounted) this.violated(miscounted)
+  }
+
+  /** Long after the last fault, with users all the while: a verdict is there, or a person is waited for. */
+  decided(): void {
+    const { rollout } = this.#state()
+    if (rollout?.phase.name === 'splitting' && rollout.waits?.for === 'evidence') this.violated(`${rollout.id} still waits: ${rollout.waits.text}`)
+  }
+
+  verdicts(): { readonly passed: number; readonly rejected: number } {
+    const ended = (by: string, code: string) => this.#rollouts().filter(({ outcome, because }) => outcome === by && because?.code === code).length
+    return { passed: ended('promoted', 'passed'), rejected: ended('failed', 'E_REJECTED') }
+  }
+
+  #rollouts() {
+    return [...this.#watched.store.must(this.#watched.environment).rollouts.values()]
+  }
+
+  /** Something is broken that works in the release before. */
+  #isBroken(base: number | null, target: number): boolean {
+    const { users } = this.#watched
+    const [before, after] = [this.#originsOf(base), this.#originsOf(target)]
+    const breaks = (service: string, origin: number | undefined) => origin !== undefined && users?.isBroken(service, origin) === true
+    return Object.entries(after).some(([service, origin]) => breaks(service, origin) && !breaks(service, before[service]))
+  }
+
+  #originsOf(release: number | null): Readonly<Record<string, number>> {
+    const row = release === null ? undefined : this.#watched.store.must(this.#watched.environment).releases.get(release)
+    return row ? ((JSON.parse(row.document) as { origins: Record<string, number> | null }).origins ?? {}) : {}
   }
 
   /** What every worker routes by is what is really ready. */

@@ -12,16 +12,24 @@ import { nextRelease, randomGraph } from './apps.ts'
 import { SeededRandom, SimulatedClock } from './clock.ts'
 import { type Incarnation, incarnate } from './incarnation.ts'
 import { Invariants } from './invariants.ts'
+import { Users } from './users.ts'
 
 const POINTS = ['before-save', 'after-save', 'after-effect', 'after-outcome']
 /** Faults have stopped: by then everything must have come to rest. */
 const REST_MS = 40 * 60 * 1000
+/** With sixty requests a second: often enough for a verdict, … */
+const JUDGED_MS = 90_000
+/** … and always. */
+const PROOF_MS = 5 * 60_000
 
 export interface SimulationResult {
   readonly seed: number
   readonly rollouts: number
   readonly crashes: number
   readonly faults: number
+  /** Rollouts that ended by a verdict. */
+  readonly passed: number
+  readonly rejected: number
   readonly violations: readonly string[]
 }
 
@@ -34,6 +42,8 @@ interface Simulation {
   readonly gateway: SimulatedGateway
   readonly environment: string
   readonly graph: AppGraph
+  /** null: nobody sends a request. */
+  readonly users: Users | null
   readonly code: Record<string, string>
   server: Incarnation
   crashes: number
@@ -51,22 +61,30 @@ export async function simulate(
   seed: number,
   rollouts: number,
   inspect: (simulation: Simulation) => void = () => {},
-  { judged = false }: { readonly judged?: boolean } = {},
+  { judged = false, used = false }: { readonly judged?: boolean; readonly used?: boolean } = {},
 ): Promise<SimulationResult> {
   const random = new SeededRandom(seed)
   const clock = new SimulatedClock()
   const store = new SimulatedStore()
   const behaviours = badBuilds(new SeededRandom(seed + 1))
   const driver = new SimulatedDriver({ clock, random: new SeededRandom(seed + 2), behaviours })
+  const gatewayFaults = {
+    ...NO_GATEWAY_FAULTS,
+    slowestAckMs: 5 + random.below(300),
+    workerCrash: random.next() < 0.3 ? 0.05 : 0,
+    lostHint: random.next() < 0.3 ? 0.3 : 0,
+  }
   const gateway = new SimulatedGateway({
     clock,
     random: new SeededRandom(seed + 3),
     workers: 2,
-    faults: { ...NO_GATEWAY_FAULTS, slowestAckMs: 5 + random.below(300), workerCrash: random.next() < 0.3 ? 0.05 : 0, lostHint: random.next() < 0.3 ? 0.3 : 0 },
+    faults: gatewayFaults,
   })
   const environment = store.createEnvironment({ tenant: 'acme', app: 'shop', environment: 'production' })
-  const graph = randomGraph(random, judged ? new SeededRandom(seed + 4) : null)
-  const invariants = new Invariants({ clock, store, driver, gateway, environment })
+  const graph = randomGraph(random, judged ? new SeededRandom(seed + 4) : null, { isUsed: used })
+  const users = used ? new Users({ clock, store, gateway, environment, random: new SeededRandom(seed + 5) }) : null
+  const invariants = new Invariants({ clock, store, driver, gateway, environment, users })
+  invariants.workersDied = gatewayFaults.workerCrash > 0
   const simulation: Simulation = {
     random,
     clock,
@@ -75,6 +93,7 @@ export async function simulate(
     gateway,
     environment,
     graph,
+    users,
     code: {},
     server: null as never,
     crashes: 0,
@@ -99,17 +118,22 @@ export async function simulate(
     await clock.run(random.below(60_000))
     calm(simulation)
     revive(simulation, invariants)
-    await clock.run(100)
+    await clock.run(used ? JUDGED_MS : 100)
     invariants.lying = false
   }
   simulation.crashIn = -1
   revive(simulation, invariants)
+  if (used) {
+    await clock.run(PROOF_MS)
+    invariants.decided()
+  }
   simulation.store.addCommand(environment, { kind: 'abort' }) // a canary that waits for a person would wait for ever
   await clock.run(REST_MS)
   inspect(simulation)
   invariants.atRest()
   await simulation.server.plane.stop()
-  return { seed, rollouts, crashes: simulation.crashes, faults: simulation.faults, violations: invariants.violations }
+  const { passed, rejected } = invariants.verdicts()
+  return { seed, rollouts, crashes: simulation.crashes, faults: simulation.faults, passed, rejected, violations: invariants.violations }
 }
 
 /** Some code is bad: it exits, never gets ready, is slow, or its migration fails. Decided per release, so a restart behaves alike. */
@@ -197,6 +221,7 @@ function disturb(simulation: Simulation, invariants: Invariants): void {
       return
     case 4:
       gateway.crashWorker(random.below(2))
+      invariants.workersDied = true
       return
     case 5:
       simulation.faultUntil = clock.monotonic() + 2_000

@@ -12,6 +12,7 @@ const REGRESSIONS: readonly number[] = [
 const SEEDS = 60
 const ROLLOUTS_PER_SEED = 5
 const JUDGED_SEEDS = 30
+const USED_SEEDS = 5
 
 for (const seed of REGRESSIONS) {
   test(`seed ${seed} holds every invariant`, async () => {
@@ -31,6 +32,17 @@ test(`${JUDGED_SEEDS * ROLLOUTS_PER_SEED} rollouts that are judged, copied to or
     const { violations } = await simulate(seed, ROLLOUTS_PER_SEED, undefined, { judged: true })
     assert.deepEqual(violations, [], `seed ${seed}`)
   }
+})
+
+test(`${USED_SEEDS * ROLLOUTS_PER_SEED} rollouts that are judged by what users meet hold every invariant, and some pass and some fail`, async () => {
+  let [passed, rejected] = [0, 0]
+  for (let seed = 1; seed <= USED_SEEDS; seed++) {
+    const result = await simulate(seed, ROLLOUTS_PER_SEED, undefined, { judged: true, used: true })
+    assert.deepEqual(result.violations, [], `seed ${seed}`)
+    passed += result.passed
+    rejected += result.rejected
+  }
+  assert.ok(passed > 0 && rejected > 0, `${passed} passed, ${rejected} failed`)
 })
 
 test('the same seed gives the same run', async () => {
