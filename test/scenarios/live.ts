@@ -20,29 +20,26 @@ export interface LiveOutcome {
   readonly badAnswers: number
   /** As Weir says it. */
   readonly sentence: string
-  /** What the judge knew of errors, look by look, as far as looks are stored. */
-  readonly looks: readonly LookAtErrors[]
+  /** The test with the most evidence of what it needs, look by look, as far as looks are stored. */
+  readonly looks: readonly StrongestTest[]
 }
 
-export interface LookAtErrors {
+export interface StrongestTest {
   /** Since the new release's first request, or shortly before. */
   readonly atMs: number
-  readonly canary: number
-  readonly total: number
-  readonly expected: number
   /** Natural logarithms. */
   readonly logE: number
   readonly threshold: number
 }
 
 interface Evidence {
-  readonly tests: readonly (Omit<LookAtErrors, 'atMs' | 'logE'> & { readonly indicator: string; readonly route: string | null; readonly logE: number | null })[]
+  readonly tests: readonly { readonly indicator: string; readonly dryRun: boolean; readonly logE: number | null; readonly threshold: number }[]
 }
 
 interface Watched {
   readonly target: number | null
   readonly decidedAt: number
-  readonly looks: readonly LookAtErrors[]
+  readonly looks: readonly StrongestTest[]
 }
 
 interface Rollout {
@@ -103,16 +100,16 @@ export class LiveScenarios {
     let decidedAt = Number.POSITIVE_INFINITY
     let wasSplit = false
     let last = ''
-    const looks: LookAtErrors[] = []
+    const looks: StrongestTest[] = []
     while (performance.now() - begun < (MOST_S + 60) * 1000) {
       const { rollout } = (await this.#weir.api<{ rollout: Rollout | null }>('GET', `${environmentOf(app)}/rollout`)).body
       target ??= rollout?.target ?? null
       if (rollout?.phase === 'splitting') {
         wasSplit = true
         last = rollout.id
-        looks.push(...(await this.#errors(app, rollout.id, performance.now())))
+        looks.push(...(await this.#strongest(app, rollout.id, performance.now())))
       } else if (wasSplit && decidedAt === Number.POSITIVE_INFINITY) decidedAt = performance.now()
-      if (target !== null && rollout === null) return { target, decidedAt, looks: [...looks, ...(await this.#errors(app, last, decidedAt))] }
+      if (target !== null && rollout === null) return { target, decidedAt, looks: [...looks, ...(await this.#strongest(app, last, decidedAt))] }
       if (wasSplit && decidedAt === Number.POSITIVE_INFINITY && performance.now() - begun > MOST_S * 1000) {
         await this.#weir.api('POST', `${environmentOf(app)}/rollout/abort`)
       }
@@ -121,12 +118,11 @@ export class LiveScenarios {
     return { target, decidedAt, looks }
   }
 
-  async #errors(app: string, rollout: string, atMs: number): Promise<LookAtErrors[]> {
+  async #strongest(app: string, rollout: string, atMs: number): Promise<StrongestTest[]> {
     const { status, body } = await this.#weir.api<Evidence>('GET', `${environmentOf(app)}/rollouts/${rollout}/evidence`)
-    const found = status === 200 ? body.tests.find((it) => it.indicator === 'errors' && it.route === null) : undefined
+    const found = status === 200 ? body.tests.find((it) => it.logE !== null && !it.dryRun && it.indicator !== 'routing') : undefined
     if (found === undefined) return []
-    const { canary, total, expected, logE, threshold } = found
-    return [{ atMs, canary, total, expected, logE: logE ?? 0, threshold }]
+    return [{ atMs, logE: found.logE ?? 0, threshold: found.threshold }]
   }
 
   async #succeeds(app: string, scenario: Scenario, unit: Unit): Promise<void> {
