@@ -16,6 +16,7 @@ export interface Grid {
 
 const HELD_BACK = 0.3
 const PATIENCE = 8
+const FLATTENINGS = 24
 
 export class EProcess {
   readonly #grid: Grid
@@ -34,27 +35,40 @@ export class EProcess {
     return this.#logE
   }
 
-  /** True if it said anything. */
-  add(batch: Batch): boolean {
+  /**
+   * True if it said anything. Where a batch would lift the evidence above `most`, its likelihoods are flattened (raised to a power below 1) until
+   * it does not: what comes out is never more than what it would have been, so it is evidence still, and what the batch says of other ratios stays.
+   */
+  add(batch: Batch, most = Number.POSITIVE_INFINITY): boolean {
     if (!isTelling(batch)) return false
     const { reference, odds, weights } = this.#grid
     const freed = this.#reserve / (this.#steps++ + PATIENCE)
     this.#reserve -= freed
     const base = tilt(batch, reference)
-    let largest = Number.NEGATIVE_INFINITY
-    for (let i = 0; i < odds.length; i++) {
-      const log = logAdd(this.#logs[i] as number, freed * (weights[i] as number)) + tilt(batch, odds[i] as number) - base
-      this.#logs[i] = log
-      if (log > largest) largest = log
+    const ratios = odds.map((it) => tilt(batch, it) - base)
+    for (let i = 0; i < odds.length; i++) this.#logs[i] = logAdd(this.#logs[i] as number, freed * (weights[i] as number))
+    let power = 1
+    if (this.#mixture(ratios, 1) > most) {
+      let high = 1
+      power = 0
+      for (let i = 0; i < FLATTENINGS; i++) {
+        const middle = (power + high) / 2
+        if (this.#mixture(ratios, middle) > most) high = middle
+        else power = middle
+      }
     }
-    let sum = this.#reserve * Math.exp(-largest)
-    if (!(largest > -500)) {
-      largest = 0
-      sum = this.#reserve
-    }
-    for (let i = 0; i < odds.length; i++) sum += Math.exp((this.#logs[i] as number) - largest)
-    this.#logE = largest + Math.log(sum)
+    this.#logE = this.#mixture(ratios, power)
+    for (let i = 0; i < odds.length; i++) this.#logs[i] = (this.#logs[i] as number) + power * (ratios[i] as number)
     return true
+  }
+
+  #mixture(ratios: readonly number[], power: number): number {
+    let largest = Number.NEGATIVE_INFINITY
+    for (let i = 0; i < ratios.length; i++) largest = Math.max(largest, (this.#logs[i] as number) + power * (ratios[i] as number))
+    if (!(largest > -500)) largest = 0
+    let sum = this.#reserve * Math.exp(-largest)
+    for (let i = 0; i < ratios.length; i++) sum += Math.exp((this.#logs[i] as number) + power * (ratios[i] as number) - largest)
+    return largest + Math.log(sum)
   }
 
   /** Less evidence is evidence still: what is beyond `most` is forgotten. */

@@ -11,14 +11,15 @@ const PRIOR_EVENTS = 1
 
 export class DifferenceExclusion {
   readonly #amount: number
-  readonly #most: number
+  readonly #most: () => number
   #events = PRIOR_EVENTS
   #trials = PRIOR_TRIALS
   #logE = 0
 
-  constructor(amount: number, enough: number) {
+  /** `dispersion`: by how much the evidence is divided, at that moment. */
+  constructor(amount: number, enough: number, dispersion: () => number) {
     this.#amount = amount
-    this.#most = enough + HEADROOM
+    this.#most = () => (enough + HEADROOM) * dispersion()
   }
 
   get logE(): number {
@@ -34,7 +35,7 @@ export class DifferenceExclusion {
     if (canaryTrials === 0 || rate + this.#amount >= 1) return
     const limit = nearestTrue(rate, this.#amount, canaryTrials / trials)
     const gain = logRatio(canaryEvents, canaryTrials, rate, limit + this.#amount) + logRatio(stableEvents, stableTrials, rate, limit)
-    this.#logE = Math.min(this.#most, this.#logE + gain)
+    this.#logE = Math.min(this.#most(), this.#logE + gain)
   }
 }
 

@@ -2,12 +2,13 @@
 import type { Analysis, Indicator } from './analysis.ts'
 import { Budget } from './budget.ts'
 import { Clients } from './clients.ts'
-import type { EvidenceBlock, EvidenceRow, SentRow, Side, Thresholds } from './evidence.ts'
+import { DesignEffect } from './design-effect.ts'
+import { type EvidenceBlock, type EvidenceRow, PROOF_QUANTILE, QUANTILES, type ReplicaRow, type SentRow, type Side, type Thresholds } from './evidence.ts'
 import { isAbove, isSlower, quantileName } from './margin.ts'
 import { Presence } from './presence.ts'
 import { isReadableBlock, isReadableClient, isReadableReplica, isReadableRow, isReadableSent, Twice } from './readable.ts'
 import type { SequentialTest, TestCounts } from './sequential-test.ts'
-import { FAILURES, type ProofLimits, RouteTests, ServiceTests } from './service-tests.ts'
+import { type Dispersion, FAILURES, type ProofLimits, RouteTests, ServiceTests } from './service-tests.ts'
 import { ABANDONED, ERRORS, REJECTED, REQUESTS, SLOW, type Tally } from './tally.ts'
 
 export interface JudgeOptions {
@@ -50,6 +51,13 @@ export class Ledger {
   readonly #changed: ReadonlySet<string>
   readonly #largestShare = new Map<string, number>()
   readonly #drawn: Record<Side, number> = { canary: 0, stable: 0 }
+  readonly #stableEffect = new DesignEffect()
+  /** By how much latency's evidence is divided, by threshold. */
+  #effects: readonly number[] = []
+  readonly #timed: Readonly<Record<Side, { requests: number; readonly replicas: Set<string> }>> = {
+    canary: { requests: 0, replicas: new Set() },
+    stable: { requests: 0, replicas: new Set() },
+  }
   readonly #byReplica = { rows: 0, replicas: 0 }
   #stage = Number.NEGATIVE_INFINITY
   #routes = 0
@@ -68,7 +76,16 @@ export class Ledger {
 
   get designEffect(): number {
     const { designEffect } = this.options
-    return designEffect >= 1 ? designEffect : 1
+    return Math.max(designEffect >= 1 ? designEffect : 1, this.#effects[PROOF_QUANTILE] ?? 1)
+  }
+
+  get #divisors(): readonly number[] {
+    return this.#effects.length > 0 ? this.#effects : QUANTILES.map(() => this.designEffect)
+  }
+
+  /** By how much the evidence of a proof is divided. */
+  get dispersion(): Dispersion {
+    return { errors: this.clients?.dispersion.errors ?? 1, slow: Math.max(this.designEffect, this.clients?.dispersion.slow ?? 1) }
   }
 
   add(block: EvidenceBlock): void {
@@ -91,6 +108,7 @@ export class Ledger {
     const touched = new Set<ServiceTests | RouteTests>()
     for (const row of sent) this.#countSent(row, late, touched)
     for (const row of rows) this.#count(row, block.toMs, touched)
+    this.#measureEffect(replicas, block.fromMs)
     for (const row of replicas) {
       this.presence.count(row)
       this.#byReplica.replicas += row.requests
@@ -188,6 +206,26 @@ export class Ledger {
     if (!late) this.#drawn[row.side] += row.drawn
   }
 
+  /** How much slow requests come together on the stable side of this very rollout: there may have been no A/A yet, or the machine is busier than it was. */
+  #measureEffect(replicas: readonly ReplicaRow[], fromMs: number): void {
+    for (const { side, service, replica, timed } of replicas) {
+      this.#timed[side].requests += timed
+      if (timed > 0) this.#timed[side].replicas.add(`${service} ${replica}`)
+    }
+    if (
+      !this.#stableEffect.addRows(
+        replicas.filter(({ side }) => side === 'stable'),
+        fromMs,
+      )
+    )
+      return
+    const measured = this.options.designEffect >= 1 ? this.options.designEffect : 1
+    const { canary, stable } = this.#timed
+    const part = canary.requests / Math.max(1, canary.replicas.size) / (stable.requests / Math.max(1, stable.replicas.size))
+    const share = canary.requests / (canary.requests + stable.requests)
+    this.#effects = QUANTILES.map((_, j) => Math.max(measured, this.#stableEffect.between(j, part, share)))
+  }
+
   #endBlock(it: ServiceTests | RouteTests, { fromMs, toMs }: EvidenceBlock, share: number): void {
     if (it instanceof ServiceTests) {
       const [canaryTrials = 0, stableTrials = 0, canaryErrors = 0, stableErrors = 0] = it.requests.block
@@ -223,7 +261,7 @@ export class Ledger {
   }
 
   #newService(name: string): ServiceTests {
-    const it = new ServiceTests(name, this.#limits)
+    const it = new ServiceTests(name, this.#limits, () => this.dispersion)
     this.services.set(name, it)
     const order = this.#changed.has(name) ? 0 : this.#unchanged++
     if (this.clients !== null) return it
@@ -247,7 +285,8 @@ export class Ledger {
       service: name,
       route: null,
       threshold: this.budget.ofService('latency', name, order),
-      logE: () => it.requests.slow.logE / this.designEffect,
+      logE: () => it.requests.slow.logE(this.#divisors),
+      lately: () => it.requests.slow.lately(this.#divisors),
       isBeyondMargin: () => isSlower(this.#withThresholds(it), it.requests.slow.strongest, margins.latency),
       counts: () => countsOf(it.tally, SLOW + it.requests.slow.strongest, slowRequests(it.requests.slow.strongest)),
     })
@@ -287,7 +326,8 @@ export class Ledger {
       service: service.service,
       route,
       threshold: this.budget.ofRoute('latency', order),
-      logE: () => it.requests.slow.logE / this.designEffect,
+      logE: () => it.requests.slow.logE(this.#divisors),
+      lately: () => it.requests.slow.lately(this.#divisors),
       isBeyondMargin: () =>
         isSlower([{ tally: it.tally, thresholds: this.#thresholdsOf(service.service, route) }], it.requests.slow.strongest, margins.latency),
       counts: () => countsOf(it.tally, SLOW + it.requests.slow.strongest, slowRequests(it.requests.slow.strongest)),
@@ -363,9 +403,10 @@ export class Ledger {
     for (const test of tests) {
       if (test.dryRun) continue
       const logE = test.logE()
+      const lately = test.lately?.() ?? logE
       if (logE >= test.threshold) this.alarms.add(test)
       else this.alarms.delete(test)
-      if (logE >= test.threshold / 2) this.suspicions.add(test)
+      if (lately >= test.threshold / 2) this.suspicions.add(test)
       else this.suspicions.delete(test)
     }
   }

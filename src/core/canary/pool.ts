@@ -130,25 +130,46 @@ export class FailurePool {
   readonly #regressions = (counts: Counts): void => this.#comparisons.forEach((it, kind) => void it.addRegression(batchOf(counts, kind)))
 }
 
+/** A pause of one replica makes slow all who come meanwhile; they are told of together, within this. */
+const PAUSE_MS = 2_000
+/**
+ * Evidence that a threshold's slow requests may bring within one pause: a release is slow again and again, a pause is over. Of the higher
+ * thresholds less, since there pauses are most of what is ever seen.
+ */
+const OF_A_PAUSE = [2, 2, 1.5, 1, 1] as const
+/** What was seen so long ago is suspected e times less. */
+const SUSPECTED_MS = 120_000
+
 /** Requests slower than each of the thresholds. */
 export class SlowPool {
   readonly #batcher: Batcher
   readonly #processes: readonly EProcess[]
   readonly #onBatch: ((counts: Counts) => void) | null
+  readonly #most: Float64Array
+  #window = Number.NaN
+  #toMs = Number.NaN
+  #lately = 0
+  #latelyMs = Number.NaN
 
-  constructor(kinds: number, grid: Grid, onBatch: ((counts: Counts) => void) | null = null) {
-    this.#batcher = new Batcher(kinds, THOROUGH)
-    this.#processes = Array.from({ length: kinds }, () => new EProcess(grid))
+  constructor(grid: Grid, onBatch: ((counts: Counts) => void) | null = null) {
+    this.#batcher = new Batcher(OF_A_PAUSE.length, THOROUGH)
+    this.#processes = OF_A_PAUSE.map(() => new EProcess(grid))
+    this.#most = Float64Array.from(OF_A_PAUSE)
     this.#onBatch = onBatch
   }
 
-  /** A mean of evidence is evidence. */
-  get logE(): number {
-    const logs = this.#processes.map((it) => it.logE)
+  /** A mean of evidence is evidence. `effects`: by how much that of each threshold is divided. */
+  logE(effects: readonly number[]): number {
+    const logs = this.#processes.map((it, kind) => it.logE / (effects[kind] ?? 1))
     return logMean(
       logs,
       logs.map(() => 1 / logs.length),
     )
+  }
+
+  /** The same of what was seen lately: what grew, and fades since. */
+  lately(effects: readonly number[]): number {
+    return Math.min(this.logE(effects), this.#lately / Math.max(1, Math.min(...effects)))
   }
 
   /** The threshold that says most. */
@@ -161,15 +182,29 @@ export class SlowPool {
   }
 
   add(counts: Counts, fromMs: number, toMs: number, share: number): boolean {
+    this.#toMs = toMs
     if (!this.#batcher.add(counts, fromMs, toMs, share)) return false
     this.close()
     return true
   }
 
   close(): void {
+    const window = Math.floor(this.#toMs / PAUSE_MS)
+    if (window !== this.#window) {
+      this.#window = window
+      this.#processes.forEach((it, kind) => {
+        this.#most[kind] = it.logE + (OF_A_PAUSE[kind] as number)
+      })
+    }
+    const before = this.logE(UNDIVIDED)
     this.#batcher.take((counts) => {
-      this.#processes.forEach((it, kind) => void it.add(batchOf(counts, kind)))
+      this.#processes.forEach((it, kind) => void it.add(batchOf(counts, kind), this.#most[kind]))
       this.#onBatch?.(counts)
     })
+    const fadedBy = Number.isNaN(this.#latelyMs) ? 1 : Math.exp(-Math.max(0, this.#toMs - this.#latelyMs) / SUSPECTED_MS)
+    this.#lately = Math.max(0, this.#lately * fadedBy + this.logE(UNDIVIDED) - before)
+    this.#latelyMs = this.#toMs
   }
 }
+
+const UNDIVIDED: readonly number[] = []

@@ -40,19 +40,11 @@ export function passes(ledger: Ledger, side: SideEvidence, nowMs: number, limits
 }
 
 export function hasNoMoreErrors(ledger: Ledger, { noMoreErrors }: ServiceTests, { enough }: ProofLimits): boolean {
-  return ledger.decides('errors') === null || noMoreErrors.logE >= enough * dispersionOfErrors(ledger)
+  return ledger.decides('errors') === null || noMoreErrors.logE >= enough * ledger.dispersion.errors
 }
 
 export function isNotSlower(ledger: Ledger, { notSlower }: ServiceTests, { enough }: ProofLimits): boolean {
-  return ledger.decides('latency') === null || notSlower.logE >= enough * dispersionOfSlow(ledger)
-}
-
-function dispersionOfErrors({ clients }: Ledger): number {
-  return clients?.dispersion.errors ?? 1
-}
-
-function dispersionOfSlow({ clients, designEffect }: Ledger): number {
-  return Math.max(designEffect, clients?.dispersion.slow ?? 1)
+  return ledger.decides('latency') === null || notSlower.logE >= enough * ledger.dispersion.slow
 }
 
 function inDoubt(ledger: Ledger, side: SideEvidence, nowMs: number): Missing | null {
@@ -106,7 +98,7 @@ function errorsMissing(ledger: Ledger, its: ServiceTests, limits: ProofLimits): 
   const [canaryErrors, stableErrors] = [tally.count('canary', ERRORS), tally.count('stable', ERRORS)]
   const pooled = (canaryErrors + stableErrors + 0.05) / (canary + stable + 50)
   const rate = exclusionRate((canaryErrors + 50 * pooled) / (canary + 50), (stableErrors + 50 * pooled) / (stable + 50), errors, canary / (canary + stable))
-  const needsS = secondsFor(ledger, enough * dispersionOfErrors(ledger) - noMoreErrors.logE, rate, canary + stable)
+  const needsS = secondsFor(ledger, enough * ledger.dispersion.errors - noMoreErrors.logE, rate, canary + stable)
   return { reason: `that ${service} has not ${percent(errors)} more errors is not proven yet`, needsS }
 }
 
@@ -122,7 +114,7 @@ function latencyMissing(ledger: Ledger, its: ServiceTests, limits: ProofLimits):
   const ratio = (canarySlow + 50 * stableRate) / (canary + 50) / stableRate
   const among = (odds: number) => (share * odds) / (share * odds + 1 - share)
   const rate = ratio >= slow ? 0 : ((canarySlow + stableSlow) / (canary + stable)) * divergence(among(ratio), among(slow))
-  const needsS = secondsFor(ledger, enough * dispersionOfSlow(ledger) - notSlower.logE, rate, canary + stable)
+  const needsS = secondsFor(ledger, enough * ledger.dispersion.slow - notSlower.logE, rate, canary + stable)
   return { reason: `that ${service} has not ${short(slow)} times as many slow requests is not proven yet`, needsS }
 }
 

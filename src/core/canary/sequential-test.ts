@@ -10,6 +10,8 @@ export interface SequentialTest {
   readonly threshold: number
   readonly dryRun: boolean
   logE(): number
+  /** Of the evidence, what is not long ago: a pass waits for it to fade. Absent: all of it. */
+  lately?(): number
   /** Whether what was seen is worse by as much as matters. */
   isBeyondMargin(): boolean
   counts(): TestCounts

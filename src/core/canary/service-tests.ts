@@ -20,6 +20,12 @@ export interface ProofLimits {
   readonly enough: number
 }
 
+/** How much more trials come together than by chance. */
+export interface Dispersion {
+  readonly errors: number
+  readonly slow: number
+}
+
 /** Evidence of requests, each of which was put on a side by lot. */
 export class RequestTests {
   readonly failures: FailurePool
@@ -30,7 +36,7 @@ export class RequestTests {
 
   constructor(kinds: number, onSlowBatch: ((counts: Counts) => void) | null = null) {
     this.failures = new FailurePool(kinds, ERRORS, OUTAGE)
-    this.slow = new SlowPool(QUANTILES.length, SLOW, onSlowBatch)
+    this.slow = new SlowPool(SLOW, onSlowBatch)
     this.#failures = countsFor(kinds)
     this.#slow = countsFor(QUANTILES.length)
   }
@@ -93,10 +99,11 @@ export class ServiceTests {
   readonly noMoreErrors: DifferenceExclusion
   readonly notSlower: SlowExclusion
 
-  constructor(service: string, limits: ProofLimits) {
+  /** `dispersion`: by how much the evidence of a proof is divided, at that moment. */
+  constructor(service: string, limits: ProofLimits, dispersion: () => Dispersion) {
     this.service = service
-    this.noMoreErrors = new DifferenceExclusion(limits.errors, limits.enough)
-    this.notSlower = new SlowExclusion(limits.slow, limits.enough)
+    this.noMoreErrors = new DifferenceExclusion(limits.errors, limits.enough, () => dispersion().errors)
+    this.notSlower = new SlowExclusion(limits.slow, limits.enough, () => dispersion().slow)
     this.requests = new RequestTests(Object.keys(FAILURES).length, (batch) => this.notSlower.add(batch))
   }
 }
@@ -121,11 +128,11 @@ class UnansweredPool {
 
 /** "At q90 so many times as many slow requests" is excluded. */
 class SlowExclusion {
-  readonly #most: number
+  readonly #most: () => number
   readonly #evidence: EProcess
 
-  constructor(limit: number, enough: number) {
-    this.#most = enough + HEADROOM
+  constructor(limit: number, enough: number, dispersion: () => number) {
+    this.#most = () => (enough + HEADROOM) * dispersion()
     this.#evidence = new EProcess(exclusion(oddsOf(limit)))
   }
 
@@ -135,7 +142,7 @@ class SlowExclusion {
 
   add(counts: Counts): void {
     this.#evidence.add(batchOf(counts, PROOF_QUANTILE))
-    this.#evidence.limitTo(this.#most)
+    this.#evidence.limitTo(this.#most())
   }
 }
 

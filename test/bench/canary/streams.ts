@@ -56,10 +56,22 @@ export interface Fault {
  * | surge          | minutes 10 to 15: five times the traffic, errors × 10, twice as slow                              |
  * | joint-outage   | minutes 10 to 11: four of five requests fail on both sides                                        |
  * | pauses         | each replica stops now and then for 150 ms on average; who comes meanwhile waits                  |
+ * | long-pauses    | each replica stops about every 30 s for 0.3 to 1 s, as on a busy machine                          |
  * | slow-start     | a fresh replica of the canary is five times as slow, settling within some 20 requests             |
  */
-export type Disturbance = 'none' | 'bursts' | 'failing-1' | 'failing-5' | 'drift' | 'surge' | 'joint-outage' | 'pauses' | 'slow-start'
-export const DISTURBANCES: readonly Disturbance[] = ['none', 'bursts', 'failing-1', 'failing-5', 'drift', 'surge', 'joint-outage', 'pauses', 'slow-start']
+export type Disturbance = 'none' | 'bursts' | 'failing-1' | 'failing-5' | 'drift' | 'surge' | 'joint-outage' | 'pauses' | 'long-pauses' | 'slow-start'
+export const DISTURBANCES: readonly Disturbance[] = [
+  'none',
+  'bursts',
+  'failing-1',
+  'failing-5',
+  'drift',
+  'surge',
+  'joint-outage',
+  'pauses',
+  'long-pauses',
+  'slow-start',
+]
 
 export const QUIET: World = {
   rps: 100,
@@ -98,8 +110,10 @@ export interface Stream {
 
 const BURST_EVERY_S = 20
 const BURST_ERRORS = 5
-const PAUSE_EVERY_MS = 12_000
-const PAUSE_MS = 150
+const PAUSES: Partial<Record<Disturbance, PauseKind>> = {
+  pauses: { everyMs: 12_000, ms: (random) => random.exponential(150) },
+  'long-pauses': { everyMs: 30_000, ms: (random) => 300 + 700 * random.uniform() },
+}
 const SETTLING_REQUESTS = 7
 
 export function createStream(world: World, seed: number): Stream {
@@ -118,7 +132,8 @@ export function createStream(world: World, seed: number): Stream {
   }
   const burst = new Uint32Array(world.clients)
   const served = [new Uint32Array(world.replicas.stable), new Uint32Array(world.replicas.canary)] as const
-  const pauses = served.map((replicas) => Array.from(replicas, () => createPauses(random)))
+  const kind = PAUSES[world.disturbance] ?? null
+  const pauses = served.map((replicas) => Array.from(replicas, () => (kind === null ? null : createPauses(kind, random))))
   let now = 0
   let columns = allocate(256)
 
@@ -137,8 +152,7 @@ export function createStream(world: World, seed: number): Stream {
     const outage = world.disturbance === 'joint-outage' && atS >= 600 && atS < 660
     const baseErrors = outage ? 0.8 : surge ? world.errors * 10 : world.errors * (drift > 0 ? 1 + 4 * drift : 1)
     const fault = world.fault !== null && atS >= (world.fault.fromS ?? 0) ? world.fault : null
-    const paused = world.disturbance === 'pauses'
-    const arrivals = paused ? Float64Array.from({ length: count }, () => fromMs + random.uniform() * ms).sort() : null
+    const arrivals = kind !== null ? Float64Array.from({ length: count }, () => fromMs + random.uniform() * ms).sort() : null
 
     for (let i = 0; i < count; i++) {
       const client = random.below(world.clients)
@@ -162,7 +176,7 @@ export function createStream(world: World, seed: number): Stream {
       if (hit?.slower !== undefined) latencyMs *= hit.slower
       if (hit?.tail !== undefined && random.uniform() < hit.tail.share) latencyMs *= hit.tail.factor
       if (canary === 1 && world.disturbance === 'slow-start') latencyMs *= 1 + 4 * Math.exp(-nth / SETTLING_REQUESTS)
-      if (arrivals !== null) latencyMs += ((pauses[canary] as Pauses[])[replica] as Pauses).wait(arrivals[i] as number)
+      if (arrivals !== null) latencyMs += pauses[canary]?.[replica]?.wait(arrivals[i] as number) ?? 0
 
       columns.onCanary[i] = canary
       columns.route[i] = route
@@ -178,13 +192,18 @@ export function createStream(world: World, seed: number): Stream {
   return {
     next,
     sampleStable: (route, count) => {
-      const pausing = createPauses(random)
+      const pausing = kind === null ? null : createPauses(kind, random)
       return Float64Array.from({ length: count }, (_, i) => {
-        const wait = world.disturbance === 'pauses' ? pausing.wait(i * 100) : 0
+        const wait = pausing?.wait(i * 100) ?? 0
         return (medianMs[route] as number) * Math.exp(world.spread * random.normal()) + wait
       })
     },
   }
+}
+
+interface PauseKind {
+  readonly everyMs: number
+  ms(random: Chance): number
 }
 
 interface Pauses {
@@ -192,14 +211,14 @@ interface Pauses {
   wait(atMs: number): number
 }
 
-function createPauses(random: Chance): Pauses {
-  let beginsMs = random.exponential(PAUSE_EVERY_MS)
-  let endsMs = beginsMs + random.exponential(PAUSE_MS)
+function createPauses({ everyMs, ms }: PauseKind, random: Chance): Pauses {
+  let beginsMs = random.exponential(everyMs)
+  let endsMs = beginsMs + ms(random)
   return {
     wait: (atMs) => {
       while (atMs >= endsMs) {
-        beginsMs = endsMs + random.exponential(PAUSE_EVERY_MS)
-        endsMs = beginsMs + random.exponential(PAUSE_MS)
+        beginsMs = endsMs + random.exponential(everyMs)
+        endsMs = beginsMs + ms(random)
       }
       return atMs >= beginsMs ? endsMs - atMs : 0
     },
