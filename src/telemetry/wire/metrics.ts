@@ -3,12 +3,12 @@ import { FIELD, fixed64Field, lengthDelimited, varintField } from './otlp.ts'
 import type { ProtobufReader } from './protobuf-reader.ts'
 import { eachRecord, MAX_RECORDS, type Maker } from './records.ts'
 
-const { metric: METRIC, data: DATA, number: NUMBER, histogram: HISTOGRAM } = FIELD
+const { metric: METRIC, data: DATA, number: NUMBER, histogram: HISTOGRAM, totals: TOTALS } = FIELD
 const NS_PER_MS = 1e6
 /** Buckets of a histogram. */
 const MAX_BUCKETS = 1024
 
-/** One point of a series. Exponential histograms and summaries are not read. */
+/** One point of a series. Of exponential histograms and summaries count and sum are read, as of a histogram without buckets. */
 export type MetricPoint = {
   readonly maker: Maker
   readonly name: string
@@ -67,12 +67,14 @@ interface Places {
   name: string
   unit: string
   kind: MetricPoint['kind'] | null
+  /** Of a histogram without buckets: where the attributes of its points are. */
+  totals: number | null
   from: number
   to: number
 }
 
 function readMetric(reader: ProtobufReader, end: number, maker: Maker, reading: Reading): void {
-  const places: Places = { name: '', unit: '', kind: null, from: 0, to: 0 }
+  const places: Places = { name: '', unit: '', kind: null, totals: null, from: 0, to: 0 }
   while (reader.at < end) {
     const tag = reader.tag(end)
     if (tag === lengthDelimited(METRIC.name)) places.name = reader.text(reader.length(end))
@@ -80,12 +82,15 @@ function readMetric(reader: ProtobufReader, end: number, maker: Maker, reading: 
     else if (tag === lengthDelimited(METRIC.gauge)) place(reader, end, 'gauge', places)
     else if (tag === lengthDelimited(METRIC.sum)) place(reader, end, 'sum', places)
     else if (tag === lengthDelimited(METRIC.histogram)) place(reader, end, 'histogram', places)
+    else if (tag === lengthDelimited(METRIC.exponential)) placeTotals(reader, end, TOTALS.attributesOfExponential, places)
+    else if (tag === lengthDelimited(METRIC.summary)) placeTotals(reader, end, TOTALS.attributesOfSummary, places)
     else reader.skip(tag, end)
   }
   if (places.kind === null) return
   const { name, unit, kind } = places
   const { points, room } = reading
   const { cumulative, monotonic } = readTemporality(reader, places)
+  const { totals } = places
   reader.at = places.from
   while (reader.at < places.to) {
     const tag = reader.tag(places.to)
@@ -97,8 +102,10 @@ function readMetric(reader: ProtobufReader, end: number, maker: Maker, reading: 
     if (points.length >= MAX_RECORDS || room.left <= 0) {
       reading.tooMany++
       reader.at = pointEnd
-    } else if (kind === 'histogram') points.push({ ...readHistogram(reader, pointEnd, room), maker, name, unit, kind, cumulative })
-    else {
+    } else if (kind === 'histogram') {
+      const point = totals === null ? readHistogram(reader, pointEnd, room) : readTotals(reader, pointEnd, room, totals)
+      points.push({ ...point, maker, name, unit, kind, cumulative: cumulative || totals === TOTALS.attributesOfSummary })
+    } else {
       const point = readNumber(reader, pointEnd, room)
       points.push(kind === 'gauge' ? { ...point, maker, name, unit, kind } : { ...point, maker, name, unit, kind, cumulative, monotonic })
     }
@@ -110,6 +117,11 @@ function place(reader: ProtobufReader, end: number, kind: MetricPoint['kind'], p
   places.to = reader.length(end)
   places.from = reader.at
   reader.at = places.to
+}
+
+function placeTotals(reader: ProtobufReader, end: number, attributes: number, places: Places): void {
+  place(reader, end, 'histogram', places)
+  places.totals = attributes
 }
 
 /** Stands behind the points as a rule. */
@@ -169,6 +181,24 @@ function readHistogram(reader: ProtobufReader, end: number, room: Room) {
     else reader.skip(tag, end)
   }
   return { attributes: attributes.all, startMs: startNs / NS_PER_MS, atMs: atNs / NS_PER_MS, count, sum, min, max, bounds, counts }
+}
+
+function readTotals(reader: ProtobufReader, end: number, room: Room, attributesField: number) {
+  const attributes = new AttributeReader(room)
+  let startNs = 0
+  let atNs = 0
+  let count = 0
+  let sum: number | null = null
+  while (reader.at < end) {
+    const tag = reader.tag(end)
+    if (tag === fixed64Field(TOTALS.start)) startNs = reader.fixed64(end)
+    else if (tag === fixed64Field(TOTALS.time)) atNs = reader.fixed64(end)
+    else if (tag === fixed64Field(TOTALS.count)) count = reader.fixed64(end)
+    else if (tag === fixed64Field(TOTALS.sum)) sum = reader.double(end)
+    else if (tag === lengthDelimited(attributesField)) attributes.read(reader, reader.length(end))
+    else reader.skip(tag, end)
+  }
+  return { attributes: attributes.all, startMs: startNs / NS_PER_MS, atMs: atNs / NS_PER_MS, count, sum, min: null, max: null, bounds: [], counts: [] }
 }
 
 function readPacked(reader: ProtobufReader, end: number, read: (end: number) => void): void {

@@ -37,6 +37,8 @@ export const FIELD = {
   data: { points: 1, temporality: 2, monotonic: 3 },
   number: { start: 2, time: 3, double: 4, exemplars: 5, int: 6, attributes: 7, flags: 8 },
   histogram: { start: 2, time: 3, count: 4, sum: 5, bucketCounts: 6, bounds: 7, exemplars: 8, attributes: 9, flags: 10, min: 11, max: 12 },
+  /** What exponential histograms and summaries have in common; their attributes have a number each. */
+  totals: { start: 2, time: 3, count: 4, sum: 5, attributesOfExponential: 1, attributesOfSummary: 7 },
   response: { partialSuccess: 1 },
   partialSuccess: { rejected: 1, message: 2 },
 } as const
