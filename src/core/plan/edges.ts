@@ -5,12 +5,9 @@ import { type Group, groupKey, type Releases } from './desired.ts'
 const FIRST_PORT = 10_000
 const LAST_PORT = 19_999
 
-/** Caller of the edges by which Weir itself asks new replicas before a switch; no service can be called so. */
-export const PREVIEW = '@preview'
-
 /**
  * One edge for every (caller, release that started it, callee, port): it exists as long as replicas of that caller do, so a draining
- * caller keeps the addresses that it was given. While a blue-green release is checked, one more for each port that a probe asks.
+ * caller keeps the addresses that it was given.
  */
 export function decideEdges(
   environment: string,
@@ -20,8 +17,6 @@ export function decideEdges(
 ): { readonly edges: readonly EdgeRecord[]; readonly nextEdgePort: number } {
   const alive = new Set(groups.filter((it) => it.count > 0).map((it) => groupKey(it.service, it.origin)))
   for (const record of Object.values(state.replicas)) alive.add(groupKey(record.service, record.origin))
-  const previews = previewed(state)
-  if (previews.length > 0) alive.add(groupKey(PREVIEW, state.rollout?.target ?? 0))
   const kept = state.edges.filter((edge) => alive.has(groupKey(edge.caller, edge.origin)))
   const known = new Set(kept.map((edge) => edge.id))
   const taken = new Set(kept.map((edge) => edge.listen))
@@ -45,12 +40,7 @@ export function decideEdges(
       }
     }
   }
-  for (const { service, port } of previews) open(PREVIEW, state.rollout?.target ?? 0, service, port)
   return { edges, nextEdgePort: next }
-}
-
-function previewed({ rollout }: EnvironmentState): readonly { readonly service: string; readonly port: string }[] {
-  return rollout?.phase.name === 'checking' ? (rollout.checks?.before ?? []) : []
 }
 
 export function edgeId(environment: string, caller: string, origin: number, callee: string, port: string): string {

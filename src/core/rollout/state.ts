@@ -121,7 +121,7 @@ export interface Rollout {
 }
 
 export interface CheckPlan {
-  /** Asked of the new replicas, through the edges of the caller PREVIEW (core/plan/edges.ts), before they get a request. */
+  /** Asked of each new replica, past the gateway, before it gets a request. */
   readonly before: readonly { readonly service: string; readonly probe: string; readonly port: string }[]
   readonly after: ReleaseChecks['after']
 }
