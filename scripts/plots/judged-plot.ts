@@ -38,6 +38,6 @@ export function judgedPlot({ broken, good }: Runs): string {
     curve('new', pointsOf(broken)),
     ...ticks,
     text(LEFT, BOTTOM + 36, `taken back after ${broken.seconds.toFixed(1)} s: ${broken.sentence.split('; ').slice(0, 2).join('; ')}`),
-    text(LEFT, BOTTOM + 54, `${good.decision === 'pass' ? 'promoted' : 'not decided'} after ${Math.round(good.seconds)} s: ${good.sentence}`),
+    text(LEFT, BOTTOM + 54, `${good.decision === 'pass' ? `promoted after ${Math.round(good.seconds)} s` : 'not proven yet'}: ${good.sentence.split('; ')[0]}`),
   ])
 }
