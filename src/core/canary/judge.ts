@@ -3,7 +3,7 @@ import type { Analysis } from './analysis.ts'
 import type { EvidenceBlock, SideEvidence, Thresholds } from './evidence.ts'
 import { type JudgeOptions, Ledger } from './ledger.ts'
 import { hasNoMoreErrors, isNotSlower, measuredRatio, missingForPass, passes, proofLimits } from './proof.ts'
-import { byChance, count, duration, grouped, percent, short } from './sentences.ts'
+import { asked, byChance, count, duration, grouped, percent, short } from './sentences.ts'
 import type { SequentialTest } from './sequential-test.ts'
 import type { ProofLimits } from './service-tests.ts'
 import { rule, sideTests } from './side-tests.ts'
@@ -65,7 +65,7 @@ function verdict(ledger: Ledger, limits: ProofLimits, side: SideEvidence, nowMs:
   if (failing !== undefined) return { kind: 'fail', text: failureText(failing, tests), needsS: null, ...common }
   const missing = missingForPass(ledger, side, nowMs, limits)
   if (missing === null) {
-    const proof = `${percent(limits.errors)} more errors and ${short(limits.slow)} times as many slow requests are excluded`
+    const proof = `${percent(limits.errors)} more errors and ${asked(limits.slow)} times as many slow requests are excluded`
     return { kind: 'pass', text: `${proof} after ${count(busiest?.count('canary', REQUESTS) ?? 0, 'request')} on the canary`, needsS: null, ...common }
   }
   const time = missing.needsS === null ? '' : `; about ${duration(missing.needsS)} more at this rate`

@@ -7,7 +7,7 @@ import { PROOF_QUANTILE, type SideEvidence } from './evidence.ts'
 import { exclusionRate } from './exclusion.ts'
 import type { Ledger } from './ledger.ts'
 import { sampleRatio } from './sample-ratio.ts'
-import { byChance, count, duration, percent, short } from './sentences.ts'
+import { asked, byChance, count, duration, percent } from './sentences.ts'
 import { type ProofLimits, type ServiceTests } from './service-tests.ts'
 import { ERRORS, REQUESTS, SLOW, TIMED } from './tally.ts'
 
@@ -115,7 +115,7 @@ function latencyMissing(ledger: Ledger, its: ServiceTests, limits: ProofLimits):
   const among = (odds: number) => (share * odds) / (share * odds + 1 - share)
   const rate = ratio >= slow ? 0 : ((canarySlow + stableSlow) / (canary + stable)) * divergence(among(ratio), among(slow))
   const needsS = secondsFor(ledger, enough * ledger.dispersion.slow - notSlower.logE, rate, canary + stable)
-  return { reason: `that ${service} has not ${short(slow)} times as many slow requests is not proven yet`, needsS }
+  return { reason: `that ${service} has not ${asked(slow)} times as many slow requests is not proven yet`, needsS }
 }
 
 function secondsFor({ firstMs, lastMs }: Ledger, evidence: number, perTrial: number, trials: number): number | null {

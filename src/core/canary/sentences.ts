@@ -21,6 +21,11 @@ export function short(value: number): string {
   return Math.abs(value) >= 10 ? grouped(value) : String(Number(value.toPrecision(2)))
 }
 
+/** `1.25`: of what was asked for, not measured. */
+export function asked(value: number): string {
+  return String(Number(value.toPrecision(4)))
+}
+
 /** `0.5 %` */
 export function percent(share: number): string {
   return `${short(share * 100)} %`
