@@ -66,7 +66,7 @@ test('one pause of the only replica fails nobody, and holds no proof up', () => 
 test('a clean canary passes with proof, and says what is excluded', () => {
   const verdict = judgedTraffic({ blocks: 240 })
   assert.equal(verdict.kind, 'pass', verdict.text)
-  assert.match(verdict.text, /0\.5 % more errors and 1\.3 times as many slow requests are excluded after [\d,]+ requests on the canary/)
+  assert.match(verdict.text, /0\.5 % more errors and 1\.25 times as many slow requests are excluded after [\d,]+ requests on the canary/)
   assert.equal(judgedTraffic({ ...byClient, blocks: 400 }).kind, 'pass')
 })
 
