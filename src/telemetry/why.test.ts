@@ -76,3 +76,11 @@ test('without anything unusual nobody is blamed, and without knowledge nothing i
     /too short a time/,
   )
 })
+
+test('whenever in a bucket a service becomes slow, it is named within 8 s of closed traces, and nobody before', () => {
+  for (let start = 300; start < 310; start++) {
+    const world = (seconds: number) => traced(seconds, (second) => ({ web: 5, api: second >= start ? 150 : 10 }))
+    assert.deepEqual(ask(world(start), 'web').ranked, [], `quiet until ${start}`)
+    assert.equal(ask(world(start + 8), 'web').ranked[0]?.service, 'api', `slow from ${start} on`)
+  }
+})
