@@ -115,7 +115,9 @@ describe('SDKs of OpenTelemetry, unmodified', { timeout: 300_000 }, () => {
       assert.ok(client && served)
       assert.equal(served.parent, client.id)
       assert.deepEqual([client.service, served.service], ['web', 'reviews'])
-      assert.ok(served.durationMs >= 4 && served.durationMs <= client.durationMs + 1, `${served.durationMs} of ${client.durationMs} ms`)
+      // A server's span may end after its client's: when the last byte is out, not when the first came in.
+      assert.ok(served.durationMs >= 4 && served.durationMs <= client.durationMs + 50, `${served.durationMs} of ${client.durationMs} ms`)
+      assert.ok(served.startMs >= client.startMs - 1, `${served.startMs} before ${client.startMs} ms`)
     })
   }
 
