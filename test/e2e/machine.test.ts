@@ -124,13 +124,14 @@ test('while the store is away the API says so and the apps serve; it is back wit
   assert.ok(tookMs < 20_000, `${Math.round(tookMs)} ms`)
 })
 
-/** A second server beside the first: the same account, which alone reaches runner and gateway. */
+/** A second server beside the first: the same account, which alone reaches runner and gateway, and the group that reaches store and logs. */
 async function joinedServer(): Promise<{ readonly process: ChildProcess; readonly log: string[] }> {
   const port = await freePort()
-  const uid = accounts({ ...weir.env })?.server ?? 0
+  const { server = 0, readers = 0 } = accounts({ ...weir.env }) ?? {}
   const log: string[] = []
   const env = { ...weir.env, DATABASE_URL: storeUrl(), WEIR_API_LISTEN: `127.0.0.1:${port}` }
-  const second = spawn(WEIR, ['server', '--join'], { env, uid, gid: uid, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] })
+  const as = ['--reuid', `${server}`, '--regid', `${server}`, '--groups', `${readers}`]
+  const second = spawn('setpriv', [...as, WEIR, 'server', '--join'], { env, cwd: '/', stdio: ['ignore', 'pipe', 'pipe'] })
   others.push(second)
   for (const stream of [second.stdout, second.stderr]) stream.on('data', (chunk: Buffer) => log.push(chunk.toString()))
   const ready = async () => (await get(`http://127.0.0.1:${port}/readyz`)).status === 200
