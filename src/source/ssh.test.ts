@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -8,9 +8,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { runCommand } from '../spawn.ts'
 
 const SSHD = '/usr/sbin/sshd'
-const skip = process.getuid?.() !== 0 ? 'needs root' : existsSync(SSHD) ? false : 'needs openssh-server'
 /** Of nobody's user database, as the server's own is. */
 const ACCOUNT = 1_899_000_001
+const skip =
+  process.getuid?.() !== 0
+    ? 'needs root'
+    : !existsSync(SSHD)
+      ? 'needs openssh-server'
+      : hasUserNamespaces()
+        ? false
+        : 'this machine lets nobody make a user namespace (as in a chroot)'
 
 let home = ''
 let commit = ''
@@ -75,6 +82,11 @@ const PROGRAM = `
   const fetched = sources.fetch('acme', { kind: 'git', url, ref: null, commit: null, path: '' })
   console.log(JSON.stringify(await fetched.then(({ commit }) => ({ commit }), (error) => ({ code: error.code, cause: error.explanation?.cause }))))
 `
+
+function hasUserNamespaces(): boolean {
+  const { status } = spawnSync('setpriv', [`--reuid=${ACCOUNT}`, `--regid=${ACCOUNT}`, '--clear-groups', 'unshare', '--user', 'true'])
+  return status === 0
+}
 
 async function fetchAs(account: number, key: string, knownHosts: string): Promise<{ commit?: string; code?: string; cause?: string }> {
   const state = mkdtempSync(join(home, 'state-'))
